@@ -1,0 +1,40 @@
+# Each target does all the set-up that it needs from a bare Python 3.9, 3.10 or 3.11.
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo test test-long lint format clean
+
+help:
+	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
+	@echo "make test      install, then run the tests"
+	@echo "make test-long install, then run the tests that take long"
+	@echo "make lint      check formatting and lint"
+	@echo "make install   set up $(VENV) from requirements.lock"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock setup.cfg pyproject.toml
+	@sh tools/make_venv.sh $(VENV)
+	@touch $@
+
+demo: install
+	$(BIN)/python datasets/demo/run.py --output=$(DEMO)
+
+test: install
+	$(BIN)/python -m pytest -q -m "not long"
+
+test-long: install
+	$(BIN)/python -m pytest -q -m long
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,50 @@
+"""How every console command starts: help, flags, and errors as messages with exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Callable
+
+from absl import app, flags
+
+from brave_tf import errors
+
+UNUSABLE_INPUT = 2
+
+
+def run(main: Callable[[list[str]], int | None]) -> None:
+    """Runs the `main` of a console command under absl.
+
+    `--help` prints the docstring and the flags of the module of `main`, and exits with 0. A UserError
+    or a wrong flag becomes a message on stderr and exit code 2.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    module = sys.modules[main.__module__]
+    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+        print(f"{module.__doc__.strip()}\n\nFlags:{flags.FLAGS.module_help(module)}")
+        sys.exit(0)
+    app.run(
+        lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, module)
+    )
+
+
+def _parse_flags(args: list[str], module: object) -> list[str]:
+    try:
+        return flags.FLAGS(args, known_only=False)
+    except flags.Error as error:
+        known = [flag.name for flag in flags.FLAGS.get_flags_for_module(module)]
+        print(f"error: {error} The flags are --{', --'.join(known)}; see --help.", file=sys.stderr)
+        sys.exit(UNUSABLE_INPUT)
+
+
+def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | None:
+    try:
+        if len(argv) > 1:
+            raise errors.UserError(
+                f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."
+            )
+        return main(argv)
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return UNUSABLE_INPUT

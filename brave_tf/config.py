@@ -1,0 +1,90 @@
+"""Reading gin recipes so that a mistake in one is an error with the nearest right names."""
+
+from __future__ import annotations
+
+import inspect
+import pathlib
+import re
+from collections.abc import Sequence
+
+import gin
+
+from brave_tf import errors
+
+RECIPE_DIR = pathlib.Path(__file__).resolve().parent.parent / "gin"
+
+
+def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
+    """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
+
+    A file is looked for as given, then among the project's recipes; so are the files it includes.
+
+    Args:
+      gin_files: paths or recipe names (`gin/as_v_fa.gin`, `as_v_fa.gin`, `as_v_fa`).
+      bindings: gin statements such as `train.batch_size = 2`.
+
+    Raises:
+      UserError: for an unknown file, configurable, parameter or scope, or a syntax error.
+    """
+    gin.clear_config()
+    gin.add_config_file_search_path(str(RECIPE_DIR))
+    paths = [str(find_recipe(name)) for name in gin_files]
+    try:
+        gin.parse_config_files_and_bindings(paths, list(bindings))
+    except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
+        raise errors.UserError(_explain(error, gin_files, bindings)) from error
+    _check_scopes()
+
+
+def find_recipe(name: str) -> pathlib.Path:
+    """Returns the path of a gin file given as a path or as the name of one of the recipes."""
+    candidates = [pathlib.Path(name), RECIPE_DIR / name, RECIPE_DIR / f"{name}.gin"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    known = sorted(path.name for path in RECIPE_DIR.glob("*.gin"))
+    raise errors.UserError(
+        f"gin file {name!r} was not found (looked for {', '.join(map(str, candidates))})."
+        f"{errors.nearest(pathlib.Path(name).name, known)}"
+    )
+
+
+def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:
+    text = str(error).strip()
+    hint = ""
+    configurable = re.search(r"No configurable matching (?:reference )?'@?([^'(]+)", text)
+    parameter = re.search(r"onfigurable '([^']+)' .*parameter named '([^']+)'", text)
+    if parameter:
+        hint = errors.nearest(parameter[2], _parameters(parameter[1]))
+    elif configurable:
+        hint = errors.nearest(configurable[1], _configurables())
+        hint += " A part that lives in its own file needs an `import` line for it in the gin file."
+    sources = ", ".join([*gin_files, *(f"--gin_bindings={b!r}" for b in bindings)])
+    return f"cannot use the configuration {sources}: {text}.{hint}"
+
+
+def _configurables() -> list[str]:
+    # gin offers no public listing of what is registered.
+    return [selector.rsplit(".", 1)[-1] for selector, _ in gin.config._REGISTRY.items()]
+
+
+def _parameters(configurable: str) -> list[str]:
+    wrapped = gin.config._REGISTRY.get_match(configurable).wrapped
+    return [name for name in inspect.signature(wrapped).parameters if name != "self"]
+
+
+def _check_scopes() -> None:
+    """Refuses a binding in a scope that nothing uses: gin would ignore `narow/RgbView.size`."""
+    references = gin.config.iterate_references(gin.config._CONFIG)
+    used = {scope for reference in references for scope in reference.scopes}
+    for scope, selector in gin.config._CONFIG:
+        # gin keeps macros as parameters of a configurable of its own, scoped by the macro's name.
+        if selector == "gin.macro" or not scope:
+            continue
+        for part in scope.split("/"):
+            if part not in used:
+                name = selector.rsplit(".", 1)[-1]
+                raise errors.UserError(
+                    f"binding {scope}/{name}: no reference uses the scope {part!r}, so it would have "
+                    f"no effect.{errors.nearest(part, used)}"
+                )

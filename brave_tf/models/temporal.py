@@ -1,0 +1,93 @@
+"""Layers that move between clips (B, T, H, W, C) and frames (B*T, H, W, C), and the temporal shift."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+layers = tf.keras.layers
+register = tf.keras.utils.register_keras_serializable(package="brave_tf")
+
+
+def temporal_shift(clips: tf.Tensor, fraction: float = 0.125) -> tf.Tensor:
+    """Exchanges channels between neighbouring frames (Lin et al., "TSM", ICCV 2019).
+
+    The last `fraction` of the channels comes from the next frame and moves to the front, the first
+    `fraction` comes from the previous frame and moves to the back; zeros enter at the clip's ends.
+    This is the channel order of DeepMind's TSM; the original code keeps channels in place.
+
+    Args:
+      clips: (B, T, H, W, C).
+      fraction: share of the channels that moves in each direction; int(fraction * C) channels.
+
+    Returns:
+      (B, T, H, W, C): [from the next frame, unshifted, from the previous frame].
+    """
+    moved = int(clips.shape[-1] * fraction)
+    return _exchange(clips, moved) if moved else clips
+
+
+def _exchange(clips: tf.Tensor, moved: int) -> tf.Tensor:
+    """The shift by a number of channels; it is its own transpose, and so its own gradient.
+
+    Saying so spares the gradients of the slices, each a padded copy of the whole tensor.
+    """
+
+    @tf.custom_gradient
+    def exchange(x: tf.Tensor):
+        zeros = tf.zeros_like(x[:, :1, ..., :moved])
+        from_next = tf.concat([x[:, 1:, ..., -moved:], zeros], axis=1)
+        from_previous = tf.concat([zeros, x[:, :-1, ..., :moved]], axis=1)
+        shifted = tf.concat([from_next, x[..., moved:-moved], from_previous], axis=-1)
+        return shifted, lambda gradient: _exchange(gradient, moved)
+
+    return exchange(clips)
+
+
+@register
+class FoldTime(layers.Layer):
+    """Clips (B, T, H, W, C) -> frames (B*T, H, W, C)."""
+
+    def call(self, clips: tf.Tensor) -> tf.Tensor:
+        return _reshape(clips, (-1,), clips, first=2)
+
+
+@register
+class TemporalShift(layers.Layer):
+    """Temporal shift of frames: [(B*T, h, w, C), clips (B, T, ...)] -> (B*T, h, w, C).
+
+    The clips only tell the number of frames, which may differ from call to call.
+    """
+
+    def __init__(self, fraction: float = 0.125, **kwargs):
+        super().__init__(**kwargs)
+        self.fraction = fraction
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        frames, clips = inputs
+        shifted = temporal_shift(unfold_time(frames, clips), self.fraction)
+        return _reshape(shifted, (-1,), frames, first=1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "fraction": self.fraction}
+
+
+@register
+class ClipMean(layers.Layer):
+    """Mean over space and time: [(B*T, h, w, C), clips (B, T, ...)] -> (B, C)."""
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        frames, clips = inputs
+        return tf.reduce_mean(unfold_time(frames, clips), axis=[1, 2, 3])
+
+
+def unfold_time(frames: tf.Tensor, clips: tf.Tensor) -> tf.Tensor:
+    """Frames (B*T, h, w, C) of `clips` (B, T, ...) -> (B, T, h, w, C)."""
+    num_frames = clips.shape[1] or tf.shape(clips)[1]
+    return _reshape(frames, (-1, num_frames), frames, first=1)
+
+
+def _reshape(x: tf.Tensor, leading: tuple, like: tf.Tensor, first: int) -> tf.Tensor:
+    """Reshapes `x` to `leading` + the sizes of `like` from axis `first` on, static where known."""
+    dynamic = tf.shape(like)
+    rest = [size or dynamic[i] for i, size in enumerate(like.shape) if i >= first]
+    return tf.reshape(x, [*leading, *rest])

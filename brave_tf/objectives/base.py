@@ -1,0 +1,160 @@
+"""What every objective shares: the training step, the evaluation step and the monitors."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from brave_tf import errors
+
+
+class Terms(NamedTuple):
+    """What an objective computes from a batch.
+
+    Attributes:
+      losses: name -> (B,) float32, the loss terms of each clip.
+      features: view -> (B, D) float32 backbone features, for the monitors.
+      monitors: name -> scalar or (B,) float32, further figures to log, not optimised.
+    """
+
+    losses: dict[str, tf.Tensor]
+    features: dict[str, tf.Tensor]
+    monitors: dict[str, tf.Tensor]
+
+
+class Objective(tf.keras.Model, abc.ABC):
+    """A Keras model that trains one backbone per view.
+
+    A subclass lives in one file, is `@gin.configurable`, and states three things:
+
+    * `__init__`: builds its further weights (heads, banks) from the backbones' feature sizes and calls
+      `super().__init__(backbones, loss_scale)` first; every variable must exist when it returns, so that
+      optimizers and checkpoints see all of them before the first step.
+    * `term_names` and `monitor_names`: what it logs.
+    * `terms(batch, training)`: batch views -> `Terms`. The loss is `loss_scale` times the mean of
+      the loss terms over terms and over the clips of the global batch.
+
+    A batch is a dict: view name -> tensor of the view's shape with a leading batch axis, and
+    `label` -> (B,) int64, -1 where a clip has none.
+
+    Args:
+      backbones: view name -> model from (B, *view shape) to (B, D) features. The first is the narrow view.
+      loss_scale: constant factor on the loss.
+    """
+
+    def __init__(self, backbones: Mapping[str, tf.keras.Model], loss_scale: float = 1.0):
+        super().__init__(name=type(self).__name__.lower())
+        if not backbones:
+            raise errors.UserError(
+                f"{type(self).__name__}.backbones is empty: bind view name -> backbone, such as "
+                "{'narrow': @narrow/tsm_resnet()}."
+            )
+        self.backbones = dict(backbones)
+        self.loss_scale = loss_scale
+
+    @property
+    @abc.abstractmethod
+    def term_names(self) -> Sequence[str]:
+        """Names of the loss terms."""
+
+    @property
+    def monitor_names(self) -> Sequence[str]:
+        """Names of further figures that are logged."""
+        return ()
+
+    @abc.abstractmethod
+    def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> Terms:
+        """Computes the loss terms of a batch."""
+
+    @property
+    def narrow(self) -> str:
+        """Name of the narrow view: the first of the backbones."""
+        return next(iter(self.backbones))
+
+    def feature_size(self, view: str) -> int:
+        """D of the (B, D) features of a view's backbone."""
+        return self.backbones[view].output_shape[-1]
+
+    def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns the (B, D) float32 backbone features of every view."""
+        return {
+            view: tf.cast(backbone(batch[view], training=training), tf.float32)
+            for view, backbone in self.backbones.items()
+        }
+
+    def embed(self, view: str, x: tf.Tensor) -> tf.Tensor:
+        """Returns the (B, D) float32 features of a batch of one view, in inference mode."""
+        return tf.cast(self.backbones[view](x, training=False), tf.float32)
+
+    def compile(self, optimizer: tf.keras.optimizers.Optimizer, **kwargs) -> None:
+        """Sets the optimizer, builds its slots, and makes the monitors."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.optimizer.build(self.trainable_variables)
+        names = ["loss", *(f"loss/{name}" for name in self.term_names), *self.monitor_names]
+        names += [f"feature_std/{view}" for view in self.backbones]
+        self._monitors = {name: tf.keras.metrics.Mean(name) for name in names}
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        return list(self._monitors.values())
+
+    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Takes one optimizer step on the global batch's mean loss; returns the monitors."""
+        with tf.GradientTape() as tape:
+            terms = self.terms(batch, training=True)
+            losses = self._clip_losses(terms)
+            # Replicas' gradients are summed, so each contributes its share of the global mean.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            objective = tf.reduce_mean(losses) / replicas
+            objective = self._scaled(objective)
+        variables = self.trainable_variables
+        gradients = self._unscaled(tape.gradient(objective, variables))
+        self.optimizer.apply_gradients(zip(gradients, variables))
+        return self._update_monitors(losses, terms)
+
+    def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Computes the monitors on a batch in inference mode, changing no weight."""
+        terms = self.terms(batch, training=False)
+        return self._update_monitors(self._clip_losses(terms), terms)
+
+    def _clip_losses(self, terms: Terms) -> tf.Tensor:
+        """(B,) loss of each clip."""
+        return self.loss_scale * tf.add_n(list(terms.losses.values())) / len(terms.losses)
+
+    def _scaled(self, loss: tf.Tensor) -> tf.Tensor:
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            return self.optimizer.get_scaled_loss(loss)
+        return loss
+
+    def _unscaled(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            return self.optimizer.get_unscaled_gradients(gradients)
+        return gradients
+
+    def _update_monitors(self, losses: tf.Tensor, terms: Terms) -> dict[str, tf.Tensor]:
+        values = {"loss": losses, **terms.monitors}
+        values.update({f"loss/{name}": value for name, value in terms.losses.items()})
+        values.update({f"feature_std/{k}": feature_std(v) for k, v in terms.features.items()})
+        for name, value in values.items():
+            self._monitors[name].update_state(value)
+        return {name: monitor.result() for name, monitor in self._monitors.items()}
+
+
+def feature_std(features: tf.Tensor) -> tf.Tensor:
+    """How far features are from collapse: 0 when all clips look the same, towards 1 when they spread.
+
+    The deviation over the batch of each dimension of the L2-normalised features, averaged over the
+    dimensions, times sqrt(D) (the collapse measure of SimSiam, section 4.1, made independent of D).
+
+    Args:
+      features: (B, D) float.
+
+    Returns:
+      A float32 scalar in [0, 1].
+    """
+    features = tf.math.l2_normalize(tf.cast(features, tf.float32), axis=-1)
+    size = tf.cast(tf.shape(features)[-1], tf.float32)
+    return tf.reduce_mean(tf.math.reduce_std(features, axis=0)) * tf.sqrt(size)

@@ -1,0 +1,105 @@
+"""BraVe: Broaden Your Views for Self-Supervised Video Learning (ICCV 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Callable
+
+import gin
+import tensorflow as tf
+
+from brave_tf import errors
+from brave_tf.models import heads as heads_lib
+from brave_tf.objectives import base
+from brave_tf.objectives.regression import regression_loss
+
+Builder = Callable[..., tf.keras.Model]
+
+
+@gin.configurable
+class BraVe(base.Objective):
+    """The narrow view and each broad view regress each other's projections, in both directions.
+
+    With z = projector(backbone(view)) and h = predictor(z), the terms of a broad view b are
+    `narrow_to_b`: regression_loss(h_narrow, z_b), and `b_to_narrow`: regression_loss(h_b, z_narrow)
+    (paper, section 3.1). The paper adds the two directions and averages over broad views, which is
+    `loss_scale` 2; the released code halves the distance and averages over all terms, which is
+    `loss_scale` 0.5.
+
+    Args:
+      backbones: view name -> backbone; the first is the narrow view, all others are broad.
+      projector: builds a projector, `projector(input_size, name=...)`.
+      predictor: builds a predictor, `predictor(input_size, name=...)`.
+      heads: `per_view` draws one projector and one predictor for each view (the paper);
+        `shared` uses one pair for all views (the released code) and needs equal feature sizes.
+      loss_scale: constant factor on the loss.
+
+    Raises:
+      UserError: fewer than two views, unknown `heads`, or shared heads over unequal feature sizes.
+    """
+
+    def __init__(
+        self,
+        backbones: Mapping[str, tf.keras.Model],
+        projector: Builder = heads_lib.projector,
+        predictor: Builder = heads_lib.predictor,
+        heads: str = "per_view",
+        loss_scale: float = 2.0,
+    ):
+        super().__init__(backbones, loss_scale)
+        if len(self.backbones) < 2:
+            raise errors.UserError(
+                f"BraVe.backbones has only {list(self.backbones)}: a narrow and at least one broad "
+                "view are needed."
+            )
+        if heads not in ("shared", "per_view"):
+            raise errors.UserError(f"BraVe.heads = {heads!r}: expected 'shared' or 'per_view'.")
+        self.projectors, self.predictors = {}, {}
+        if heads == "shared":
+            size = self._common_feature_size()
+            pair = _head_pair(size, projector, predictor, "shared")
+            for view in self.backbones:
+                self.projectors[view], self.predictors[view] = pair
+        else:
+            for view in self.backbones:
+                size = self.feature_size(view)
+                pair = _head_pair(size, projector, predictor, view)
+                self.projectors[view], self.predictors[view] = pair
+
+    def _common_feature_size(self) -> int:
+        sizes = {view: self.feature_size(view) for view in self.backbones}
+        if len(set(sizes.values())) > 1:
+            raise errors.UserError(
+                f"BraVe.heads = 'shared' needs equal feature sizes, but the backbones have {sizes}: "
+                "bind BraVe.heads = 'per_view' or choose other backbones."
+            )
+        return next(iter(sizes.values()))
+
+    @property
+    def broad(self) -> list[str]:
+        """Names of the broad views."""
+        return list(self.backbones)[1:]
+
+    @property
+    def term_names(self) -> list[str]:
+        pairs = [(self.narrow, broad) for broad in self.broad]
+        return [f"{a}_to_{b}" for n, b_ in pairs for a, b in ((n, b_), (b_, n))]
+
+    def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> base.Terms:
+        """Computes both directions' losses of each broad view; see the class."""
+        features = self(batch, training=training)
+        z = {v: self.projectors[v](f, training=training) for v, f in features.items()}
+        h = {v: self.predictors[v](z[v], training=training) for v in features}
+        losses = {}
+        for broad in self.broad:
+            losses[f"{self.narrow}_to_{broad}"] = regression_loss(h[self.narrow], z[broad])
+            losses[f"{broad}_to_{self.narrow}"] = regression_loss(h[broad], z[self.narrow])
+        return base.Terms(losses, features, {})
+
+
+def _head_pair(
+    feature_size: int, projector: Builder, predictor: Builder, view: str
+) -> tuple[tf.keras.Model, tf.keras.Model]:
+    project = projector(feature_size, name=f"{view}_projector")
+    predict = predictor(project.output_shape[-1], name=f"{view}_predictor")
+    return project, predict

@@ -1,0 +1,65 @@
+"""What a run needs beside its recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Callable
+
+import gin
+import tensorflow as tf
+
+from brave_tf import errors
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@gin.configurable("train")
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a run needs beside its recipe; bound in gin as `train.<name>`.
+
+    Attributes:
+      data_dir: folder of clip records.
+      optimizer: makes the optimizer; called once, inside the strategy's scope.
+      batch_size: clips of a step, over all devices.
+      num_steps: optimizer steps of the whole run.
+      split: split that is trained on.
+      held_out_split: split on which the loss is measured at every checkpoint, or None.
+      held_out_batches: at most so many batches of it.
+      seed: the seed of everything random in the run.
+      precision: Keras' policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
+      jit_compile: compile the step with XLA.
+      log_every: steps between logs.
+      checkpoint_every: steps between checkpoints.
+      keep_checkpoints: how many of the newest are kept.
+    """
+
+    data_dir: str = gin.REQUIRED
+    optimizer: Callable[[], tf.keras.optimizers.Optimizer] = gin.REQUIRED
+    batch_size: int = gin.REQUIRED
+    num_steps: int = gin.REQUIRED
+    split: str = "train"
+    held_out_split: str | None = None
+    held_out_batches: int = 10
+    seed: int = 0
+    precision: str = "float32"
+    jit_compile: bool = False
+    log_every: int = 100
+    checkpoint_every: int = 1000
+    keep_checkpoints: int = 3
+
+    def __post_init__(self) -> None:
+        positive = ("batch_size", "num_steps", "held_out_batches", "log_every")
+        for name in (*positive, "checkpoint_every", "keep_checkpoints"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise errors.UserError(
+                    f"train.{name} = {value!r}: expected a whole number of at least 1."
+                )
+        if not isinstance(self.seed, int):
+            raise errors.UserError(f"train.seed = {self.seed!r}: expected a whole number.")
+        if self.precision not in PRECISIONS:
+            raise errors.UserError(
+                f"train.precision = {self.precision!r}: expected one of {', '.join(PRECISIONS)}."
+                f"{errors.nearest(str(self.precision), PRECISIONS)}"
+            )

@@ -1,0 +1,29 @@
+"""The distribution strategy of a run."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from brave_tf import errors
+
+
+def make_strategy(batch_size: int) -> tf.distribute.Strategy:
+    """Mirrors the model over all GPUs, or over the logical CPU devices where there is no GPU.
+
+    Args:
+      batch_size: clips of a step over all devices.
+
+    Raises:
+      UserError: when the batch cannot be divided evenly.
+    """
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    strategy = tf.distribute.MirroredStrategy(
+        [device.name for device in tf.config.list_logical_devices(kind)]
+    )
+    replicas = strategy.num_replicas_in_sync
+    if batch_size % replicas:
+        raise errors.UserError(
+            f"train.batch_size = {batch_size} cannot be divided over {replicas} {kind} devices: bind a "
+            f"multiple of {replicas}."
+        )
+    return strategy

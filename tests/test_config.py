@@ -1,0 +1,74 @@
+"""Reading recipes: every mistake is named, with the nearest right names."""
+
+import gin
+import pytest
+
+from brave_tf import config, errors
+
+
+@gin.configurable
+def sample_part(width=1, height=2):
+    return width * height
+
+
+@gin.configurable
+class SampleWhole:
+    def __init__(self, parts=()):
+        self.parts = parts
+
+
+def test_bindings_win_over_files_and_later_over_earlier(tmp_path):
+    first, second = tmp_path / "first.gin", tmp_path / "second.gin"
+    first.write_text("sample_part.width = 3\nsample_part.height = 5\n")
+    second.write_text("sample_part.width = 7\n")
+    config.load_config([str(first), str(second)], ["sample_part.height = 11"])
+    assert sample_part() == 77
+
+
+def test_a_recipe_is_found_by_name():
+    for name in ("gin/as_v_fa.gin", "as_v_fa.gin", "as_v_fa"):
+        assert config.find_recipe(name).name == "as_v_fa.gin"
+
+
+def test_loading_forgets_what_was_loaded_before(tmp_path):
+    config.load_config([], ["sample_part.width = 3"])
+    config.load_config([], [])
+    assert sample_part() == 2
+
+
+@pytest.mark.parametrize(
+    ("bindings", "expected"),
+    [
+        (["sample_prt.width = 1"], ["sample_prt", "sample_part"]),
+        (["sample_part.widht = 1"], ["widht", "width"]),
+        (["SampleWhole.part = 1"], ["part", "parts"]),
+        (["SampleWhole.parts = [@sample_prt()]"], ["sample_prt", "sample_part"]),
+        (["sample_part.width = "], ["sample_part.width"]),
+        (["import no_such_module"], ["no_such_module"]),
+        (["include 'no_such.gin'"], ["no_such.gin"]),
+        (["sample_part.width = %no_such_macro"], ["no_such_macro"]),
+    ],
+)
+def test_a_mistake_is_named(bindings, expected):
+    with pytest.raises(errors.UserError) as caught:
+        config.load_config([], bindings)
+    for part in expected:
+        assert part in str(caught.value)
+
+
+def test_a_misspelt_scope_is_an_error():
+    right = ["SampleWhole.parts = [@narrow/sample_part()]", "narrow/sample_part.width = 4"]
+    config.load_config([], right)
+    assert SampleWhole().parts == [8]
+    with pytest.raises(errors.UserError, match=r"narow.*narrow"):
+        config.load_config([], [right[0], "narow/sample_part.width = 4"])
+
+
+def test_macros_are_not_taken_for_scopes():
+    config.load_config([], ["SIZE = 6", "sample_part.width = %SIZE"])
+    assert sample_part() == 12
+
+
+def test_an_unknown_file_names_the_nearest_recipe():
+    with pytest.raises(errors.UserError, match=r"as_v_af.gin.*as_v_fa.gin"):
+        config.load_config(["gin/as_v_af.gin"])
