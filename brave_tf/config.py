@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import pathlib
 import re
 from collections.abc import Sequence
@@ -29,10 +30,19 @@ def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
     gin.clear_config()
     gin.add_config_file_search_path(str(RECIPE_DIR))
     paths = [str(find_recipe(name)) for name in gin_files]
+    # gin logs every folder in which it does not find an included file, until it does.
+    logging.disable(logging.ERROR)
     try:
         gin.parse_config_files_and_bindings(paths, list(bindings))
+        # gin writes mappings sorted by key. What runs is what would be written, so that a run that is
+        # loaded from its written configuration makes its parts in the same order.
+        written = gin.config_str()
+        gin.clear_config()
+        gin.parse_config(written)
     except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
         raise errors.UserError(_explain(error, gin_files, bindings)) from error
+    finally:
+        logging.disable(logging.NOTSET)
     _check_scopes()
 
 

@@ -5,6 +5,15 @@ import pathlib
 
 import pytest
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
+
+# Two logical devices, so that tests can compare one replica with two; before TensorFlow starts its devices.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
 
 @pytest.fixture(scope="session")
 def shared_dir() -> pathlib.Path:
@@ -18,3 +27,10 @@ def shared_dir() -> pathlib.Path:
 @pytest.fixture(scope="session")
 def golden_dir(shared_dir: pathlib.Path) -> pathlib.Path:
     return shared_dir / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_keras_state():
+    """Mixed precision of one test is not another's."""
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")

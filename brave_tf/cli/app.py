@@ -19,14 +19,24 @@ def run(main: Callable[[list[str]], int | None]) -> None:
     `--help` prints the docstring and the flags of the module of `main`, and exits with 0. A UserError
     or a wrong flag becomes a message on stderr and exit code 2.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     module = sys.modules[main.__module__]
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         print(f"{module.__doc__.strip()}\n\nFlags:{flags.FLAGS.module_help(module)}")
         sys.exit(0)
-    app.run(
-        lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, module)
-    )
+    app.run(lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, module))
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the errors that it logs about GPU libraries where there is no GPU."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _parse_flags(args: list[str], module: object) -> list[str]:

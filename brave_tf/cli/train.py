@@ -36,6 +36,7 @@ def main(argv: list[str]) -> int:
         raise errors.UserError(
             "--gin_file is missing: name a recipe, such as --gin_file=gin/as_v_fa.gin."
         )
+    app.load_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
     from brave_tf.training import run
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import time
 
 import numpy as np
 import tensorflow as tf
 import tqdm
 
+from brave_tf.errors import UserError
+from brave_tf.evaluation.part_store import PartStore
+from brave_tf.evaluation.probe import Embed
+
+_SECONDS_BETWEEN_PARTS = 60.0
+
 
 def extract(
-    embed: Callable[[tf.Tensor], tf.Tensor],
+    embed: Embed,
     windows: tf.data.Dataset,
     count: int,
     *,
     batch_size: int,
     description: str,
     group: int = 1,
+    store: PartStore | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Embeds `count` windows, averaging the features of every `group` neighbours.
+    """Embeds up to `count` windows, averaging the features of every `group` neighbours.
 
-    Windows go through the backbone in batches of one fixed size, whatever clip they come from, and
+    Windows go through the backbone in batches of one fixed size, whatever clips they come from, and
     only one batch and the averages are held in memory. Progress, rate and time left are shown on
     stderr.
 
@@ -31,35 +38,70 @@ def extract(
       batch_size: windows per forward pass.
       description: what is embedded, for the progress line.
       group: how many neighbouring windows, crops of one clip, make one row.
+      store: keeps rows every minute and when interrupted; the rows that it has are not computed again.
 
     Returns:
-      (count / group, D) float32 features and (count / group,) int64 labels, those of the first
-      window of each group.
+      (rows, D) float32 features and (rows,) int64 labels, those of the first window of each group.
+      There are count / group rows, fewer when `windows` ends before.
 
     Raises:
-      ValueError: when there are fewer than `count` windows.
+      UserError: when `windows` is empty.
     """
-    if count % group:
-        raise ValueError(f"{count} windows are no whole number of groups of {group}")
-    forward = tf.function(lambda batch: embed(_filled(batch, batch_size)))
-    batches = windows.take(count).batch(batch_size).prefetch(1)
-    labels = np.empty(count, np.int64)
-    means, done = None, 0
-    progress = tqdm.tqdm(total=count // group, desc=description, unit=" clips", mininterval=1.0)
-    with progress:
-        for batch, batch_labels in batches:
-            size = len(batch_labels)
-            features = forward(batch)[:size].numpy()
-            if means is None:
-                means = np.zeros((count // group, features.shape[1]), np.float32)
-            rows = np.arange(done, done + size) // group
-            np.add.at(means, rows, features / group)
-            labels[done : done + size] = batch_labels
-            done += size
-            progress.update(done // group - progress.n)
-    if done < count:
-        raise ValueError(f"{description}: {done} windows where {count} were expected")
-    return means, labels[::group]
+    rows = _Rows(group, store)
+    windows = windows.skip(rows.loaded * group).take(count - rows.loaded * group)
+    batches = windows.batch(batch_size).prefetch(1)
+    spec = batches.element_spec[0]
+    forward = tf.function(lambda x: embed(_filled(x, batch_size)), input_signature=[spec])
+    progress = tqdm.tqdm(
+        total=count // group,
+        initial=rows.loaded,
+        desc=description,
+        unit=" clips",
+        mininterval=1.0,
+    )
+    try:
+        for batch, labels in batches:
+            progress.update(rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy()))
+    finally:
+        rows.keep()
+        progress.close()
+    if not rows.features:
+        raise UserError(f"{description}: not one clip could be read; the warnings above say why.")
+    return np.concatenate(rows.features), np.concatenate(rows.labels)
+
+
+class _Rows:
+    """Gathers features into rows, the means of `group` neighbours, and keeps them in a store."""
+
+    def __init__(self, group: int, store: PartStore | None):
+        self.features, self.labels = store.load() if store else ([], [])
+        self.loaded = sum(map(len, self.labels))
+        self._group, self._store = group, store
+        self._stored, self._stored_at = len(self.labels), time.monotonic()
+        self._rest: tuple[np.ndarray, np.ndarray] | None = None
+
+    def add(self, features: np.ndarray, labels: np.ndarray) -> int:
+        """Takes the features (n, D) and labels (n,) of the next windows; returns how many rows they end."""
+        if self._rest is not None:
+            features = np.concatenate([self._rest[0], features])
+            labels = np.concatenate([self._rest[1], labels])
+        rows = len(labels) // self._group
+        whole = rows * self._group
+        self._rest = features[whole:], labels[whole:]
+        if rows:
+            groups = features[:whole].reshape(rows, self._group, features.shape[1])
+            self.features.append(groups.mean(axis=1, dtype=np.float32))
+            self.labels.append(labels[: whole : self._group])
+        if time.monotonic() - self._stored_at > _SECONDS_BETWEEN_PARTS:
+            self.keep()
+        return rows
+
+    def keep(self) -> None:
+        """Writes the rows that the store does not have yet."""
+        if self._store is not None and len(self.labels) > self._stored:
+            new = slice(self._stored, None)
+            self._store.add(np.concatenate(self.features[new]), np.concatenate(self.labels[new]))
+        self._stored, self._stored_at = len(self.labels), time.monotonic()
 
 
 def _filled(batch: tf.Tensor, batch_size: int) -> tf.Tensor:

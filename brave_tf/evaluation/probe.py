@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable
 
+import gin
 import tensorflow as tf
 
+from brave_tf.evaluation.part_store import PartStore
+
 MODALITIES = ("rgb", "flow", "audio")
+
+Embed = Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,12 +25,27 @@ class Probe:
       is_narrow: whether it is the narrow view of the recipe.
       embed: (B, *window) -> (B, D) float32 in inference mode; the window is that of the view, or
         for video any (T, H, W, C).
+      weights: a hash of the backbone's weights.
+      scratch: folder for what should survive an interruption, removed when the task is done; None to
+        keep nothing.
     """
 
     view_name: str
     view: Any
     is_narrow: bool
-    embed: Callable[[tf.Tensor], tf.Tensor]
+    embed: Embed
+    weights: str = ""
+    scratch: str | None = None
+
+    def part_store(self, **key: Any) -> PartStore | None:
+        """Returns a store for features of these weights in this configuration, None without `scratch`.
+
+        Args:
+          **key: plain JSON values on which the features depend besides.
+        """
+        if self.scratch is None:
+            return None
+        return PartStore(self.scratch, {"weights": self.weights, "gin": gin.config_str(), **key})
 
 
 @dataclasses.dataclass(frozen=True)

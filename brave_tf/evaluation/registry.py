@@ -12,7 +12,7 @@ import dataclasses
 import importlib
 import pkgutil
 import re
-from typing import Callable, Optional
+from typing import Callable
 
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation import tasks
@@ -40,7 +40,7 @@ class Task:
     modality: str
     protocol: Protocol
     description: str
-    data_dir: Optional[str] = None
+    data_dir: str | None = None
 
 
 def register_task(task: Task) -> Task:

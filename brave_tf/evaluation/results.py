@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from typing import Any, Optional
+from typing import Any
 
 from brave_tf.errors import UserError
 
@@ -35,8 +35,8 @@ class Result:
     task: str
     model: str
     view: str
-    step: Optional[int]
-    baseline: Optional[str]
+    step: int | None
+    baseline: str | None
     metrics: dict[str, Any]
     clips: dict[str, int]
     seconds: float

@@ -8,6 +8,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.models import resnet_v2
+from brave_tf.models.spectrogram import AsImage
 
 
 @gin.configurable
@@ -31,7 +32,7 @@ def audio_light(
       A model with the layers `stem`, `stage_1`, ..., `last_conv`, `embedding` as endpoints.
     """
     log_mel = tf.keras.Input((None, None), name="log_mel")
-    x = tf.expand_dims(log_mel, axis=-1)
+    x = AsImage(name="image")(log_mel)
     x = resnet_v2.conv(widths[0], stem_kernel, stem_stride, name="stem")(x)
     x = resnet_v2.stages(x, resnet_v2.Layout.basic(blocks, widths))
     features = tf.keras.layers.GlobalAveragePooling2D(name="embedding", dtype="float32")(x)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from brave_tf.errors import UserError
+
 layers = tf.keras.layers
 register = tf.keras.utils.register_keras_serializable(package="brave_tf")
 
@@ -48,6 +50,7 @@ class FoldTime(layers.Layer):
     """Clips (B, T, H, W, C) -> frames (B*T, H, W, C)."""
 
     def call(self, clips: tf.Tensor) -> tf.Tensor:
+        check_rank(clips, 5, "clips (B, T, H, W, C)")
         return _reshape(clips, (-1,), clips, first=2)
 
 
@@ -84,6 +87,12 @@ def unfold_time(frames: tf.Tensor, clips: tf.Tensor) -> tf.Tensor:
     """Frames (B*T, h, w, C) of `clips` (B, T, ...) -> (B, T, h, w, C)."""
     num_frames = clips.shape[1] or tf.shape(clips)[1]
     return _reshape(frames, (-1, num_frames), frames, first=1)
+
+
+def check_rank(x: tf.Tensor, rank: int, expected: str) -> None:
+    """Raises UserError when `x` has not the rank of what was `expected`."""
+    if x.shape.rank != rank:
+        raise UserError(f"the backbone was given a tensor of shape {x.shape}, expected {expected}.")
 
 
 def _reshape(x: tf.Tensor, leading: tuple, like: tf.Tensor, first: int) -> tf.Tensor:

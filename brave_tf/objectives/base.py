@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import abc
+import types
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from brave_tf import errors
+
+# The name of the view whose backbone is the one most used: a short window of colour frames.
+NARROW = "narrow"
 
 
 class Terms(NamedTuple):
@@ -41,7 +45,7 @@ class Objective(tf.keras.Model, abc.ABC):
     `label` -> (B,) int64, -1 where a clip has none.
 
     Args:
-      backbones: view name -> model from (B, *view shape) to (B, D) features. The first is the narrow view.
+      backbones: view name -> model from (B, *view shape) to (B, D) features.
       loss_scale: constant factor on the loss.
     """
 
@@ -69,11 +73,6 @@ class Objective(tf.keras.Model, abc.ABC):
     def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> Terms:
         """Computes the loss terms of a batch."""
 
-    @property
-    def narrow(self) -> str:
-        """Name of the narrow view: the first of the backbones."""
-        return next(iter(self.backbones))
-
     def feature_size(self, view: str) -> int:
         """D of the (B, D) features of a view's backbone."""
         return self.backbones[view].output_shape[-1]
@@ -95,14 +94,21 @@ class Objective(tf.keras.Model, abc.ABC):
         self.optimizer.build(self.trainable_variables)
         names = ["loss", *(f"loss/{name}" for name in self.term_names), *self.monitor_names]
         names += [f"feature_std/{view}" for view in self.backbones]
-        self._monitors = {name: tf.keras.metrics.Mean(name) for name in names}
+        # Read-only, so that Keras does not take the metrics for weights of the model.
+        self._monitors = types.MappingProxyType({n: tf.keras.metrics.Mean(n) for n in names})
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         return list(self._monitors.values())
 
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return int(self.optimizer.iterations.numpy())
+
     def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Takes one optimizer step on the global batch's mean loss; returns the monitors."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(batch)
         with tf.GradientTape() as tape:
             terms = self.terms(batch, training=True)
             losses = self._clip_losses(terms)
@@ -117,6 +123,7 @@ class Objective(tf.keras.Model, abc.ABC):
 
     def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Computes the monitors on a batch in inference mode, changing no weight."""
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(batch)
         terms = self.terms(batch, training=False)
         return self._update_monitors(self._clip_losses(terms), terms)
 

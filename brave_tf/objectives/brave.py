@@ -11,6 +11,7 @@ import tensorflow as tf
 from brave_tf import errors
 from brave_tf.models import heads as heads_lib
 from brave_tf.objectives import base
+from brave_tf.objectives.base import NARROW
 from brave_tf.objectives.regression import regression_loss
 
 Builder = Callable[..., tf.keras.Model]
@@ -27,7 +28,7 @@ class BraVe(base.Objective):
     `loss_scale` 0.5.
 
     Args:
-      backbones: view name -> backbone; the first is the narrow view, all others are broad.
+      backbones: view name -> backbone; `narrow` is the narrow view, all others are broad.
       projector: builds a projector, `projector(input_size, name=...)`.
       predictor: builds a predictor, `predictor(input_size, name=...)`.
       heads: `per_view` draws one projector and one predictor for each view (the paper);
@@ -35,7 +36,7 @@ class BraVe(base.Objective):
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: fewer than two views, unknown `heads`, or shared heads over unequal feature sizes.
+      UserError: no view `narrow` or no other one, unknown `heads`, or shared heads over unequal feature sizes.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class BraVe(base.Objective):
         loss_scale: float = 2.0,
     ):
         super().__init__(backbones, loss_scale)
-        if len(self.backbones) < 2:
+        if NARROW not in self.backbones or len(self.backbones) < 2:
             raise errors.UserError(
-                f"BraVe.backbones has only {list(self.backbones)}: a narrow and at least one broad "
-                "view are needed."
+                f"BraVe.backbones has {list(self.backbones)}: a view called {NARROW!r} and at least one "
+                "broad view are needed."
             )
         if heads not in ("shared", "per_view"):
             raise errors.UserError(f"BraVe.heads = {heads!r}: expected 'shared' or 'per_view'.")
@@ -78,12 +79,11 @@ class BraVe(base.Objective):
     @property
     def broad(self) -> list[str]:
         """Names of the broad views."""
-        return list(self.backbones)[1:]
+        return [view for view in self.backbones if view != NARROW]
 
     @property
     def term_names(self) -> list[str]:
-        pairs = [(self.narrow, broad) for broad in self.broad]
-        return [f"{a}_to_{b}" for n, b_ in pairs for a, b in ((n, b_), (b_, n))]
+        return [name for b in self.broad for name in (f"{NARROW}_to_{b}", f"{b}_to_{NARROW}")]
 
     def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> base.Terms:
         """Computes both directions' losses of each broad view; see the class."""
@@ -92,8 +92,8 @@ class BraVe(base.Objective):
         h = {v: self.predictors[v](z[v], training=training) for v in features}
         losses = {}
         for broad in self.broad:
-            losses[f"{self.narrow}_to_{broad}"] = regression_loss(h[self.narrow], z[broad])
-            losses[f"{broad}_to_{self.narrow}"] = regression_loss(h[broad], z[self.narrow])
+            losses[f"{NARROW}_to_{broad}"] = regression_loss(h[NARROW], z[broad])
+            losses[f"{broad}_to_{NARROW}"] = regression_loss(h[broad], z[NARROW])
         return base.Terms(losses, features, {})
 
 

@@ -7,6 +7,7 @@ import pathlib
 import tensorflow as tf
 
 from brave_tf import errors
+from brave_tf.objectives.base import Objective
 
 FOLDER = "checkpoints"
 
@@ -20,7 +21,7 @@ class Checkpoints:
       keep: how many of the newest checkpoints are kept.
     """
 
-    def __init__(self, objective: tf.keras.Model, model_dir: str, keep: int):
+    def __init__(self, objective: Objective, model_dir: str, keep: int):
         self._objective = objective
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(objective=objective, optimizer=objective.optimizer),
@@ -38,7 +39,7 @@ class Checkpoints:
         path = self._manager.latest_checkpoint
         if path:
             _restore(self._manager.checkpoint, path).assert_consumed()
-        return int(self._objective.optimizer.iterations)
+        return self._objective.step
 
     def save(self) -> str:
         """Saves the present state, unless it is saved already; returns the checkpoint's path.
@@ -46,7 +47,7 @@ class Checkpoints:
         Raises:
           UserError: when it cannot be written; older checkpoints are left as they are.
         """
-        step = int(self._objective.optimizer.iterations)
+        step = self._objective.step
         path = f"{self._manager.directory}/step-{step}"
         if self._manager.latest_checkpoint == path:
             return path

@@ -56,7 +56,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
             tf.summary.text(name, text)
 
     def on_train_begin(self, logs: Mapping | None = None) -> None:
-        self._step = int(self.model.optimizer.iterations)
+        self._step = self.model.step
         self._start_window()
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from brave_tf import config, errors
 from brave_tf.data.views.base import View
-from brave_tf.objectives.base import Objective
+from brave_tf.objectives.base import NARROW, Objective
 from brave_tf.training import checkpoints
 from brave_tf.training.settings import Settings
 
@@ -40,12 +40,26 @@ class Recipe:
     """What is trained on what.
 
     Attributes:
-      views: view name -> view; the first is the narrow view, from whose start the synchronised others start.
+      views: view name -> view. The one called `narrow` is put first, since synchronised views start
+        where the first one does.
       objective: makes the objective; called once, inside the strategy's scope.
+
+    Raises:
+      UserError: `views` is no mapping from names to views.
     """
 
     views: Mapping[str, View] = gin.REQUIRED
     objective: Callable[[], Objective] = gin.REQUIRED
+
+    def __post_init__(self) -> None:
+        views = self.views
+        if not (isinstance(views, Mapping) and all(isinstance(v, View) for v in views.values())):
+            raise errors.UserError(
+                f"Recipe.views = {views!r}: expected a mapping from view names to views, such as "
+                "{'narrow': @narrow/RgbView()}."
+            )
+        order = sorted(self.views, key=lambda name: (name != NARROW, name))
+        object.__setattr__(self, "views", {name: self.views[name] for name in order})
 
     def build(self, seed: int) -> Objective:
         """Makes the objective with weights drawn from `seed`.

@@ -37,14 +37,14 @@ def train(model_dir: str) -> bool:
     recipe = recipe_lib.bound(recipe_lib.Recipe)
     _check_data(settings, recipe)
     strategy = make_strategy(settings.batch_size)
-    _write_config(model_dir, recipe_lib.CONFIG_FILE, gin.config_str())
     tf.keras.mixed_precision.set_global_policy(settings.precision)
     with strategy.scope():
         objective = recipe.build(settings.seed)
         objective.compile(optimizer=settings.optimizer(), jit_compile=settings.jit_compile)
-    _write_config(model_dir, OPERATIVE_CONFIG_FILE, gin.operative_config_str())
     checkpoints = Checkpoints(objective, model_dir, settings.keep_checkpoints)
     step = checkpoints.restore()
+    _write_config(model_dir, recipe_lib.CONFIG_FILE, gin.config_str())
+    _write_config(model_dir, OPERATIVE_CONFIG_FILE, gin.operative_config_str())
     _announce(objective, settings, model_dir, step)
     if step >= settings.num_steps:
         return True

@@ -1,0 +1,52 @@
+"""brave_tf_export: turns a run into a SavedModel that maps frames or sound to embeddings.
+
+Example:
+  brave_tf_export --model_dir=runs/demo/pretrained --output=exported/demo
+
+Leaves OUTPUT/saved_model, which loads with plain TensorFlow, OUTPUT/weights with the Keras weights
+of each view's backbone, and OUTPUT/config.gin. Signatures, for each view of the model:
+  VIEW              video float32 (B, T, H, W, C), rgb in [0, 1], flow in [-1, 1];
+                    for sound pcm float32 (B, N) at the view's sample rate
+  VIEW_uint8        video uint8 (B, T, H, W, C)
+  VIEW_frames       video uint8 of any size, resized and cropped to the view's
+  VIEW_spectrogram  spectrogram float32 (B, frames, bins), for sound
+Each answers `embedding` (B, D). Exit codes: 0 exported, 2 unusable input.
+"""
+
+from __future__ import annotations
+
+from absl import flags, logging
+
+from brave_tf.cli import app
+from brave_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
+    flags.DEFINE_string("output", None, "Folder for the exported model; a new or an empty one.")
+    flags.DEFINE_bool("overwrite", False, "Replace an exported model in --output.")
+
+
+def main(argv: list[str]) -> int:
+    del argv
+    for flag in ("model_dir", "output"):
+        if not FLAGS[flag].value:
+            raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
+    app.load_tensorflow()
+    # TensorFlow would tell how it names the inputs inside each signature.
+    logging.set_verbosity(logging.WARNING)
+    from brave_tf.interop import saved_model
+
+    signatures = saved_model.export_run(FLAGS.model_dir, FLAGS.output, overwrite=FLAGS.overwrite)
+    for name, spec in signatures.items():
+        shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
+        print(f"signature {name}: {spec.name} {spec.dtype.name} ({shape}) -> embedding")
+    print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
+    return 0
+
+
+def console_main() -> None:
+    define_flags()
+    app.run(main)

@@ -1,0 +1,147 @@
+"""Mono sound at a fixed rate from the time-stamped sound of a media file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import av
+import numpy as np
+
+from brave_tf.data.decoding import Piece
+
+# Sound whose time is off by more seconds than this is moved to its time; less is rounding of the clock.
+MAX_DRIFT = 0.01
+# A jump of the clock by more seconds is damage, not a gap.
+MAX_GAP = 60.0
+
+
+def collect(
+    pieces: Iterable[Piece], begin: float, length: int | None, sample_rate: int, pad: bool
+) -> np.ndarray | None:
+    """Returns the sound from `begin` on, all channels averaged.
+
+    Args:
+        pieces: Sound with its times in seconds.
+        begin: Seconds on the clock of the pieces.
+        length: Samples of the result; None is up to the end of the sound.
+        sample_rate: Samples per second of the result.
+        pad: Fill up to `length` with zeros.
+
+    Returns:
+        (N,) float32 in [-1, 1], zeros where the sound has gaps; None if it has nothing in the window.
+    """
+    track = _Track(length)
+    resampler = None
+    for piece in pieces:
+        rate = piece.frame.sample_rate
+        drift = 0.0 if resampler is None else piece.time - resampler.end
+        if resampler is None or rate != resampler.rate or MAX_DRIFT < abs(drift) <= MAX_GAP:
+            if resampler is not None:
+                track.append(resampler.finish())
+            time = piece.time if resampler is None or abs(drift) <= MAX_GAP else resampler.end
+            resampler = _Resampler(rate, sample_rate, time)
+            track.move_to(round((time - begin) * sample_rate))
+        track.append(resampler(mono(piece.frame)))
+        if track.full:
+            break
+    else:
+        if resampler is not None:
+            track.append(resampler.finish())
+    return track.samples(pad)
+
+
+def mono(frame: av.AudioFrame) -> np.ndarray:
+    """Returns the mean over the channels of a frame: (N,) float32, full scale is [-1, 1]."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    mixed = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
+    if samples.dtype.kind == "u":
+        mixed = (mixed.astype(np.float64) - 128) / 128
+    elif samples.dtype.kind == "i":
+        mixed = mixed / -float(np.iinfo(samples.dtype).min)
+    return mixed.astype(np.float32)
+
+
+def encode_flac(samples: np.ndarray, sample_rate: int) -> bytes:
+    """Returns (N,) float32 samples in [-1, 1] as a FLAC file of 16-bit samples."""
+    quantized = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+    file = io.BytesIO()
+    with av.open(file, "w", format="flac") as container:
+        stream = container.add_stream("flac", rate=sample_rate, layout="mono", format="s16")
+        frame = av.AudioFrame.from_ndarray(quantized[None], format="s16", layout="mono")
+        frame.sample_rate = sample_rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+class _Resampler:
+    """Changes the rate of a contiguous stretch of mono sound; `end` is the time of its next sample."""
+
+    def __init__(self, rate, sample_rate, time):
+        self.rate = rate
+        self._start = time
+        self._taken = 0
+        self._change = None
+        if rate != sample_rate:
+            self._change = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+
+    @property
+    def end(self):
+        return self._start + self._taken / self.rate
+
+    def __call__(self, samples):
+        self._taken += len(samples)
+        if self._change is None:
+            return samples
+        frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
+        frame.sample_rate = self.rate
+        return self._resample(frame)
+
+    def finish(self):
+        return np.zeros(0, np.float32) if self._change is None else self._resample(None)
+
+    def _resample(self, frame):
+        parts = [part.to_ndarray()[0] for part in self._change.resample(frame)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+class _Track:
+    """Samples from position 0 to `length`; what comes before or after is dropped."""
+
+    def __init__(self, length):
+        self._length = length
+        self._parts = []
+        self._filled = 0
+        self._next = 0
+        self._heard = False
+
+    @property
+    def full(self):
+        return self._length is not None and self._filled >= self._length
+
+    def move_to(self, position):
+        self._next = position
+
+    def append(self, samples):
+        end = self._next + len(samples)
+        samples = samples[max(0, self._filled - self._next) :]
+        start = end - len(samples)
+        if self._length is not None:
+            samples = samples[: max(0, self._length - start)]
+        self._next = end
+        if not len(samples):
+            return
+        if start > self._filled:
+            self._parts.append(np.zeros(start - self._filled, np.float32))
+        self._parts.append(np.clip(samples, -1, 1))
+        self._filled = start + len(samples)
+
+    def samples(self, pad):
+        if not self._parts:
+            return None
+        if pad and not self.full:
+            self._parts.append(np.zeros(self._length - self._filled, np.float32))
+        return np.concatenate(self._parts)

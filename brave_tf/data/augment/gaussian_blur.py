@@ -1,0 +1,54 @@
+"""Gaussian blur."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+
+from brave_tf.data.augment.base import with_probability
+
+
+@gin.configurable
+def gaussian_blur(
+    video: tf.Tensor,
+    seed: tf.Tensor,
+    probability: float = 1.0,
+    sigma: tuple[float, float] = (0.1, 2.0),
+    kernel_size: int | None = None,
+) -> tf.Tensor:
+    """Blurs all frames with the same sigma. The defaults are those of the released BraVe code.
+
+    Args:
+      video: (T, H, W, C) float32.
+      seed: (2,) int32.
+      probability: of a blur.
+      sigma: range in pixels.
+      kernel_size: taps of the kernel, one more if even; None: a tenth of the width.
+    """
+    size = video.shape[2] // 10 if kernel_size is None else kernel_size
+
+    def blur(video: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        drawn = tf.random.stateless_uniform((), seed, minval=sigma[0], maxval=sigma[1])
+        return apply_blur(video, drawn, size)
+
+    return with_probability(probability, seed, video, blur)
+
+
+def apply_blur(video: tf.Tensor, sigma: tf.Tensor, kernel_size: int) -> tf.Tensor:
+    """Blurs (T, H, W, C) frames; outside them is 0.
+
+    Args:
+      video: (T, H, W, C) float32.
+      sigma: () float32, pixels, above 0.
+      kernel_size: taps of the kernel, one more if even.
+    """
+    radius = kernel_size // 2
+    if radius == 0:
+        return video
+    offsets = tf.range(-radius, radius + 1, dtype=tf.float32)
+    taps = tf.nn.softmax(-tf.square(offsets) / (2.0 * tf.square(sigma)))
+    channels = video.shape[-1]
+    for shape in ((1, -1, 1, 1), (-1, 1, 1, 1)):
+        kernel = tf.tile(tf.reshape(taps, shape), (1, 1, channels, 1))
+        video = tf.nn.depthwise_conv2d(video, kernel, (1, 1, 1, 1), "SAME")
+    return video

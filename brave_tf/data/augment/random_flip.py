@@ -1,0 +1,28 @@
+"""Horizontal flips."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+
+from brave_tf.data.augment.base import with_probability
+
+
+@gin.configurable
+def random_flip(video: tf.Tensor, seed: tf.Tensor, probability: float = 0.5) -> tf.Tensor:
+    """Mirrors all frames or none.
+
+    Args:
+      video: (T, H, W, C) float32. Two channels are optical flow, whose u changes sign.
+      seed: (2,) int32.
+      probability: of a flip.
+    """
+    return with_probability(probability, seed, video, lambda video, _: flip(video))
+
+
+def flip(video: tf.Tensor) -> tf.Tensor:
+    """Mirrors (T, H, W, C) frames left to right, and the direction of flow with them."""
+    mirrored = tf.reverse(video, axis=[2])
+    if video.shape[-1] == 2:
+        return mirrored * tf.constant([-1.0, 1.0], video.dtype)
+    return mirrored

@@ -1,0 +1,296 @@
+"""What a folder of clip records holds: splits, shards, counts, labels and settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from absl import logging
+
+from brave_tf.data import record_fields
+from brave_tf.data.record_reader import (
+    DEFAULT_FRAME_RATE,
+    DEFAULT_SAMPLE_RATE,
+    has_fields,
+    parse_clip,
+)
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError, nearest
+
+_PEEKED_RECORDS = 16
+_SHARDS = "*.tfrecord*"
+# The number in train-00000-of-00010.tfrecord, train.tfrecord-00000-of-00010, clips-07.tfrecord.
+_SHARD_NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
+_MODALITIES = ("rgb", "flow", "audio")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file; its number of clips and bytes, None where nobody counted."""
+
+    path: str
+    clips: int | None = None
+    bytes: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The shards of one split.
+
+    Attributes:
+      name: of the split.
+      shards: its files, in order.
+      clips: number of records, None where nobody counted.
+      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
+      labels: clips by label text.
+      seconds: total duration.
+    """
+
+    name: str
+    shards: tuple[Shard, ...]
+    clips: int | None = None
+    with_modality: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count_with(self, modalities: Collection[str]) -> int | None:
+        """Returns how many clips have all `modalities`, None when the counts do not tell."""
+        if self.clips is None or not set(modalities) <= set(self.with_modality):
+            return None
+        counts = {self.with_modality[modality] for modality in modalities}
+        partial = [
+            self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
+        ]
+        return None if len(partial) > 1 else min(counts, default=self.clips)
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """A folder of clip records, written by `brave_tf_prepare` or by DMVR.
+
+    Attributes:
+      data_dir: the folder.
+      splits: by name.
+      labels: label texts in the order of their index, from labels.txt; empty where there is none.
+      settings: how the records were made, from dataset.json; empty where there is none.
+    """
+
+    data_dir: str
+    splits: Mapping[str, Split]
+    labels: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def load(cls, data_dir: str | os.PathLike[str]) -> DatasetInfo:
+        """Reads dataset.json and labels.txt, or finds the `*.tfrecord*` files of other writers.
+
+        Raises:
+          UserError: there is no such folder, no shard in it, or its dataset.json is damaged.
+        """
+        data_dir = os.fspath(data_dir)
+        if not tf.io.gfile.isdir(data_dir):
+            raise UserError(f"{data_dir}: no such folder of clip records. {_advice(data_dir)}")
+        description = os.path.join(data_dir, "dataset.json")
+        if tf.io.gfile.exists(description):
+            splits, settings = _described(description)
+        else:
+            splits = _found(data_dir)
+            settings = {"audio": "flac"} if _hold_flac(splits) else {}
+        if not any(split.shards for split in splits.values()):
+            glob = os.path.join(data_dir, _SHARDS)
+            raise UserError(f"{glob}: no such files. {_advice(data_dir)}")
+        labels = os.path.join(data_dir, "labels.txt")
+        texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
+        return cls(data_dir, splits, tuple(texts), settings)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second of the records; 25 where nothing says so."""
+        return float(self.settings.get("fps") or DEFAULT_FRAME_RATE)
+
+    @property
+    def sample_rate(self) -> float:
+        """Sample rate of the records' sound, Hz; 48,000 where nothing says so."""
+        return float(self.settings.get("sample_rate") or DEFAULT_SAMPLE_RATE)
+
+    def split(self, name: str) -> Split:
+        """Returns the split `name`; 'a+b' has the shards of a, then those of b.
+
+        Raises:
+          UserError: there is no such split.
+        """
+        parts = [self._named(part) for part in name.split("+")]
+        return parts[0] if len(parts) == 1 else _joined(name, parts)
+
+    def _named(self, name: str) -> Split:
+        if name not in self.splits:
+            raise UserError(
+                f"{self.data_dir} has no split {name!r}, it has: {', '.join(sorted(self.splits))}."
+                f"{nearest(name, self.splits)}"
+            )
+        return self.splits[name]
+
+    def stored_fields(self, view: View) -> tuple[str, ...]:
+        """Returns the record fields that `view` is made from here, where sound may be kept as FLAC."""
+        if self.settings.get("audio") != "flac":
+            return view.fields
+        flac = {record_fields.AUDIO: record_fields.AUDIO_FLAC}
+        return tuple(flac.get(field, field) for field in view.fields)
+
+    def check(self, split: str, views: Mapping[str, View]) -> None:
+        """Makes sure that the views can be made from a split, before any long work starts.
+
+        Looks at the counts, and makes each view from one of the first records.
+
+        Raises:
+          UserError: no such split, shards are missing, no clip has a modality that a view needs, sound
+            has another rate than a view expects, or no view can be made from the first records.
+        """
+        chosen = self.split(split)
+        _check_files(self.data_dir, chosen)
+        for name, view in views.items():
+            if chosen.with_modality.get(view.modality) == 0:
+                raise self._lacks(chosen, name, view)
+        records = _first_records(chosen, _PEEKED_RECORDS)
+        if not records:
+            paths = ", ".join(shard.path for shard in chosen.shards[:3])
+            raise UserError(f"no record can be read from {paths}: the files are empty or damaged.")
+        for name, view in views.items():
+            self._try_view(chosen, name, view, records)
+
+    def _try_view(self, split: Split, name: str, view: View, records: Sequence[tf.Tensor]) -> None:
+        wanted = self.stored_fields(view)
+        usable = [record for record in records if has_fields(record, wanted)]
+        if not usable and view.modality not in split.with_modality:
+            raise self._lacks(split, name, view)
+        for record in usable:
+            try:
+                clip = parse_clip(record, wanted)
+                self._check_sample_rate(name, view, float(clip.sample_rate))
+                view.sample(clip, tf.constant(0.0, tf.float64), tf.zeros((2,), tf.int32))
+                return
+            except tf.errors.InvalidArgumentError as error:
+                failure = error
+        if usable:
+            raise UserError(
+                f"view {name!r} cannot be made from any of the first {len(usable)} clips of split "
+                f"{split.name!r} in {self.data_dir}: {failure.message}"
+            ) from failure
+
+    def _check_sample_rate(self, name: str, view: View, rate: float) -> None:
+        expected = getattr(view, "sample_rate", None)
+        if expected is not None and rate != expected:
+            raise UserError(
+                f"view {name!r} expects sound at {expected} Hz, but {self.data_dir} has {rate:g} Hz. "
+                f"Bind LogMel.sample_rate = {rate:g}, or prepare the clips again at {expected} Hz."
+            )
+
+    def _lacks(self, split: Split, name: str, view: View) -> UserError:
+        option = {"flow": " with --flow=tvl1", "audio": " with --audio=float"}.get(
+            view.modality, ""
+        )
+        return UserError(
+            f"view {name!r} needs {view.modality}, which no clip of split {split.name!r} in "
+            f"{self.data_dir} has. Take the view out of the recipe, or prepare the clips again{option}."
+        )
+
+
+def _advice(data_dir: str) -> str:
+    return f"Make them with: brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
+
+
+def _read(path: str) -> str:
+    with tf.io.gfile.GFile(path) as file:
+        return file.read()
+
+
+def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
+    """Reads dataset.json, as `brave_tf_prepare` writes it."""
+    folder = os.path.dirname(path)
+    try:
+        description = json.loads(_read(path))
+        splits = {
+            name: Split(
+                name=name,
+                shards=tuple(
+                    Shard(os.path.join(folder, shard["file"]), shard["clips"], shard.get("bytes"))
+                    for shard in split["shards"]
+                ),
+                clips=split["clips"],
+                with_modality={
+                    modality: split[f"with_{modality}"]
+                    for modality in _MODALITIES
+                    if f"with_{modality}" in split
+                },
+                labels=split.get("labels", {}),
+                seconds=split.get("seconds", 0.0),
+            )
+            for name, split in description["splits"].items()
+        }
+        return splits, dict(description.get("settings", {}))
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise UserError(
+            f"{path} is damaged ({error!r}): prepare the clips again, or remove the file to read the "
+            "shards without their counts."
+        ) from error
+
+
+def _found(data_dir: str) -> dict[str, Split]:
+    """Lists shards without a description; what is before the shard number names the split."""
+    by_split: dict[str, list[Shard]] = {}
+    for path in sorted(tf.io.gfile.glob(os.path.join(data_dir, _SHARDS))):
+        stem = os.path.basename(path).replace(".tfrecords", "").replace(".tfrecord", "")
+        by_split.setdefault(_SHARD_NUMBER.sub("", stem) or stem, []).append(Shard(path))
+    return {name: Split(name, tuple(shards)) for name, shards in by_split.items()}
+
+
+def _hold_flac(splits: Mapping[str, Split]) -> bool:
+    records = [record for split in splits.values() for record in _first_records(split, 1)]
+    return any(has_fields(record, (record_fields.AUDIO_FLAC,)) for record in records)
+
+
+def _joined(name: str, parts: Sequence[Split]) -> Split:
+    counted = all(part.clips is not None for part in parts)
+    modalities = set.intersection(*(set(part.with_modality) for part in parts))
+    texts = {text for part in parts for text in part.labels}
+    return Split(
+        name=name,
+        shards=tuple(shard for part in parts for shard in part.shards),
+        clips=sum(part.clips for part in parts) if counted else None,
+        with_modality={m: sum(part.with_modality[m] for part in parts) for m in modalities},
+        labels={text: sum(part.labels.get(text, 0) for part in parts) for text in sorted(texts)},
+        seconds=sum(part.seconds for part in parts),
+    )
+
+
+def _check_files(data_dir: str, split: Split) -> None:
+    present = set(tf.io.gfile.listdir(data_dir))
+    missing = [s.path for s in split.shards if os.path.basename(s.path) not in present]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the {len(split.shards)} shards of split {split.name!r} are missing, "
+            f"the first is {missing[0]}. Copy them again, or {_advice(data_dir)}"
+        )
+    for shard in split.shards:
+        found = tf.io.gfile.stat(shard.path).length if shard.bytes is not None else shard.bytes
+        if found != shard.bytes:
+            logging.warning(
+                "%s has %d bytes, dataset.json says %d: clips will be missing. Copy it again.",
+                shard.path,
+                found,
+                shard.bytes,
+            )
+
+
+def _first_records(split: Split, number: int) -> list[tf.Tensor]:
+    """Returns up to `number` records of the first shard that has any that can be read."""
+    for shard in split.shards:
+        records = tf.data.TFRecordDataset(shard.path).ignore_errors(log_warning=True)
+        if found := list(records.take(number)):
+            return found
+    return []

@@ -1,0 +1,105 @@
+"""Where frames are cropped, and how they are decoded."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
+_CROP_ATTEMPTS = 20
+_FALLBACK_PADDING = 16
+
+
+def random_crop_window(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Draws a crop of random area and aspect ratio (width / height), as in Inception training.
+
+    Args:
+      height: () int32, of the frame.
+      width: () int32, of the frame.
+      area: lowest and highest area, as a fraction of the frame. (1, 1) is the whole frame.
+      aspect: lowest and highest aspect ratio of the crop.
+      seed: (2,) int32.
+
+    Returns:
+      (4,) int32: top, left, height, width. Where 20 draws find none that fits, the centre square that is 16
+      pixels (at most an eighth of the shorter side) smaller on each side.
+    """
+    if tuple(area) == (1.0, 1.0):
+        return tf.stack([0, 0, height, width])
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        image_size=tf.stack([height, width, 3]),
+        bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+        seed=seed,
+        min_object_covered=area[0],
+        aspect_ratio_range=aspect,
+        area_range=area,
+        max_attempts=_CROP_ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    failed = tf.reduce_all(size[:2] == tf.stack([height, width]))
+    padding = tf.minimum(_FALLBACK_PADDING, tf.minimum(height, width) // 8)
+    fallback = padded_center_window(height, width, padding)
+    return tf.where(failed, fallback, tf.concat([begin[:2], size[:2]], 0))
+
+
+def padded_center_window(height: tf.Tensor, width: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+    """Returns (4,) int32 top, left, height, width of the centre square, `padding` pixels inside."""
+    side = tf.minimum(height, width)
+    size = side - 2 * padding
+    return tf.stack([(height - side) // 2 + padding, (width - side) // 2 + padding, size, size])
+
+
+def resized_shape(
+    height: tf.Tensor, width: tf.Tensor, short_side: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, () int32, of a frame scaled so that the shorter is `short_side`.
+
+    The longer side is rounded down.
+    """
+    new_height = tf.maximum(short_side, height * short_side // width)
+    new_width = tf.maximum(short_side, width * short_side // height)
+    return new_height, new_width
+
+
+def frame_shape(jpeg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, () int32, of a JPEG, from its header."""
+    shape = tf.image.extract_jpeg_shape(jpeg)
+    return shape[0], shape[1]
+
+
+def decode_crop(jpegs: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """Decodes the same crop of each frame.
+
+    Args:
+      jpegs: (T,) string; frames of one size, in colour or gray.
+      window: (4,) int32: top, left, height, width.
+
+    Returns:
+      (T, height, width, 3) uint8.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if a frame is no JPEG or the crop lies outside it.
+    """
+
+    def decode(jpeg: tf.Tensor) -> tf.Tensor:
+        return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
+
+    if jpegs.shape[0] is None:
+        return tf.map_fn(
+            decode, jpegs, fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8)
+        )
+    # Unrolled, the decoders need no loop bookkeeping and may run side by side.
+    return tf.stack([decode(jpeg) for jpeg in tf.unstack(jpegs)])
+
+
+def decode_crop_resize(jpegs: tf.Tensor, window: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, 255].
+
+    Bilinear, half-pixel centres, without antialiasing.
+    """
+    return tf.image.resize(decode_crop(jpegs, window), (height, width))

@@ -1,0 +1,193 @@
+"""Media files on one timeline: opening, choosing streams, reading a window.
+
+Seconds are counted from the first picture (from the first sample in a file without pictures); when the
+pictures start more than MAX_SKEW after the file itself does, from the start of the file. So the delays of
+codecs and containers, which players hide, shift nothing, and sound stays where the file puts it relative
+to the pictures.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from functools import cached_property
+
+import av
+import numpy as np
+
+from brave_tf.data import audio_decoding, video_decoding
+from brave_tf.data.decoding import decode
+
+MAX_SKEW = 0.2
+# Seeks aim this much before the wanted time: decoders need a run-up, and AVI stamps pictures late.
+RUN_UP = 0.5
+
+
+class MediaError(Exception):
+    """A file, or a window of it, that gives no clip; `stage` is what failed: find, open or decode."""
+
+    def __init__(self, stage: str, reason: str):
+        super().__init__(reason)
+        self.stage = stage
+
+
+class MediaFile:
+    """One media file, read window by window; a context manager.
+
+    Attributes:
+        has_video: A stream holds moving pictures (cover art does not count).
+        has_audio: A stream holds sound.
+
+    Raises:
+        MediaError: The file cannot be opened, or holds neither pictures nor sound.
+    """
+
+    def __init__(self, file: str):
+        self._file = file
+        self._unread = _open(file)
+        self.has_video = _video_stream(self._unread) is not None
+        self.has_audio = _audio_stream(self._unread) is not None
+        if not self.has_video and not self.has_audio:
+            self.__exit__()
+            raise MediaError("open", "holds neither video nor audio that can be decoded")
+
+    def __enter__(self) -> MediaFile:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._unread is not None:
+            self._unread.close()
+
+    def frames(
+        self, start: float, end: float | None, fps: float, min_side: int
+    ) -> Iterator[np.ndarray]:
+        """Yields the picture shown at `start`, `start` + 1/fps, ... before `end` and the video's end.
+
+        Args:
+            start: Seconds.
+            end: Seconds; None is the end of the video.
+            fps: Pictures per second of the result.
+            min_side: Pixels of the short side of the result.
+
+        Yields:
+            (H, W, 3) uint8 BGR, upright, the long side even; the very same array again when a picture
+            is shown at more than one of these times.
+
+        Raises:
+            MediaError: No picture can be decoded, or none lies in the window.
+        """
+        length = None if end is None else end - start
+        frame = None
+        with self._read(_video_stream, start) as (pieces, tick):
+            picked = video_decoding.pick(pieces, self.origin + start, length, fps, tick)
+            for frame in video_decoding.convert(picked, min_side):
+                yield frame
+        if frame is None:
+            raise MediaError("decode", f"the video has no picture at {start:g} s or later")
+
+    def samples(
+        self, start: float, end: float | None, sample_rate: int, pad: bool
+    ) -> np.ndarray | None:
+        """Returns the sound from `start` to `end`, all channels averaged.
+
+        Args:
+            start: Seconds.
+            end: Seconds; None is the end of the sound.
+            sample_rate: Samples per second of the result.
+            pad: Fill up to `end` with zeros where the sound stops earlier.
+
+        Returns:
+            (N,) float32 in [-1, 1], zeros where the file has a gap; None if no sound lies in the window.
+
+        Raises:
+            MediaError: No sound can be decoded.
+        """
+        length = None if end is None else round((end - start) * sample_rate)
+        with self._read(_audio_stream, start) as (pieces, _):
+            begin = self.origin + start
+            return audio_decoding.collect(pieces, begin, length, sample_rate, pad)
+
+    @cached_property
+    def origin(self) -> float:
+        """What the file's own clock shows at second 0."""
+        choose = _video_stream if self.has_video else _audio_stream
+        with _open(self._file) as container:
+            stream = choose(container)
+            return _origin(container, stream, _begin(container, stream)[0])
+
+    @contextlib.contextmanager
+    def _read(self, choose, start):
+        """Gives the pieces of a stream from `start` on or somewhat earlier, and the tick of its clock."""
+        with contextlib.ExitStack() as stack:
+            container = stack.enter_context(self._unread or _open(self._file))
+            self._unread = None
+            stream = choose(container)
+            first, pieces = _begin(container, stream)
+            if stream.type == "video" or not self.has_video:
+                self.origin = _origin(container, stream, first)
+            if self.origin + start - first.time > RUN_UP:
+                pieces = _seek(container, stream, self.origin + start)
+                if pieces is None:
+                    container = stack.enter_context(_open(self._file))
+                    _, pieces = _begin(container, choose(container))
+            yield pieces, float(stream.time_base)
+
+
+def _open(file):
+    if not os.path.isfile(file):
+        raise MediaError("find", "is not a file" if os.path.exists(file) else "does not exist")
+    try:
+        # Some HMDB51 files carry metadata that is not UTF-8.
+        return av.open(file, metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError("open", getattr(error, "strerror", None) or str(error)) from error
+
+
+def _video_stream(container):
+    attached = av.stream.Disposition.attached_pic
+    return _preferred(s for s in container.streams.video if not s.disposition & attached)
+
+
+def _audio_stream(container):
+    return _preferred(container.streams.audio)
+
+
+def _preferred(streams):
+    """Returns the stream a player would choose; None when nothing can be decoded."""
+    streams = [stream for stream in streams if stream.codec_context is not None]
+    default = [s for s in streams if s.disposition & av.stream.Disposition.default]
+    return next(iter(default or streams), None)
+
+
+def _begin(container, stream):
+    """Returns the first piece of a stream, and all its pieces with the first."""
+    errors = []
+    pieces = decode(container, stream, errors)
+    first = next(pieces, None)
+    if first is None:
+        reason = f": {errors[-1]}" if errors else ""
+        raise MediaError("decode", f"nothing of its {stream.type} can be decoded{reason}")
+    return first, itertools.chain([first], pieces)
+
+
+def _origin(container, stream, first):
+    start = (container.start_time or 0) / av.time_base
+    if stream.type == "audio":
+        # A start below zero is the run-up of the codec, which the decoder leaves out.
+        return min(first.time, max(start, 0.0))
+    return first.time if first.time - start <= MAX_SKEW else start
+
+
+def _seek(container, stream, begin):
+    """Returns the pieces from somewhat before `begin` on; None when the file cannot be trusted to seek."""
+    try:
+        container.seek(round((begin - RUN_UP) / stream.time_base), stream=stream)
+    except (av.FFmpegError, OSError):
+        return None
+    pieces = decode(container, stream, [])
+    first = next(pieces, None)
+    if first is None or first.time > begin or not first.stamped:
+        return None
+    return itertools.chain([first], pieces)

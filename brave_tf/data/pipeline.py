@@ -1,0 +1,223 @@
+"""Clip records become batches of views.
+
+The order of clips, the windows, crops and augmentations are a function of the seed and of the
+position in the run alone: neither parallelism nor the point at which a run was resumed changes a
+batch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Callable
+
+import gin
+import tensorflow as tf
+
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.record_reader import Clip, parse_clip
+from brave_tf.data.record_stream import RecordStream
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+
+_RESERVED = ("label", "multi_hot")
+# Test crops of one clip take up to half a gigabyte; no more of them are made at the same time than fit.
+_CROP_BYTES = 2**30
+
+
+@gin.configurable(allowlist=["shuffle_buffer", "num_parallel"])
+def clip_dataset(
+    data_dir: str | os.PathLike[str],
+    split: str,
+    views: Mapping[str, View],
+    batch_size: int,
+    *,
+    training: bool,
+    seed: int = 0,
+    start_batch: int = 0,
+    num_labels: int | None = None,
+    input_context: tf.distribute.InputContext | None = None,
+    shuffle_buffer: int = 256,
+    num_parallel: int = tf.data.AUTOTUNE,
+) -> tf.data.Dataset:
+    """Makes batches of views.
+
+    Training is endless: every epoch has each clip once, in an order of its own (the shards shuffled
+    and interleaved, then a shuffle buffer), and batches run across the ends of epochs. Otherwise
+    there is one epoch, in the order of the shards, and the last batch may be smaller.
+
+    The first view is the narrow one. Its window starts anywhere that it fits, at 0 in a clip that is
+    too short. Views with `sync` start where it does, the others anywhere that they fit, or anywhere
+    in a clip that is too short for them. Windows that run over the end of a clip go on from its start.
+
+    Clips without a modality that the views need are left out. A clip that cannot be read is logged.
+    In training the clip after it takes its place too, so that the batches that follow stay what they
+    were; otherwise it is left out.
+
+    Args:
+      data_dir: a folder of records.
+      split: its split; 'a+b' for several.
+      views: by name; the names become the keys of a batch.
+      batch_size: over all replicas and input pipelines.
+      training: see above.
+      seed: of all that is random.
+      start_batch: this many batches of the run are left out, without being decoded.
+      num_labels: classes of a dataset whose clips have several labels, which adds 'multi_hot'.
+      input_context: of `tf.distribute`. The dataset then is the share of one input pipeline, in
+        batches for one replica. Pipelines share no clip: each reads its own shards, or its own
+        records of all shards when there are fewer shards than pipelines.
+      shuffle_buffer: records among which the next one is drawn in training; they are held in memory.
+      num_parallel: clips that are made at the same time.
+
+    Returns:
+      A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
+      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for.
+
+    Raises:
+      UserError: the views cannot be made from the split, see `DatasetInfo.check`, or a number cannot
+        be used.
+    """
+    pipelines = input_context.num_input_pipelines if input_context else 1
+    pipeline = input_context.input_pipeline_id if input_context else 0
+    replicas = input_context.num_replicas_in_sync if input_context else 1
+    _check(views, batch_size, start_batch, shuffle_buffer, replicas)
+    info = DatasetInfo.load(data_dir)
+    info.check(split, views)
+    stream = RecordStream.open(info, split, views, pipelines, pipeline)
+    skip = start_batch * (batch_size // pipelines)
+    records = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+
+    @tf.autograph.experimental.do_not_convert
+    def make(record: tf.Tensor, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        clip = parse_clip(record, stream.fields)
+        return {**sample_views(clip, views, clip_seed), **_labels(clip, num_labels)}
+
+    clips = _map(records, make, num_parallel, fill_gaps=training)
+    batches = clips.batch(batch_size // replicas, drop_remainder=training)
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(_options())
+
+
+def crop_dataset(
+    data_dir: str | os.PathLike[str],
+    split: str,
+    view: View,
+    temporal: int = 10,
+    spatial: int = 3,
+    *,
+    num_labels: int | None = None,
+) -> tf.data.Dataset:
+    """Makes the test crops of each clip, in the order of the shards.
+
+    Args:
+      data_dir: a folder of records.
+      split: its split; 'a+b' for several.
+      view: what to cut from a clip.
+      temporal: windows per clip.
+      spatial: crops per window; sound has one.
+      num_labels: classes of a dataset whose clips have several labels, which adds 'multi_hot'.
+
+    Returns:
+      A dataset of dicts, one per clip: 'crops' (temporal * spatial, *view.shape) float32, 'label' () int64,
+      'index' () int64, the position among the clips that have the view's modality (clips that cannot be
+      read are logged and left out, so numbers may be missing), 'path' () string, 'multi_hot' as in
+      `clip_dataset`.
+
+    Raises:
+      UserError: the view cannot be made from the split, see `DatasetInfo.check`.
+    """
+    info = DatasetInfo.load(data_dir)
+    info.check(split, {"crops": view})
+    stream = RecordStream.open(info, split, {"crops": view})
+
+    @tf.autograph.experimental.do_not_convert
+    def make(index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
+        clip = parse_clip(record, stream.fields)
+        crops = view.crops(clip, temporal, spatial)
+        return {"crops": crops, "index": index, "path": clip.path, **_labels(clip, num_labels)}
+
+    records = stream.once(0).map(lambda record, seed: record).enumerate()
+    bytes_per_clip = 4 * temporal * spatial * math.prod(view.shape)
+    parallel = min(os.cpu_count() or 1, max(1, _CROP_BYTES // bytes_per_clip))
+    return _map(records, make, parallel).prefetch(1).with_options(_options())
+
+
+def sample_views(clip: Clip, views: Mapping[str, View], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Samples each view of a clip; see `clip_dataset` for where their windows start.
+
+    Args:
+      clip: a clip that has the fields of all views.
+      views: by name, the narrow one first.
+      seed: (2,) int32; the same seed gives the same samples.
+
+    Returns:
+      view name -> float32 of the view's shape.
+    """
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2 * len(views)))
+    starts, samples = seeds[::2], seeds[1::2]
+    narrow = next(iter(views.values()))
+    narrow_start = narrow.random_start(clip, starts[0], loop=False)
+    result = {}
+    for index, (name, view) in enumerate(views.items()):
+        start = narrow_start
+        if index > 0 and not view.sync:
+            start = view.random_start(clip, starts[index], loop=True)
+        result[name] = view.sample(clip, start, samples[index])
+    return result
+
+
+def _labels(clip: Clip, num_labels: int | None) -> dict[str, tf.Tensor]:
+    if num_labels is None:
+        return {"label": clip.label}
+    each = tf.one_hot(clip.labels, num_labels)
+    return {"label": clip.label, "multi_hot": tf.reduce_max(tf.pad(each, [[0, 1], [0, 0]]), axis=0)}
+
+
+def _map(
+    items: tf.data.Dataset, make: Callable, num_parallel: int, fill_gaps: bool = False
+) -> tf.data.Dataset:
+    """Maps `make` in parallel and in order; items for which it fails are logged and left out.
+
+    With `fill_gaps` the item after them is repeated in their place.
+    """
+    if not fill_gaps:
+        return items.map(make, num_parallel, deterministic=True).ignore_errors(log_warning=True)
+
+    @tf.autograph.experimental.do_not_convert
+    def numbered(position: tf.Tensor, item: tuple) -> tuple:
+        return position, make(*item)
+
+    @tf.autograph.experimental.do_not_convert
+    def count(last: tf.Tensor, numbered_item: tuple) -> tuple:
+        position, made = numbered_item
+        return position, (made, position - last)
+
+    made = items.enumerate().map(numbered, num_parallel, deterministic=True)
+    counted = made.ignore_errors(log_warning=True).scan(tf.constant(-1, tf.int64), count)
+    return counted.flat_map(lambda made, times: tf.data.Dataset.from_tensors(made).repeat(times))
+
+
+def _options() -> tf.data.Options:
+    options = tf.data.Options()
+    options.deterministic = True
+    # Input pipelines are told their share by the input context.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options
+
+
+def _check(
+    views: Mapping[str, View], batch_size: int, start_batch: int, shuffle_buffer: int, replicas: int
+) -> None:
+    if not views:
+        raise UserError("no views: a recipe needs at least one.")
+    for name in _RESERVED:
+        if name in views:
+            raise UserError(f"a view cannot be called {name!r}: batches have a key of that name.")
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(
+            f"batch_size = {batch_size}: expected a multiple of the {replicas} replicas."
+        )
+    if start_batch < 0:
+        raise UserError(f"start_batch = {start_batch}: expected 0 or more.")
+    if shuffle_buffer < 1:
+        raise UserError(f"clip_dataset.shuffle_buffer = {shuffle_buffer}: expected 1 or more.")

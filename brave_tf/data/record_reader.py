@@ -1,0 +1,122 @@
+"""Reads clip records: a serialized `tf.train.SequenceExample` becomes a `Clip` of tensors.
+
+Only the fields that are asked for are parsed; frames stay encoded, so that a view decodes no more
+of them than its window holds. Field names are those of MediaSequence and DMVR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from brave_tf.data import record_fields as fields
+from brave_tf.data import tfio
+
+DEFAULT_FRAME_RATE = 25.0
+DEFAULT_SAMPLE_RATE = 48_000.0
+DEFAULT_FLOW_BOUND = 20.0
+
+_CONTEXT = {
+    fields.IMAGE_RATE: tf.float32,
+    fields.AUDIO_RATE: tf.float32,
+    fields.FLOW_BOUND: tf.float32,
+    fields.LABEL_INDEX: tf.int64,
+    fields.PATH: tf.string,
+}
+_SEQUENCES = {
+    fields.IMAGE: tf.string,
+    fields.FLOW: tf.string,
+    fields.AUDIO: tf.float32,
+    fields.AUDIO_FLAC: tf.string,
+}
+
+
+class Clip(NamedTuple):
+    """One parsed clip record. Fields that were not asked for, or that the record lacks, are empty."""
+
+    images: tf.Tensor  # (frames,) string, a JPEG each
+    flow: tf.Tensor  # (frames,) string, a JPEG each
+    audio: tf.Tensor  # (samples,) float32 mono PCM in [-1, 1]
+    frame_rate: tf.Tensor  # () float64, frames per second of images and flow
+    sample_rate: tf.Tensor  # () float64, Hz
+    flow_bound: (
+        tf.Tensor
+    )  # () float32, the displacement in pixels that the flow's 0 and 255 stand for
+    labels: tf.Tensor  # (labels,) int64, empty when unlabelled
+    path: tf.Tensor  # () string, the file that the clip comes from
+
+    @property
+    def num_frames(self) -> tf.Tensor:
+        """() int32: the number of frames of the images, or of the flow where there are no images."""
+        return tf.maximum(tf.size(self.images), tf.size(self.flow))
+
+    @property
+    def label(self) -> tf.Tensor:
+        """() int64: the first label, -1 when unlabelled."""
+        return _first(self.labels, tf.constant(-1, tf.int64))
+
+
+def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
+    """Parses one record.
+
+    Args:
+      serialized: () string, a `tf.train.SequenceExample`.
+      wanted: the sequence fields to read, of `record_fields`: IMAGE, FLOW, AUDIO and AUDIO_FLAC. Rates,
+        labels and path are always read.
+
+    Returns:
+      The clip. A missing rate is taken to be 25 frames per second, 48 kHz; a missing bound 20 pixels.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the bytes are no record, or its FLAC cannot be decoded.
+      ValueError: `wanted` holds a field that records do not have.
+    """
+    context, sequences = _parse(serialized, wanted)
+
+    def values(name: str) -> tf.Tensor:
+        if name in sequences:
+            return sequences[name].flat_values
+        return tf.zeros((0,), _SEQUENCES[name])
+
+    def rate(name: str, default: float) -> tf.Tensor:
+        return _first(context[name], tf.constant(default, tf.float32))
+
+    audio = values(fields.AUDIO)
+    if fields.AUDIO_FLAC in wanted:
+        flac = values(fields.AUDIO_FLAC)
+        audio = tf.cond(tf.size(flac) > 0, lambda: tfio.decode_flac(flac[0]), lambda: audio)
+    return Clip(
+        images=values(fields.IMAGE),
+        flow=values(fields.FLOW),
+        audio=audio,
+        frame_rate=tf.cast(rate(fields.IMAGE_RATE, DEFAULT_FRAME_RATE), tf.float64),
+        sample_rate=tf.cast(rate(fields.AUDIO_RATE, DEFAULT_SAMPLE_RATE), tf.float64),
+        flow_bound=rate(fields.FLOW_BOUND, DEFAULT_FLOW_BOUND),
+        labels=context[fields.LABEL_INDEX],
+        path=_first(context[fields.PATH], tf.constant("")),
+    )
+
+
+def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:
+    """Returns () bool: whether the record holds something in every one of the `wanted` fields."""
+    _, sequences = _parse(serialized, wanted)
+    return tf.reduce_all([tf.size(sequences[name].flat_values) > 0 for name in wanted])
+
+
+def _parse(serialized: tf.Tensor, wanted: Collection[str]) -> tuple[dict, dict]:
+    unknown = set(wanted) - set(_SEQUENCES)
+    if unknown:
+        raise ValueError(
+            f"unknown record fields {sorted(unknown)}, expected some of {list(_SEQUENCES)}"
+        )
+    return tf.io.parse_single_sequence_example(
+        serialized,
+        {name: tf.io.RaggedFeature(dtype) for name, dtype in _CONTEXT.items()},
+        {name: tf.io.RaggedFeature(_SEQUENCES[name]) for name in sorted(wanted)},
+    )
+
+
+def _first(values: tf.Tensor, default: tf.Tensor) -> tf.Tensor:
+    return tf.concat([values, default[tf.newaxis]], 0)[0]

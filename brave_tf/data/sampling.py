@@ -1,0 +1,116 @@
+"""When a window of a clip starts, and which frames and samples it holds.
+
+Times are float64 seconds from the start of the clip. A clip that is too short for a window is looped:
+frames and sound start again together after the last frame.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+# Frame times are multiples of 1 / rate, which binary fractions miss by a little.
+_ROUNDING = 1e-4
+
+
+def window_length(
+    num_frames: int, frame_step: int, frame_rate: float, record_rate: tf.Tensor
+) -> tf.Tensor:
+    """Returns () int32: how many frames of the record lie from the first to the last of a window.
+
+    For records at the window's own rate that is (num_frames - 1) * frame_step + 1.
+    """
+    last = tf.cast((num_frames - 1) * frame_step / frame_rate, tf.float64) * record_rate
+    return tf.cast(tf.floor(last + _ROUNDING), tf.int32) + 1
+
+
+def frame_indices(
+    start: tf.Tensor,
+    num_frames: int,
+    frame_step: int,
+    frame_rate: float,
+    record_rate: tf.Tensor,
+    count: tf.Tensor,
+) -> tf.Tensor:
+    """Chooses frames by time, so that records of any frame rate give windows of the same duration.
+
+    Args:
+      start: () float64, seconds.
+      num_frames: length of the window.
+      frame_step: distance of its frames, in frames at `frame_rate`.
+      frame_rate: frames per second that the window is described in.
+      record_rate: () float64, frames per second of the record.
+      count: () int32, how many frames the record has.
+
+    Returns:
+      (num_frames,) int32 in [0, count): frame i is the one shown at start + i * frame_step / frame_rate,
+      floor(time * record_rate), modulo `count`.
+    """
+    times = tf.range(num_frames, dtype=tf.float64) * (frame_step / frame_rate)
+    frames = tf.floor((tf.cast(start, tf.float64) + times) * record_rate + _ROUNDING)
+    return tf.cast(tf.math.floormod(tf.cast(frames, tf.int64), tf.cast(count, tf.int64)), tf.int32)
+
+
+def random_start(length: tf.Tensor, window: tf.Tensor, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
+    """Draws the first position of a window, uniformly.
+
+    Args:
+      length: () int32, frames or samples of the clip.
+      window: () int32, frames or samples that the window spans.
+      seed: (2,) int32.
+      loop: what to do when the window is longer than the clip: True draws from all positions, for the
+        window runs over the end whatever its start; False gives 0.
+
+    Returns:
+      () int32 in [0, length - window], or [0, length) when looped.
+    """
+    choices = tf.where(window <= length, length - window + 1, length if loop else 1)
+    return tf.random.stateless_uniform((), seed, minval=0, maxval=choices, dtype=tf.int32)
+
+
+def linear_starts(length: tf.Tensor, window: tf.Tensor, num: int) -> tf.Tensor:
+    """Spaces windows evenly, from the first to the last position at which they fit.
+
+    Args:
+      length: () int32, frames, samples or pixels.
+      window: () int32, how many of them a window spans; at most `length`.
+      num: how many windows.
+
+    Returns:
+      (num,) int32, rounded down; 0 for one window.
+    """
+    last = tf.cast(length - window, tf.float64)
+    return tf.cast(tf.linspace(tf.zeros_like(last), last, num) + _ROUNDING, tf.int32)
+
+
+def extended_length(length: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """Returns () int32: `length` repeated as often as it takes for `window` to fit."""
+    return length * tf.maximum(-(-window // length), 1)
+
+
+def audio_window(
+    pcm: tf.Tensor, start: tf.Tensor, num_samples: int, period: tf.Tensor
+) -> tf.Tensor:
+    """Cuts a window of sound.
+
+    Args:
+      pcm: (samples,) float32.
+      start: () int32 in [0, max(samples, period)), the first sample.
+      num_samples: length of the window.
+      period: () int32, samples after which the clip starts again when the window runs over the end of
+        `pcm`. It is the duration of the frames where the clip has some, so that sound and frames start
+        again together; sound that is shorter is followed by silence, longer sound is cut there.
+
+    Returns:
+      (num_samples,) float32.
+    """
+    samples = tf.size(pcm)
+
+    def looped() -> tf.Tensor:
+        once = tf.pad(pcm[:period], [[0, tf.maximum(period - samples, 0)]])
+        first = start % period
+        repeats = -(-(first + num_samples) // period)
+        return tf.tile(once, [repeats])[first : first + num_samples]
+
+    inside = start + num_samples <= samples
+    window = tf.cond(inside, lambda: pcm[start : start + num_samples], looped)
+    return tf.ensure_shape(window, (num_samples,))

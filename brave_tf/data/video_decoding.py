@@ -1,0 +1,113 @@
+"""Pictures at a fixed rate and size from the time-stamped pictures of a video."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import av
+import cv2
+import numpy as np
+
+from brave_tf.data.decoding import Piece
+
+# A jump of the clock by more seconds is damage, not a still picture.
+MAX_GAP = 60.0
+MAX_LAST = 10.0
+
+
+def pick(
+    pieces: Iterable[Piece], begin: float, length: float | None, fps: float, tick: float
+) -> Iterator[av.VideoFrame]:
+    """Yields the picture shown at `begin`, `begin` + 1/fps, ...: the last one whose time has come.
+
+    Before the first picture, the first is shown; after the last, nothing.
+
+    Args:
+        pieces: Pictures with their times in seconds; those that run backwards are dropped.
+        begin: Seconds on the clock of the pieces.
+        length: Seconds; None is up to the end of the last picture.
+        fps: Pictures per second of the result.
+        tick: Seconds; the resolution of the clock, up to which times count as equal.
+    """
+    count = math.inf if length is None else math.ceil(length * fps - 1e-3)
+    slack = min(tick, 1e-3) + 1e-6
+    index = 0
+    held = None
+    for piece in pieces:
+        if held is not None:
+            if not 0 < piece.time - held.time <= MAX_GAP:
+                continue
+            while index < count and begin + index / fps < piece.time - slack:
+                yield held.frame
+                index += 1
+        if index >= count:
+            return
+        held = piece
+    if held is not None:
+        end = held.time + min(held.duration, MAX_LAST)
+        while index < count and begin + index / fps < end - slack:
+            yield held.frame
+            index += 1
+
+
+def convert(frames: Iterable[av.VideoFrame], min_side: int) -> Iterator[np.ndarray]:
+    """Yields the frames as upright (H, W, 3) uint8 BGR whose short side is `min_side`.
+
+    All get the size of the first. A frame that comes twice in a row gives the very same array twice.
+    Stored pixels count as square, as in the field's tools.
+    """
+    reformatter = av.video.reformatter.VideoReformatter()
+    size = previous = image = None
+    for frame in frames:
+        if frame is not previous:
+            size = size or resized(frame.width, frame.height, min_side)
+            image = _upright(_resize(_bgr(frame, reformatter), size), frame)
+            previous = frame
+        yield image
+
+
+def resized(width: int, height: int, min_side: int) -> tuple[int, int]:
+    """Returns (width, height) with the short side `min_side` and the long side even."""
+    long_side = 2 * round(max(width, height) * min_side / min(width, height) / 2)
+    long_side = max(long_side, min_side)
+    return (long_side, min_side) if width > height else (min_side, long_side)
+
+
+def _bgr(frame, reformatter):
+    # A range that differs from the source's makes PyAV apply the frame's own colour matrix and range.
+    full = av.video.reformatter.ColorRange.JPEG
+    limited = av.video.reformatter.ColorRange.MPEG
+    is_full = frame.color_range == full or frame.format.name.startswith("yuvj")
+    converted = reformatter.reformat(
+        frame,
+        format="bgr24",
+        src_color_range=full if is_full else limited,
+        dst_color_range=limited if is_full else full,
+    )
+    return converted.to_ndarray()
+
+
+def _resize(image, size):
+    width, height = size
+    if image.shape[:2] == (height, width):
+        return image
+    shrinking = image.shape[0] >= height
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+
+
+def _upright(image, frame):
+    """Turns and mirrors as the frame's display matrix says (ISO 14496-12, 6.2.2), in quarter turns."""
+    matrix = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    if matrix is None:
+        return image
+    # A stored point (x, y) is shown at (a x + c y, b x + d y).
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(float)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image = image.transpose(1, 0, 2)
+        mirrored, upside_down = c < 0, b < 0
+    else:
+        mirrored, upside_down = a < 0, d < 0
+    image = image[:, ::-1] if mirrored else image
+    image = image[::-1] if upside_down else image
+    return np.ascontiguousarray(image)

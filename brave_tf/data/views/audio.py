@@ -1,0 +1,90 @@
+"""The view that hears the clip."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import gin
+import tensorflow as tf
+
+from brave_tf.data import record_fields, sampling
+from brave_tf.data.log_mel import LogMel
+from brave_tf.data.record_reader import Clip
+from brave_tf.data.views.base import View
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class AudioView(View):
+    """Sound as a log-mel spectrogram: (frames, mel_bins) float32, see `LogMel`.
+
+    The defaults are the audio view of the released BraVe code: 10.24 s at 48 kHz, (3072, 80), not augmented.
+    A window that runs over the end starts again with the frames of the clip: see `sampling.audio_window`.
+
+    Attributes:
+      duration: seconds of sound.
+      log_mel: the spectrogram, and the sample rate that records must have.
+    """
+
+    modality: ClassVar[str] = "audio"
+    duration: float = 10.24
+    log_mel: LogMel = dataclasses.field(default_factory=LogMel)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require("duration", self.duration > 0, "seconds above 0")
+        self._require(
+            "duration",
+            self.num_samples >= self.log_mel.frame_length,
+            f"at least one spectrogram frame, {self.log_mel.frame_length / self.sample_rate:g} s",
+        )
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, Hz."""
+        return self.log_mel.sample_rate
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of the window."""
+        return round(self.duration * self.sample_rate)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.log_mel.frames(self.num_samples), self.log_mel.mel_bins)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return (record_fields.AUDIO,)
+
+    def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
+        window = tf.constant(self.num_samples)
+        first = sampling.random_start(tf.size(clip.audio), window, seed, loop=loop)
+        return tf.cast(first, tf.float64) / self.sample_rate
+
+    def window(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
+        """Cuts the sound from `start`, () float64 seconds: (num_samples,) float32."""
+        first = tf.cast(tf.round(tf.cast(start, tf.float64) * self.sample_rate), tf.int32)
+        return sampling.audio_window(clip.audio, first, self.num_samples, self._period(clip))
+
+    def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self._augment(self.log_mel(self.window(clip, start)), seed)
+
+    def crops(self, clip: Clip, temporal: int = 10, spatial: int = 1) -> tf.Tensor:
+        del spatial
+        window = tf.constant(self.num_samples)
+        length = sampling.extended_length(tf.size(clip.audio), window)
+        starts = sampling.linear_starts(length, window, temporal)
+        period = tf.size(clip.audio)
+        windows = [
+            sampling.audio_window(clip.audio, start % period, self.num_samples, period)
+            for start in tf.unstack(starts)
+        ]
+        return tf.ensure_shape(self.log_mel(tf.stack(windows)), (temporal, *self.shape))
+
+    def _period(self, clip: Clip) -> tf.Tensor:
+        """Returns () int32: the samples that the clip's frames last, or its sound where it has none."""
+        seconds = tf.cast(clip.num_frames, tf.float64) / clip.frame_rate
+        of_frames = tf.cast(tf.round(seconds * self.sample_rate), tf.int32)
+        return tf.where(of_frames > 0, of_frames, tf.size(clip.audio))

@@ -1,0 +1,101 @@
+"""What a view is: a window of a clip in one modality, sampled for training or cropped for testing."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any, Callable, ClassVar
+
+import tensorflow as tf
+
+from brave_tf.data.record_reader import Clip
+from brave_tf.errors import UserError
+
+# A view's augmentation: (values of the view's shape, seed (2,) int32) -> values of the same shape.
+Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class View(abc.ABC):
+    """A named window of a clip. Subclasses are the modalities.
+
+    Attributes:
+      sync: True: the window starts where the narrow view's starts, as in the released BraVe code;
+        False: it has its own random start.
+      augmentations: functions (values, seed) -> values, applied in this order by `sample`.
+
+    Raises:
+      UserError: a field has a value that cannot be used.
+    """
+
+    modality: ClassVar[str]
+    sync: bool = True
+    augmentations: tuple[Augmentation, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "augmentations", tuple(self.augmentations))
+        self._require(
+            "augmentations",
+            all(callable(augmentation) for augmentation in self.augmentations),
+            "functions, which gin lists as @name without parentheses",
+        )
+
+    def _require(self, field: str, usable: Any, expected: str) -> None:
+        if not usable:
+            value = getattr(self, field)
+            raise UserError(f"{type(self).__name__}.{field} = {value!r}: expected {expected}.")
+
+    @property
+    @abc.abstractmethod
+    def duration(self) -> float:
+        """Seconds that the window spans."""
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Static shape of a sample, without the batch."""
+
+    @property
+    @abc.abstractmethod
+    def fields(self) -> tuple[str, ...]:
+        """The sequence fields of a record that the view is made from, of `record_fields`."""
+
+    @abc.abstractmethod
+    def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
+        """Draws where the window starts: () float64 seconds, uniform over the starts at which it fits.
+
+        In a clip that is too short it is any moment of the clip if `loop`, else 0.
+        """
+
+    @abc.abstractmethod
+    def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Cuts and augments the training window.
+
+        Args:
+          clip: a clip that has the view's `fields`.
+          start: () float64, seconds.
+          seed: (2,) int32; the same seed gives the same sample.
+
+        Returns:
+          float32 of `shape`.
+        """
+
+    @abc.abstractmethod
+    def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
+        """Cuts the test crops: evenly spaced in time, then in space; no randomness, no augmentation.
+
+        Args:
+          clip: a clip that has the view's `fields`.
+          temporal: number of windows. They are spaced from the first to the last that fits; a clip
+            that is too short is repeated until one fits; one window starts at 0.
+          spatial: number of crops of each window; sound has one whatever this says.
+
+        Returns:
+          (temporal * spatial, *shape) float32, the crops of the first window first.
+        """
+
+    def _augment(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        for index, augmentation in enumerate(self.augmentations):
+            step_seed = tf.random.experimental.stateless_fold_in(seed, index)
+            values = augmentation(values, step_seed)
+        return tf.ensure_shape(values, self.shape)

@@ -1,0 +1,164 @@
+"""What the views made of frames share: the choice of frames, crops and sizes."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+
+import tensorflow as tf
+
+from brave_tf.data import frames, sampling
+from brave_tf.data.record_reader import Clip
+from brave_tf.data.views.base import View
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoView(View):
+    """A window of frames, cropped and resized to a square.
+
+    `sample` draws one crop for all frames (see `frames.random_crop_window`) and resizes it to
+    `size`, whatever its aspect ratio. `crops` scales the frames so that their shorter side is
+    `resize` and cuts squares of `size`: top left, centre and bottom right for three, the centre for
+    one, evenly spaced on that diagonal for other numbers.
+
+    Attributes:
+      num_frames: length of the window.
+      frame_step: distance of its frames, in frames at `frame_rate`.
+      frame_rate: frames per second that the window is described in; records of other rates are read by time.
+      size: height and width of the result in pixels.
+      resize: shorter side of the frames in `crops`; None: 8/7 of `size`, 256 for 224.
+      min_area: lowest area of the random crop, as a fraction of the frame.
+      max_area: highest area of it. With both 1 the whole frame is taken.
+      min_aspect: lowest width / height of it.
+      max_aspect: highest width / height of it.
+    """
+
+    num_frames: int = 16
+    frame_step: int = 2
+    frame_rate: float = 25.0
+    size: int = 224
+    resize: int | None = None
+    min_area: float = 0.3
+    max_area: float = 1.0
+    min_aspect: float = 0.5
+    max_aspect: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("num_frames", "frame_step", "size"):
+            value = getattr(self, field)
+            self._require(field, isinstance(value, int) and value > 0, "a whole number above 0")
+        self._require("frame_rate", self.frame_rate > 0, "frames per second above 0")
+        self._require(
+            "resize",
+            self.resize is None or self.resize >= self.size,
+            f"None or at least size, {self.size}",
+        )
+        self._require(
+            "min_area", 0 < self.min_area <= 1, "a fraction of the frame, above 0, at most 1"
+        )
+        self._require("max_area", self.min_area <= self.max_area <= 1, "between min_area and 1")
+        self._require("min_aspect", self.min_aspect > 0, "width / height above 0")
+        self._require("max_aspect", self.max_aspect >= self.min_aspect, "at least min_aspect")
+
+    @property
+    @abc.abstractmethod
+    def channels(self) -> int:
+        """Channels of the result."""
+
+    @abc.abstractmethod
+    def _jpegs(self, clip: Clip) -> tf.Tensor:
+        """Returns the encoded frames, (frames,) string."""
+
+    @abc.abstractmethod
+    def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
+        """Turns pixels into the view's values.
+
+        Args:
+          pixels: (..., H, W, 3) float32 in [0, 255].
+          clip: where they are from.
+          scale: (2,) float32, by what factor the width and the height were resized.
+
+        Returns:
+          (..., H, W, channels) float32.
+        """
+
+    @property
+    def duration(self) -> float:
+        return self.num_frames * self.frame_step / self.frame_rate
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.num_frames, self.size, self.size, self.channels)
+
+    def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
+        count = tf.size(self._jpegs(clip))
+        first = sampling.random_start(count, self._window(clip), seed, loop=loop)
+        return tf.cast(first, tf.float64) / clip.frame_rate
+
+    def frame_indices(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
+        """Returns the frames of the window that starts at `start` seconds, (num_frames,) int32."""
+        return sampling.frame_indices(
+            start,
+            self.num_frames,
+            self.frame_step,
+            self.frame_rate,
+            clip.frame_rate,
+            tf.size(self._jpegs(clip)),
+        )
+
+    def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        crop_seed, augmentation_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        jpegs = self._window_jpegs(clip, start)
+        height, width = frames.frame_shape(jpegs[0])
+        window = frames.random_crop_window(
+            height,
+            width,
+            (self.min_area, self.max_area),
+            (self.min_aspect, self.max_aspect),
+            crop_seed,
+        )
+        pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size)
+        scale = self.size / tf.cast(tf.stack([window[3], window[2]]), tf.float32)
+        return self._augment(self._values(pixels, clip, scale), augmentation_seed)
+
+    def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
+        jpegs = self._jpegs(clip)
+        height, width = frames.frame_shape(jpegs[0])
+        short_side = self.resize or round(self.size * 8 / 7)
+        new_height, new_width = frames.resized_shape(height, width, short_side)
+        # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
+        used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
+        whole = tf.stack([0, 0, height, width])
+        pixels = frames.decode_crop_resize(tf.gather(jpegs, used), whole, new_height, new_width)
+        scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
+        values = self._values(pixels, clip, scale)
+        tops, lefts = (self._offsets(side, spatial) for side in (new_height, new_width))
+        squares = [
+            tf.gather(values, window)[:, top : top + self.size, left : left + self.size]
+            for window in tf.unstack(tf.reshape(places, (temporal, self.num_frames)))
+            for top, left in zip(tops, lefts)
+        ]
+        return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
+
+    def _window(self, clip: Clip) -> tf.Tensor:
+        return sampling.window_length(
+            self.num_frames, self.frame_step, self.frame_rate, clip.frame_rate
+        )
+
+    def _window_jpegs(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._jpegs(clip), self.frame_indices(clip, start))
+
+    def _crop_frames(self, clip: Clip, temporal: int) -> tf.Tensor:
+        """Returns the frames of the test windows, (temporal, num_frames) int32."""
+        window = self._window(clip)
+        length = sampling.extended_length(tf.size(self._jpegs(clip)), window)
+        starts = tf.cast(sampling.linear_starts(length, window, temporal), tf.float64)
+        return tf.stack(
+            [self.frame_indices(clip, start / clip.frame_rate) for start in tf.unstack(starts)]
+        )
+
+    def _offsets(self, side: tf.Tensor, spatial: int) -> list[tf.Tensor]:
+        if spatial == 1:
+            return [(side - self.size) // 2]
+        return tf.unstack(sampling.linear_starts(side, tf.constant(self.size), spatial))

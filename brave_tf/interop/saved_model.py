@@ -1,0 +1,220 @@
+"""Backbones out: a folder with a SavedModel, Keras weights and the recipe's configuration.
+
+The SavedModel needs nothing but TensorFlow; `signatures` lists what it answers.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+from brave_tf.interop.signatures import Signatures, view_signatures
+from brave_tf.training import recipe
+
+SAVED_MODEL = "saved_model"
+WEIGHTS = "weights"
+CONFIG = recipe.CONFIG_FILE
+_UNKNOWN_STEP = -1
+
+Embed = Callable[[tf.Tensor], tf.Tensor]
+
+
+def check_output(output: str, overwrite: bool) -> None:
+    """Makes sure, before any long work, that a model may be exported to `output`.
+
+    Raises:
+      UserError: when `output` is a file, or a folder that holds something and `overwrite` is False.
+    """
+    path = pathlib.Path(output)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--output={output} is a file: name a folder for the exported model.")
+    if path.exists() and any(path.iterdir()) and not overwrite:
+        raise UserError(
+            f"--output={output} is not empty: name another folder, or add --overwrite to replace "
+            f"{SAVED_MODEL}, {WEIGHTS} and {CONFIG} in it."
+        )
+
+
+def export_run(model_dir: str, output: str, overwrite: bool = False) -> dict[str, tf.TensorSpec]:
+    """Exports the backbones of a run at its newest checkpoint; see `export`.
+
+    Raises:
+      UserError: when `model_dir` holds no run with a checkpoint, or `output` may not be written to.
+    """
+    check_output(output, overwrite)
+    tf.keras.mixed_precision.set_global_policy("float32")
+    run = recipe.load_run(model_dir)
+    return export(
+        run.objective.backbones,
+        run.recipe.views,
+        output,
+        config=(pathlib.Path(model_dir) / CONFIG).read_text(),
+        step=run.step,
+        overwrite=overwrite,
+    )
+
+
+def export(
+    backbones: Mapping[str, tf.keras.Model],
+    views: Mapping[str, View],
+    output: str,
+    *,
+    config: str,
+    step: int | None = None,
+    overwrite: bool = False,
+) -> dict[str, tf.TensorSpec]:
+    """Writes `output/saved_model`, `output/weights/<view>.weights.h5` and `output/config.gin`.
+
+    Everything is written to a folder beside `output` first, so that an interrupted export leaves
+    `output` as it was.
+
+    Args:
+      backbones: view name -> float32 model, made outside of any distribution strategy.
+      views: view name -> view, for every view in `backbones`.
+      output: folder, made when there is none.
+      config: text of the gin configuration from which backbones and views were built.
+      step: training step of the weights, kept in the SavedModel; None when it is not known.
+      overwrite: replace what an earlier export left in `output`; other files there are kept.
+
+    Returns:
+      The input of each signature, by signature name.
+
+    Raises:
+      UserError: when `output` may not be written to, see `check_output`.
+    """
+    check_output(output, overwrite)
+    signatures = {}
+    for name, backbone in backbones.items():
+        signatures.update(view_signatures(name, views[name], backbone))
+    target = pathlib.Path(os.path.abspath(output))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+            aside = pathlib.Path(scratch) / target.name
+            _write(aside, backbones, signatures, config, step)
+            _move(aside, target)
+    except OSError as error:
+        raise UserError(
+            f"--output={output} could not be written: {error}. Name a folder on a disk with space "
+            "and permission."
+        ) from error
+    return {name: function.input_signature[0] for name, function in signatures.items()}
+
+
+class Embedder:
+    """An exported model, read back through its signatures.
+
+    Args:
+      output: folder that `export` wrote.
+
+    Raises:
+      UserError: when there is no SavedModel in it, or one that cannot be read.
+    """
+
+    def __init__(self, output: str):
+        path = pathlib.Path(output) / SAVED_MODEL
+        try:
+            self._model = tf.saved_model.load(str(path))
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise UserError(
+                f"{path} cannot be read as a SavedModel: {error}. Give the folder that "
+                "brave_tf_export wrote as its --output."
+            ) from error
+
+    @property
+    def step(self) -> int | None:
+        """Training step of the weights; None when it is not known."""
+        step = int(getattr(self._model, "step", _UNKNOWN_STEP))
+        return None if step == _UNKNOWN_STEP else step
+
+    def embed(self, view_name: str, view: View) -> Embed:
+        """Returns the function from batches of a view, (B, *window), to (B, D) float32 features.
+
+        Raises:
+          UserError: when the model has no such view.
+        """
+        name = f"{view_name}_spectrogram" if view.modality == "audio" else view_name
+        signature = self._signature(name)
+        (argument,) = signature.structured_input_signature[1]
+        return lambda batch: signature(**{argument: batch})["embedding"]
+
+    def weights(self, view_name: str) -> list[np.ndarray]:
+        """Returns the values of the weights of a view's backbone.
+
+        Raises:
+          UserError: when the model has no such view.
+        """
+        return [variable.numpy() for variable in self._signature(view_name).variables]
+
+    def _signature(self, name: str) -> tf.types.experimental.ConcreteFunction:
+        if name not in self._model.signatures:
+            raise UserError(
+                f"the SavedModel has no signature {name!r}, only "
+                f"{', '.join(sorted(self._model.signatures))}: its {CONFIG} is that of another model."
+            )
+        return self._model.signatures[name]
+
+
+class _Weights(tf.Module):
+    """Carries the variables that the signatures read. The Keras models themselves stay outside, so
+    that the SavedModel holds no class that a reader would have to import."""
+
+    def __init__(self, backbones: Mapping[str, tf.keras.Model], step: int | None):
+        super().__init__()
+        self.backbones = {name: list(model.variables) for name, model in backbones.items()}
+        self.step = tf.Variable(_UNKNOWN_STEP if step is None else step, False, dtype=tf.int64)
+
+
+def _write(
+    folder: pathlib.Path,
+    backbones: Mapping[str, tf.keras.Model],
+    signatures: Signatures,
+    config: str,
+    step: int | None,
+) -> None:
+    (folder / WEIGHTS).mkdir(parents=True)
+    for name, backbone in backbones.items():
+        backbone.save_weights(str(folder / WEIGHTS / f"{name}.weights.h5"))
+    (folder / CONFIG).write_text(config)
+    tf.saved_model.save(
+        _Weights(backbones, step),
+        str(folder / SAVED_MODEL),
+        signatures=signatures,
+        options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )
+    _drop_custom_gradients(folder / SAVED_MODEL / "saved_model.pb")
+
+
+def _drop_custom_gradients(path: pathlib.Path) -> None:
+    """Leaves gradients to automatic differentiation: the names of custom ones mean nothing to a reader,
+    who would be warned of each."""
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in model.meta_graphs:
+        functions = meta_graph.graph_def.library.function
+        nodes = [node for function in functions for node in function.node_def]
+        for node in [*meta_graph.graph_def.node, *nodes]:
+            node.attr.pop("_gradient_op_type", None)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _move(aside: pathlib.Path, target: pathlib.Path) -> None:
+    if not target.exists():
+        os.replace(aside, target)
+        return
+    old = aside.with_name("old")
+    old.mkdir()
+    for entry in (SAVED_MODEL, WEIGHTS, CONFIG):
+        if (target / entry).exists():
+            os.replace(target / entry, old / entry)
+        os.replace(aside / entry, target / entry)
+    shutil.rmtree(old)

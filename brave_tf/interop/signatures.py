@@ -1,0 +1,135 @@
+"""The signatures of an exported model.
+
+There is one set per view, named after it. All are float32, in inference mode, answer `embedding`
+(B, D), and take any batch size, length and frame size:
+
+* rgb and flow, `<view>`: `video` float32 (B, T, H, W, C), rgb in [0, 1], flow (u, v) in [-1, 1].
+* rgb and flow, `<view>_uint8`: `video` uint8. rgb (B, T, H, W, 3) is divided by 255; flow
+  (B, T, H, W, 2 or more) is what clip records hold: u, v from -bound to +bound pixels.
+* rgb and flow, `<view>_frames`: like `_uint8`, but first the shorter side is resized to the view's
+  size, which scales displacements too, and the centre square is cut out.
+* audio, `<view>`: `pcm` float32 (B, N) in [-1, 1] at the view's sample rate, 0.1 s or longer.
+* audio, `<view>_spectrogram`: `spectrogram` float32 (B, frames, bins), the log-mel of the view.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import tensorflow as tf
+
+from brave_tf.data import frames
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+
+MIN_AUDIO_SECONDS = 0.1
+
+Signatures = dict[str, tf.types.experimental.PolymorphicFunction]
+Embed = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+def view_signatures(name: str, view: View, backbone: tf.keras.Model) -> Signatures:
+    """Returns the signatures of one view by name; see the module.
+
+    Args:
+      name: of the view.
+      view: its modality, size, channels and spectrogram.
+      backbone: model from (B, *window) to (B, D).
+
+    Raises:
+      UserError: for a view of a modality that has no signatures.
+    """
+
+    def embed(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"embedding": tf.cast(backbone(values, training=False), tf.float32)}
+
+    if view.modality == "audio":
+        return _audio_signatures(name, view, embed)
+    if view.modality in ("rgb", "flow"):
+        return _video_signatures(name, view, embed)
+    raise UserError(
+        f"view {name!r} has the modality {view.modality!r}, for which no signature is known: only "
+        "rgb, flow and audio can be exported."
+    )
+
+
+def _video_signatures(name: str, view: View, embed: Embed) -> Signatures:
+    # Records keep flow in the first channels of colour images.
+    stored_channels = None if view.modality == "flow" else view.channels
+    values = tf.TensorSpec((None, None, None, None, view.channels), tf.float32, "video")
+    pixels = tf.TensorSpec((None, None, None, None, stored_channels), tf.uint8, "video")
+
+    def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
+        pixels, scale = _resize_and_crop(_stored_channels(video, view), view.size)
+        values = _decode(pixels, view)
+        if view.modality == "flow":
+            values = tf.clip_by_value(values * scale, -1.0, 1.0)
+        return embed(values)
+
+    functions = {
+        name: (lambda video: embed(video), values),
+        f"{name}_uint8": (
+            lambda video: embed(_decode(_stored_channels(video, view), view)),
+            pixels,
+        ),
+        f"{name}_frames": (of_frames, pixels),
+    }
+    return {key: _traced(function, spec) for key, (function, spec) in functions.items()}
+
+
+def _audio_signatures(name: str, view: View, embed: Embed) -> Signatures:
+    least = round(MIN_AUDIO_SECONDS * view.sample_rate)
+
+    def of_pcm(pcm: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_greater_equal(
+            tf.shape(pcm)[1],
+            least,
+            f"pcm is shorter than {MIN_AUDIO_SECONDS} s: at least {least} samples are needed at "
+            f"{view.sample_rate} Hz",
+        )
+        return embed(view.log_mel(pcm))
+
+    bins = view.log_mel.mel_bins
+    spectrogram = tf.TensorSpec((None, None, bins), tf.float32, "spectrogram")
+    return {
+        name: _traced(of_pcm, tf.TensorSpec((None, None), tf.float32, "pcm")),
+        f"{name}_spectrogram": _traced(lambda spectrogram: embed(spectrogram), spectrogram),
+    }
+
+
+def _traced(function: Embed, argument: tf.TensorSpec) -> tf.types.experimental.PolymorphicFunction:
+    return tf.function(function, input_signature=[argument], autograph=False)
+
+
+def _stored_channels(video: tf.Tensor, view: View) -> tf.Tensor:
+    return tf.ensure_shape(video[..., : view.channels], (None, None, None, None, view.channels))
+
+
+def _decode(pixels: tf.Tensor, view: View) -> tf.Tensor:
+    """Pixels in [0, 255], as clip records store them -> the view's values; the inverse of
+    `round((u + bound) * 255 / (2 * bound))` in units of bound for flow."""
+    pixels = tf.cast(pixels, tf.float32)
+    if view.modality == "flow":
+        return pixels * (2.0 / 255.0) - 1.0
+    return pixels * (1.0 / 255.0)
+
+
+def _resize_and_crop(video: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scales the shorter side to `size` and cuts out the centre, as the views' test crops do.
+
+    Args:
+      video: (B, T, H, W, C) uint8.
+      size: of the result.
+
+    Returns:
+      (B, T, size, size, C) float32 in the range of `video`, and (2,) float32, the factors by which
+      width and height were scaled.
+    """
+    channels = video.shape[-1]
+    batch, length, height, width, _ = tf.unstack(tf.shape(video))
+    new_height, new_width = frames.resized_shape(height, width, size)
+    images = tf.reshape(video, (batch * length, height, width, channels))
+    images = tf.image.resize(images, (new_height, new_width))
+    images = images[:, (new_height - size) // 2 :, (new_width - size) // 2 :][:, :size, :size]
+    scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
+    return tf.reshape(images, (batch, length, size, size, channels)), scale

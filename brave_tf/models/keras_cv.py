@@ -1,0 +1,102 @@
+"""Any KerasCV backbone as the backbone of a view.
+
+A recipe that uses it names this module in an `import` line; nothing else imports KerasCV.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gin
+import keras_cv
+import tensorflow as tf
+
+from brave_tf.errors import UserError, nearest
+from brave_tf.models.spectrogram import AsImage
+from brave_tf.models.temporal import FoldTime, unfold_time
+
+layers = tf.keras.layers
+
+
+@gin.configurable
+def keras_cv_backbone(
+    backbone: str = gin.REQUIRED,
+    input_shape: Sequence[int | None] = gin.REQUIRED,
+    arguments: Mapping[str, Any] | None = None,
+    name: str = "keras_cv_backbone",
+) -> tf.keras.Model:
+    """Builds a view (B, *input_shape) -> features (B, D) float32 around a KerasCV backbone.
+
+    A video backbone (Video Swin) sees whole clips, an image backbone each frame or the log-mel
+    spectrogram as a one-channel image. Its last feature map is averaged over space and time.
+    Batch normalisation is KerasCV's own: its statistics are those of each replica. Video Swin stays in
+    float32 under a mixed precision policy, which KerasCV's attention does not support.
+
+    Args:
+      backbone: class in `keras_cv.models`: a base class such as `VideoSwinBackbone` or
+        `ResNetV2Backbone` with its `arguments`, or a preset such as `ResNet50V2Backbone`, whose
+        configuration KerasCV downloads.
+      input_shape: the view's shape: (T, H, W, C) for clips, (frames, bins) for log-mel. Sizes that
+        the backbone leaves open may be None; Video Swin needs all of them.
+      arguments: further arguments of the class. Unless they set `include_rescaling`, the backbone
+        takes values in [0, 1], as views have them; if they set it, it is given values in [0, 255].
+      name: name of the model.
+
+    Raises:
+      UserError: no such backbone, or an `input_shape` that is neither of a clip nor of log-mel.
+    """
+    build = _backbone_class(backbone)
+    arguments = {"include_rescaling": False, **(arguments or {})}
+    if len(input_shape) not in (2, 4):
+        raise UserError(
+            f"keras_cv_backbone.input_shape = {tuple(input_shape)}: expected (T, H, W, C) for clips or "
+            "(frames, bins) for log-mel, without the batch."
+        )
+    view = tf.keras.Input(tuple(input_shape), name="view")
+    x = layers.Rescaling(255.0)(view) if arguments["include_rescaling"] else view
+    if len(input_shape) == 2:
+        x = AsImage(name="image")(x)
+        x = build(input_shape=(*input_shape, 1), **arguments)(x)
+    elif issubclass(build, keras_cv.models.VideoSwinBackbone):
+        with _float32():
+            x = build(input_shape=tuple(input_shape), **arguments)(x)
+    else:
+        frames = FoldTime(name="frames")(x)
+        frames = build(input_shape=tuple(input_shape[1:]), **arguments)(frames)
+        x = unfold_time(frames, view)
+    features = _Mean(name="embedding", dtype="float32")(x)
+    return tf.keras.Model(view, features, name=name)
+
+
+def _backbone_class(name: str) -> type[keras_cv.models.Backbone]:
+    known = [
+        key
+        for key, value in vars(keras_cv.models).items()
+        if isinstance(value, type) and issubclass(value, keras_cv.models.Backbone)
+    ]
+    if name not in known:
+        raise UserError(
+            f"keras_cv_backbone.backbone = {name!r} is no backbone in keras_cv.models."
+            f"{nearest(str(name), known)}"
+        )
+    return getattr(keras_cv.models, name)
+
+
+@contextlib.contextmanager
+def _float32() -> Iterator[None]:
+    """Layers made inside compute in float32."""
+    policy = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        tf.keras.mixed_precision.set_global_policy(policy)
+
+
+class _Mean(layers.Layer):
+    """Mean over all axes but the first and the last."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(x, axis=list(range(1, x.shape.rank - 1)))

@@ -1,0 +1,64 @@
+"""LAMB (You et al., "Large Batch Optimization for Deep Learning", ICLR 2020), of TensorFlow Addons.
+
+A recipe that uses it names this module in an `import` line; nothing else imports TensorFlow Addons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import gin
+import tensorflow as tf
+import tensorflow_addons as tfa
+
+from brave_tf.training.optimizers.decay import BIAS_OR_NORM
+from brave_tf.training.optimizers.multipliers import Multipliers, scaled_step
+from brave_tf.training.schedules import LearningRate
+
+
+class _BuildableLamb(tfa.optimizers.LAMB):
+    """The addons' LAMB, an optimizer of Keras' older kind, with the newer kind's `build`."""
+
+    def build(self, var_list: Sequence[tf.Variable]) -> None:
+        self._create_all_weights(var_list)
+
+
+class Lamb(Multipliers, _BuildableLamb):
+    """LAMB with step multipliers."""
+
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        apply = super()._resource_apply_dense
+        return scaled_step(var, self.multiplier(var), lambda: apply(grad, var, apply_state))
+
+
+@gin.configurable
+def lamb(
+    learning_rate: LearningRate = gin.REQUIRED,
+    weight_decay: float = 1e-2,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-6,
+    multipliers: Mapping[str, float] | None = None,
+) -> tf.keras.optimizers.legacy.Optimizer:
+    """LAMB: Adam's direction plus weight decay, with a step as long as the layer's weights.
+
+    Args:
+      learning_rate: a number or a schedule.
+      weight_decay: share of the weights added to the direction; biases and norms have neither
+        weight decay nor the weights' step length.
+      beta_1: decay of the mean of gradients.
+      beta_2: decay of the mean of squared gradients.
+      epsilon: added to the root of the latter.
+      multipliers: regular expression in variable names -> factor on the step.
+    """
+    return Lamb(
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        exclude_from_weight_decay=[BIAS_OR_NORM],
+        exclude_from_layer_adaptation=[BIAS_OR_NORM],
+        multipliers=multipliers,
+        name="lamb",
+    )

@@ -1,0 +1,95 @@
+"""LARS (You et al., "Large Batch Training of Convolutional Networks", 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import gin
+import tensorflow as tf
+
+from brave_tf.errors import UserError
+from brave_tf.training.optimizers.decay import DecayedSgd, is_bias_or_norm
+from brave_tf.training.optimizers.multipliers import GradientMultipliers, StepMultipliers
+from brave_tf.training.schedules import LearningRate
+
+register = tf.keras.utils.register_keras_serializable(package="brave_tf")
+
+
+class TrustRatioSgd(DecayedSgd):
+    """SGD with momentum whose direction has, layer by layer, a length set by the weights'.
+
+    With u = g + weight_decay * w, the direction is u * trust_coefficient * |w| / |u|, or u where
+    either norm is zero. Variables that do not decay keep their gradient as it is.
+    """
+
+    def __init__(self, *args, trust_coefficient: float = 1e-3, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.trust_coefficient = trust_coefficient
+
+    def direction(self, gradient: tf.Tensor, variable: tf.Variable) -> tf.Tensor:
+        direction = super().direction(gradient, variable)
+        if not self.decays(variable):
+            return direction
+        weights_norm, direction_norm = tf.norm(variable), tf.norm(direction)
+        ratio = self.trust_coefficient * tf.math.divide_no_nan(weights_norm, direction_norm)
+        return direction * tf.where(weights_norm * direction_norm > 0, ratio, 1.0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "trust_coefficient": self.trust_coefficient}
+
+
+@register
+class Lars(StepMultipliers, TrustRatioSgd):
+    """LARS: biases and norms are left out of weight decay and trust ratio."""
+
+
+@register
+class ReleasedLars(GradientMultipliers, TrustRatioSgd):
+    """LARS as DeepMind's released BraVe trainer runs it.
+
+    Its masks are inverted: weight decay and trust ratio act on biases and norms only, weights get
+    plain momentum SGD. And its multipliers act on gradients, before the trust ratio.
+    """
+
+    def decays(self, variable: tf.Variable) -> bool:
+        return is_bias_or_norm(variable)
+
+
+@gin.configurable
+def lars(
+    learning_rate: LearningRate = gin.REQUIRED,
+    momentum: float = 0.9,
+    nesterov: bool = True,
+    trust_coefficient: float = 1e-3,
+    weight_decay: float = 1e-2,
+    multipliers: Mapping[str, float] | None = None,
+    compat: str = "correct",
+) -> tf.keras.optimizers.Optimizer:
+    """LARS with the constants of BraVe.
+
+    Args:
+      learning_rate: a number or a schedule.
+      momentum: decay of the accumulated steps; the learning rate is inside the accumulation.
+      nesterov: look one step ahead.
+      trust_coefficient: length of a layer's direction relative to its weights.
+      weight_decay: L2 term added to the gradient, before the trust ratio.
+      multipliers: regular expression in variable names -> factor on the step, such as
+        `{'predictor/': 10.0}`.
+      compat: `correct`, or `released` for what DeepMind's released trainer computes (see
+        `ReleasedLars`); the two behave very differently.
+
+    Raises:
+      UserError: unknown `compat`.
+    """
+    kinds = {"correct": Lars, "released": ReleasedLars}
+    if compat not in kinds:
+        raise UserError(f"lars.compat = {compat!r}: expected one of {', '.join(kinds)}.")
+    return kinds[compat](
+        learning_rate,
+        momentum=momentum,
+        nesterov=nesterov,
+        trust_coefficient=trust_coefficient,
+        weight_decay=weight_decay,
+        multipliers=multipliers,
+        name="lars",
+    )

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from brave_tf.data.augment.gaussian_blur import apply_blur, gaussian_blur
+
+
+def numpy_blur(video, sigma, kernel_size):
+    radius = kernel_size // 2
+    taps = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+    taps /= taps.sum()
+    for axis in (1, 2):
+        video = np.apply_along_axis(np.convolve, axis, video, taps, mode="same")
+    return video
+
+
+@pytest.mark.parametrize("sigma, kernel_size", [(0.5, 3), (1.7, 7), (2.0, 4)])
+def test_apply_blur_matches_numpy(sigma, kernel_size):
+    video = np.random.default_rng(0).random((2, 12, 15, 2), np.float32)
+    got = apply_blur(tf.constant(video), sigma, kernel_size)
+    np.testing.assert_allclose(got, numpy_blur(video, sigma, kernel_size), atol=1e-5)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_apply_blur_matches_the_reference(golden_dir, number):
+    arrays, cases = reference.values(golden_dir, "ops")
+    case = cases[f"gaussian_blur/{number}"]
+    image = arrays[f"gaussian_blur/{number}/input"]
+    got = apply_blur(tf.constant(image)[tf.newaxis], case["sigma"], case["kernel_size"])[0]
+    np.testing.assert_allclose(got, arrays[f"gaussian_blur/{number}/output"], atol=1e-5)
+
+
+def test_kernel_is_a_tenth_of_the_width_and_sigma_is_drawn_once():
+    impulse = np.zeros((2, 41, 41, 1), np.float32)
+    impulse[:, 20, 20] = 1
+    sigmas = []
+    for i in range(50):
+        got = gaussian_blur(tf.constant(impulse), (i, 0)).numpy()
+        np.testing.assert_array_equal(got[0], got[1])
+        row = got[0, 20, :, 0]
+        assert np.flatnonzero(row > 1e-20).max() - 20 <= 2
+        sigmas.append(np.sqrt(-1 / (2 * np.log(row[21] / row[20]))) if row[21] > 0 else 0)
+    assert min(sigmas) < 0.4 and 1.8 < max(sigmas) <= 2.001
+
+
+def test_small_frames_are_left_alone():
+    video = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2))
+    np.testing.assert_array_equal(gaussian_blur(video, (1, 2)), video)

@@ -1,0 +1,60 @@
+import colorsys
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from brave_tf.data.augment.random_color import adjust_color, random_color
+from brave_tf.errors import UserError
+
+
+def numpy_adjust(video, brightness, saturation, contrast, hue):
+    """An independent computation with the standard library's HSV."""
+
+    def in_hsv(video, change):
+        flat = [change(*colorsys.rgb_to_hsv(*pixel)) for pixel in video.reshape(-1, 3)]
+        return np.array([colorsys.hsv_to_rgb(*pixel) for pixel in flat]).reshape(video.shape)
+
+    video = in_hsv(video + brightness, lambda h, s, v: (h, np.clip(s * saturation, 0, 1), v))
+    mean = video.mean(axis=(1, 2), keepdims=True)
+    video = (video - mean) * contrast + mean
+    return np.clip(in_hsv(video, lambda h, s, v: ((h + hue) % 1, s, v)), 0, 1)
+
+
+@pytest.mark.parametrize("amounts", [(0.1, 1.3, 0.7, 0.15), (-0.05, 0.6, 1.2, -0.2), (0, 1, 1, 0)])
+def test_adjust_color_matches_an_independent_computation(amounts):
+    video = np.random.default_rng(0).uniform(0.3, 0.7, (2, 4, 5, 3)).astype(np.float32)
+    np.testing.assert_allclose(adjust_color(video, *amounts), numpy_adjust(video, *amounts), atol=1e-5)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_adjust_color_matches_the_reference(golden_dir, number):
+    arrays, cases = reference.values(golden_dir, "ops")
+    video = reference.recipe(golden_dir).moving_video_input(830, (1, 3, 12, 14, 3))[0]
+    case = cases[f"color/{number}"]
+    got = adjust_color(video, *(case[k] for k in ("brightness", "saturation", "contrast", "hue")))
+    np.testing.assert_allclose(got, arrays[f"color/{number}/output"], atol=1e-5)
+
+
+def test_draws_stay_in_their_ranges_and_are_the_same_for_all_frames():
+    frame = tf.fill((1, 2, 2, 3), 0.5)
+    video = tf.repeat(frame, 3, axis=0)
+    changes = []
+    for i in range(200):
+        got = random_color(video, (i, 0), probability=1.0, saturation=(1, 1), contrast=(1, 1), hue=0.0)
+        np.testing.assert_array_equal(got[0], got[2])
+        changes.append(float(got[0, 0, 0, 0]) - 0.5)
+    limit = 32 / 255
+    assert -limit <= min(changes) < -0.9 * limit and 0.9 * limit < max(changes) <= limit
+
+
+def test_is_left_out_sometimes():
+    video = tf.random.stateless_uniform((1, 2, 2, 3), (1, 2))
+    same = [np.array_equal(random_color(video, (i, 0)), video) for i in range(200)]
+    assert 0.1 < np.mean(same) < 0.3
+
+
+def test_refuses_flow():
+    with pytest.raises(UserError, match="random_color"):
+        random_color(tf.zeros((1, 2, 2, 2)), (1, 2))

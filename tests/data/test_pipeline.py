@@ -1,0 +1,349 @@
+import dataclasses
+import itertools
+import pathlib
+
+import gin
+import numpy as np
+import pytest
+import record_fixtures
+import tensorflow as tf
+
+from brave_tf.data import record_fields
+from brave_tf.data.log_mel import LogMel
+from brave_tf.data.pipeline import clip_dataset, crop_dataset, sample_views
+from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.flow import FlowView
+from brave_tf.data.views.rgb import RgbView
+from brave_tf.errors import UserError
+
+MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)
+VIEWS = {
+    "narrow": RgbView(num_frames=2, size=16),
+    "broad_flow": FlowView(num_frames=4, frame_step=1, size=16, sync=False),
+    "broad_audio": AudioView(duration=0.2, log_mel=MEL),
+}
+RGB = {"narrow": VIEWS["narrow"]}
+RNG = np.random.default_rng(0)
+NOISE = [record_fixtures.jpeg(RNG.integers(0, 256, (16, 24, 3), np.uint8)) for _ in range(30)]
+
+
+def clip(number, good=True, audio=True, **kwargs):
+    """A clip of 12 frames with the label `number`."""
+    first = number % 18
+    images = NOISE[first : first + 12] if good else [b"no jpeg"] * 12
+    pcm = np.sin(np.arange(3840) * (number + 1) / 50).astype(np.float32)
+    return record_fixtures.record(
+        images=images,
+        flow=NOISE[first : first + 12],
+        audio=pcm if audio else None,
+        labels=[number],
+        sample_rate=8000.0,
+        path=f"{number}.mp4",
+        **kwargs,
+    )
+
+
+def batches(folder, number, views=RGB, batch_size=4, training=True, **kwargs):
+    dataset = clip_dataset(folder, "train", views, batch_size, training=training, **kwargs)
+    return [{k: v.numpy() for k, v in batch.items()} for batch in dataset.take(number)]
+
+
+def labels(some_batches):
+    return np.concatenate([batch["label"] for batch in some_batches]).tolist()
+
+
+def assert_equal(first, second):
+    assert len(first) == len(second)
+    for one, other in zip(first, second):
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> pathlib.Path:
+    """Ten clips in three shards, counted."""
+    return record_fixtures.write_shards(tmp_path_factory.mktemp("ten"), [clip(i) for i in range(10)], 3)
+
+
+@pytest.fixture(scope="module")
+def uncounted(tmp_path_factory) -> pathlib.Path:
+    records = [clip(i) for i in range(10)]
+    return record_fixtures.write_shards(tmp_path_factory.mktemp("x"), records, 3, described=False)
+
+
+def test_batches_are_static_and_named(folder):
+    dataset = clip_dataset(folder, "train", VIEWS, 4, training=True)
+    expected = {name: (4, *view.shape) for name, view in VIEWS.items()}
+    assert {k: tuple(v.shape) for k, v in dataset.element_spec.items()} == {**expected, "label": (4,)}
+    batch = next(iter(dataset))
+    assert {k: v.shape for k, v in batch.items()} == {**expected, "label": (4,)}
+    assert batch["label"].dtype == tf.int64
+    assert all(batch[name].dtype == tf.float32 for name in VIEWS)
+    assert 0 <= tf.reduce_min(batch["narrow"]) and tf.reduce_max(batch["narrow"]) <= 1
+    assert tf.reduce_max(tf.abs(batch["broad_flow"])) <= 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "uncounted"])
+def test_every_epoch_has_each_clip_once_in_an_order_of_its_own(kind, request):
+    seen = labels(batches(request.getfixturevalue(kind), 15, shuffle_buffer=4))
+    epochs = [seen[i : i + 10] for i in range(0, 60, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 6
+
+
+def test_the_seed_decides_whatever_the_parallelism_and_the_global_seed(folder):
+    tf.random.set_seed(1)
+    first = batches(folder, 4, VIEWS, seed=7, num_parallel=1)
+    tf.random.set_seed(2)
+    assert_equal(first, batches(folder, 4, VIEWS, seed=7, num_parallel=4))
+    other = batches(folder, 4, VIEWS, seed=8)
+    assert labels(other) != labels(first)
+
+
+def test_clips_are_sampled_anew_in_every_epoch(folder):
+    by_label = {}
+    for batch in batches(folder, 10):
+        for label, video in zip(batch["label"], batch["narrow"]):
+            by_label.setdefault(int(label), []).append(video)
+    for one, two in (videos[:2] for videos in by_label.values()):
+        assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("kind", ["folder", "uncounted"])
+@pytest.mark.parametrize("start", [1, 3, 6])
+def test_resumed_runs_go_on_with_the_same_batches(kind, start, request):
+    data = request.getfixturevalue(kind)
+    whole = batches(data, 8, VIEWS, seed=3, shuffle_buffer=5)
+    resumed = batches(data, 8 - start, VIEWS, seed=3, shuffle_buffer=5, start_batch=start)
+    assert_equal(whole[start:], resumed)
+
+
+def test_far_epochs_are_not_read_to_get_there(folder):
+    start = 10**12
+    (batch,) = batches(folder, 1, start_batch=start)
+    (same, _) = batches(folder, 2, start_batch=start)
+    assert_equal([batch], [same])
+
+
+def test_without_training_there_is_one_epoch_in_order(folder):
+    all_batches = batches(folder, 99, training=False)
+    assert [len(batch["label"]) for batch in all_batches] == [4, 4, 2]
+    assert labels(all_batches) == [0, 3, 6, 9, 1, 4, 7, 2, 5, 8]
+    assert labels(batches(folder, 99, training=False, start_batch=2)) == [5, 8]
+
+
+def test_large_batches_of_small_datasets_cross_epochs(folder):
+    (batch,) = batches(folder, 1, batch_size=30)
+    assert sorted(batch["label"]) == sorted(list(range(10)) * 3)
+
+
+@pytest.mark.parametrize("kind", ["folder", "uncounted"])
+@pytest.mark.parametrize("pipelines", [2, 3, 5])
+def test_input_pipelines_share_no_clip(kind, pipelines, request):
+    data = request.getfixturevalue(kind)
+    seen = []
+    for index in range(pipelines):
+        context = tf.distribute.InputContext(pipelines, index, pipelines)
+        dataset = clip_dataset(
+            data, "train", RGB, pipelines, training=False, input_context=context
+        )
+        seen.append({int(batch["label"][0]) for batch in dataset})
+    assert sorted(itertools.chain(*seen)) == list(range(10))
+
+
+@pytest.mark.parametrize("pipelines", [2, 5])
+def test_input_pipelines_resume(folder, pipelines):
+    for index in range(pipelines):
+        context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
+        kwargs = dict(batch_size=4 * pipelines, input_context=context)
+        whole = batches(folder, 8, **kwargs)
+        assert all(len(batch["label"]) == 2 for batch in whole)
+        # Two replicas read from a pipeline, so a step takes two of its batches.
+        assert_equal(whole[6:], batches(folder, 2, start_batch=3, **kwargs))
+
+
+def test_too_many_pipelines(folder):
+    context = tf.distribute.InputContext(20, 15, 20)
+    with pytest.raises(UserError, match="too few for 20 input pipelines"):
+        batches(folder, 1, batch_size=20, input_context=context)
+
+
+def test_works_under_a_distribution_strategy(folder):
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = tf.distribute.MirroredStrategy([name[-5:] for name in devices])
+    dataset = clip_dataset(folder, "train", RGB, 4, training=True, seed=5)
+    distributed = iter(strategy.experimental_distribute_dataset(dataset))
+    for expected in batches(folder, 3, seed=5):
+        parts = strategy.experimental_local_results(next(distributed)["narrow"])
+        assert len(parts) == len(devices)
+        np.testing.assert_array_equal(np.concatenate(parts), expected["narrow"])
+
+
+def test_a_clip_that_cannot_be_decoded_is_replaced_in_training(tmp_path):
+    good, bad = [clip(i) for i in range(10)], [clip(i, good=i not in (2, 5)) for i in range(10)]
+    record_fixtures.write_shards(tmp_path / "good", good, 3)
+    record_fixtures.write_shards(tmp_path / "bad", bad, 3)
+    clean = batches(tmp_path / "good", 6)
+    damaged = batches(tmp_path / "bad", 6)
+    expected = labels(clean)
+    for position in reversed(range(len(expected) - 1)):
+        if expected[position] in (2, 5):
+            expected[position] = expected[position + 1]
+    assert labels(damaged)[:-1] == expected[:-1]
+    assert not {2, 5} & set(labels(damaged))
+    assert_equal(damaged[2:], batches(tmp_path / "bad", 4, start_batch=2))
+
+
+def test_a_clip_that_cannot_be_decoded_is_left_out_otherwise(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i, good=i != 2) for i in range(5)])
+    assert labels(batches(tmp_path, 99, training=False)) == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
+def test_a_damaged_shard_does_not_end_or_shift_the_run(tmp_path, damage):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2)
+    shard = tmp_path / "train-00001-of-00002.tfrecord"
+    data = bytearray(shard.read_bytes())
+    half = len(data) // 2
+    if damage == "truncated":
+        del data[half:]
+    else:
+        data[half : half + 200] = bytes(200)
+    shard.write_bytes(data)
+    seen = labels(batches(tmp_path, 9))
+    readable = set(labels(batches(tmp_path, 99, training=False)))
+    assert {0, 2, 4, 6, 8, 10} < readable < set(range(12))
+    for epoch in (seen[:12], seen[12:24]):
+        assert set(epoch) == readable
+    assert_equal(batches(tmp_path, 2, start_batch=7), batches(tmp_path, 9)[7:])
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_clips_without_a_modality_are_left_out(tmp_path, described):
+    records = [clip(i, audio=i % 3 != 0) for i in range(10)]
+    record_fixtures.write_shards(tmp_path, records, 2, described=described)
+    views = {name: VIEWS[name] for name in ("narrow", "broad_audio")}
+    whole = batches(tmp_path, 6, views, batch_size=2, shuffle_buffer=3)
+    assert sorted(labels(whole[:3])) == sorted(labels(whole[3:])) == [1, 2, 4, 5, 7, 8]
+    resumed = batches(tmp_path, 2, views, batch_size=2, shuffle_buffer=3, start_batch=4)
+    assert_equal(whole[4:], resumed)
+
+
+def test_labels(tmp_path):
+    records = [record_fixtures.record(images=NOISE[:5], labels=found) for found in ([], [3], [1, 4])]
+    record_fixtures.write_shards(tmp_path, records)
+    (batch,) = batches(tmp_path, 1, training=False, num_labels=5)
+    np.testing.assert_array_equal(batch["label"], [-1, 3, 1])
+    expected = [[0, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 1, 0, 0, 1]]
+    np.testing.assert_array_equal(batch["multi_hot"], expected)
+
+
+def flash_clip(frame, number=50):
+    """Black and silent but for one white frame, during which there is noise."""
+    pictures = [np.full((16, 16, 3), 255 * (i == frame), np.uint8) for i in range(number)]
+    pcm = np.zeros(number * 320, np.float32)
+    pcm[frame * 320 : (frame + 1) * 320] = RNG.normal(size=320)
+    jpegs = [record_fixtures.jpeg(picture) for picture in pictures]
+    record = record_fixtures.record(images=jpegs, flow=jpegs, audio=pcm, sample_rate=8000.0)
+    wanted = (record_fields.IMAGE, record_fields.FLOW, record_fields.AUDIO)
+    return parse_clip(tf.constant(record), wanted)
+
+
+def flash_times(sample, view):
+    """Where the flash is in each view, in frames of 1/25 s from the start of the window."""
+    white = np.flatnonzero(sample["narrow"].numpy().mean(axis=(1, 2, 3)) > 0.5)
+    moving = np.flatnonzero(sample["broad_flow"].numpy().mean(axis=(1, 2, 3)) > 0)
+    energy = sample["broad_audio"].numpy().sum(axis=1)
+    heard = (energy * (np.arange(len(energy)) + 0.5)).sum() / energy.sum() / 4 - 0.5
+    return white, moving, heard
+
+
+@pytest.mark.parametrize("number", [50, 20])
+def test_synchronised_windows_show_the_same_moment(number):
+    whole = dict(num_frames=25, frame_step=1, size=16, min_area=1.0, augmentations=())
+    views = {
+        "narrow": RgbView(**whole),
+        "broad_flow": FlowView(**whole),
+        "broad_audio": AudioView(duration=1.0, log_mel=MEL),
+    }
+    clip = flash_clip(frame=17, number=number)
+    positions = set()
+    for seed in range(12):
+        sample = sample_views(clip, views, (seed, 0))
+        white, moving, heard = flash_times(sample, views)
+        np.testing.assert_array_equal(white, moving)
+        if len(white) == 1:
+            assert abs(heard - white[0]) < 0.5
+            positions.add(white[0])
+    assert len(positions) >= (4 if number == 50 else 1)
+
+
+def test_unsynchronised_windows_start_by_themselves():
+    whole = dict(num_frames=10, frame_step=1, size=16, min_area=1.0, augmentations=())
+    views = {"narrow": RgbView(**whole), "broad_flow": FlowView(**whole, sync=False)}
+    clip = flash_clip(frame=25)
+    apart = {view: dataclasses.replace(views[view], num_frames=41) for view in views}
+    starts = []
+    for seed in range(10):
+        sample = sample_views(clip, apart, (seed, 0))
+        white = np.flatnonzero(sample["narrow"].numpy().mean(axis=(1, 2, 3)) > 0.5)
+        moving = np.flatnonzero(sample["broad_flow"].numpy().mean(axis=(1, 2, 3)) > 0)
+        starts.append((25 - white[0], 25 - moving[0]))
+    first, second = np.transpose(starts)
+    assert len(set(first)) > 3 and len(set(second)) > 3
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.9
+    assert (first != second).sum() >= 5
+
+
+def test_crop_dataset_is_in_order_with_numbers(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i, good=i != 2) for i in range(5)], 2)
+    view = VIEWS["narrow"]
+    dataset = crop_dataset(tmp_path, "train", view, temporal=4, spatial=3)
+    assert dataset.element_spec["crops"].shape == (12, *view.shape)
+    items = list(dataset)
+    # The shards hold 0, 2, 4 and 1, 3.
+    assert [int(item["label"]) for item in items] == [0, 4, 1, 3]
+    assert [int(item["index"]) for item in items] == [0, 2, 3, 4]
+    assert [item["path"].numpy() for item in items] == [b"0.mp4", b"4.mp4", b"1.mp4", b"3.mp4"]
+    expected = view.crops(parse_clip(tf.constant(clip(4)), view.fields), 4, 3)
+    np.testing.assert_allclose(items[1]["crops"], expected, atol=1e-6)
+
+
+def test_crop_dataset_of_sound(folder):
+    dataset = crop_dataset(folder, "train", VIEWS["broad_audio"], temporal=3, num_labels=10)
+    items = list(dataset)
+    assert [item["crops"].shape[0] for item in items] == [3] * 10
+    assert [int(np.argmax(item["multi_hot"])) for item in items] == [0, 3, 6, 9, 1, 4, 7, 2, 5, 8]
+
+
+@pytest.mark.parametrize(
+    "views, kwargs, message",
+    [
+        ({}, {}, "no views"),
+        ({"label": VIEWS["narrow"]}, {}, "'label'"),
+        (RGB, {"batch_size": 0}, "batch_size = 0"),
+        (RGB, {"start_batch": -1}, "start_batch = -1"),
+        (RGB, {"shuffle_buffer": 0}, "shuffle_buffer = 0"),
+        (RGB, {"input_context": tf.distribute.InputContext(1, 0, 3)}, "multiple of the 3 replicas"),
+    ],
+)
+def test_refuses_what_cannot_be_used(folder, views, kwargs, message):
+    with pytest.raises(UserError, match=message):
+        batches(folder, 1, views, **kwargs)
+
+
+def test_unknown_split(folder):
+    with pytest.raises(UserError, match="no split 'test'"):
+        clip_dataset(folder, "test", RGB, 4, training=True)
+
+
+def test_gin_binds_the_shuffle_buffer_only(folder):
+    gin.parse_config("clip_dataset.shuffle_buffer = 1")
+    try:
+        assert labels(batches(folder, 3)) == labels(batches(folder, 3, shuffle_buffer=1))
+        with pytest.raises(ValueError, match="batch_size"):
+            gin.parse_config("clip_dataset.batch_size = 1")
+    finally:
+        gin.clear_config()

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brave_tf.errors import UserError
+from brave_tf.models.keras_cv import keras_cv_backbone
+
+RESNET = {
+    "stackwise_filters": [8, 16],
+    "stackwise_blocks": [2, 2],
+    "stackwise_strides": [1, 2],
+}
+SWIN = {
+    "embed_dim": 16,
+    "depths": [1, 1],
+    "num_heads": [2, 2],
+    "patch_size": [2, 4, 4],
+    "window_size": [2, 4, 4],
+    "drop_path_rate": 0.0,
+}
+
+
+def gradient_norms(model, x):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(x, training=True) ** 2)
+    return [float(tf.norm(g)) for g in tape.gradient(loss, model.trainable_variables)]
+
+
+def test_video_swin_on_clips():
+    model = keras_cv_backbone("VideoSwinBackbone", (4, 32, 32, 3), SWIN)
+    x = np.random.default_rng(0).random((2, 4, 32, 32, 3), np.float32)
+    features = model(x)
+    assert model.output_shape == (None, 32)
+    assert features.shape == (2, 32)
+    assert not np.allclose(features[0], features[1])
+    # The order of the frames matters to a video backbone.
+    assert np.abs(model(x[:, ::-1]) - features).max() > 1e-4
+    assert max(gradient_norms(model, x)) > 0
+
+
+def test_image_backbone_averages_over_frames():
+    model = keras_cv_backbone("ResNetV2Backbone", (None, None, None, 3), RESNET)
+    x = np.random.default_rng(0).random((2, 5, 33, 40, 3), np.float32)
+    features = model(x)
+    assert features.shape == (2, 64)
+    frame_by_frame = np.mean([model(x[:, t : t + 1]) for t in range(5)], axis=0)
+    np.testing.assert_allclose(features, frame_by_frame, rtol=1e-4, atol=1e-5)
+    assert min(gradient_norms(model, x)) > 0
+
+
+def test_image_backbone_on_spectrograms():
+    model = keras_cv_backbone("ResNetV2Backbone", (None, 40), RESNET)
+    for frames in (3, 50):
+        assert model(tf.zeros((2, frames, 40))).shape == (2, 64)
+
+
+def test_rescaling_backbone_is_given_values_up_to_255():
+    tf.keras.utils.set_random_seed(1)
+    plain = keras_cv_backbone("ResNetV2Backbone", (None, 40), RESNET)
+    rescaling = keras_cv_backbone(
+        "ResNetV2Backbone", (None, 40), {**RESNET, "include_rescaling": True}
+    )
+    rescaling.set_weights(plain.get_weights())
+    x = tf.random.uniform((2, 16, 40))
+    np.testing.assert_allclose(plain(x), rescaling(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "shape", "arguments"),
+    [("ResNetV2Backbone", (2, 32, 32, 3), RESNET), ("VideoSwinBackbone", (4, 32, 32, 3), SWIN)],
+)
+def test_features_are_float32_in_mixed_precision(backbone, shape, arguments):
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    features = keras_cv_backbone(backbone, shape, arguments)(tf.ones((1, *shape)))
+    assert features.dtype == tf.float32
+    assert np.all(np.isfinite(features))
+
+
+def test_unusable_arguments_are_refused():
+    with pytest.raises(UserError, match="ResNetV2Backbone"):
+        keras_cv_backbone("ResnetV2Backbone", (None, 40))
+    with pytest.raises(UserError, match="without the batch"):
+        keras_cv_backbone("ResNetV2Backbone", (8, 4, 32, 32, 3), RESNET)

@@ -1,0 +1,164 @@
+"""Runs from start to end, interrupted and resumed, and the mistakes that stop one before it starts."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tiny_run
+from brave_tf import config, errors
+from brave_tf.training import recipe, run
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return tiny_run.write_records(tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory, records):
+    """A run that was not disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    load(folder, records, "train.held_out_split = 'test'")
+    assert run.train(str(folder / "run"))
+    return folder / "run"
+
+
+def load(tmp_path, records, *bindings):
+    config.load_config([str(tiny_run.write_recipe(tmp_path, records))], bindings)
+
+
+def final_weights(model_dir):
+    loaded = recipe.load_run(str(model_dir))
+    return loaded.step, [w.numpy() for w in loaded.objective.trainable_weights]
+
+
+def scalars(model_dir, writer="train"):
+    """Tag -> {step: value} of the run's TensorBoard events."""
+    found = {}
+    for path in sorted((model_dir / "tensorboard" / writer).glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.metadata.plugin_data.plugin_name == "scalars":
+                    number = float(tf.make_ndarray(value.tensor))
+                    found.setdefault(value.tag, {})[event.step] = number
+    return found
+
+
+def texts(model_dir):
+    path = next((model_dir / "tensorboard" / "train").glob("events*"))
+    events = tf.compat.v1.train.summary_iterator(str(path))
+    values = [value for event in events for value in event.summary.value]
+    return {v.tag: tf.make_ndarray(v.tensor).item() for v in values if v.tag == "config"}
+
+
+def test_a_run_leaves_what_it_promises(whole_run):
+    logged = scalars(whole_run)
+    expected = {"loss", "loss/narrow_to_broad_audio", "loss/broad_audio_to_narrow"}
+    expected |= {"feature_std/narrow", "feature_std/broad_audio", "learning_rate"}
+    expected |= {"throughput/clips_per_second", "throughput/seconds_per_step"}
+    assert expected <= set(logged)
+    assert sorted(logged["loss"]) == [2, 4, 6]
+    np.testing.assert_allclose(list(logged["learning_rate"].values()), 0.05)
+    both = [logged[f"loss/{t}"][2] for t in ("narrow_to_broad_audio", "broad_audio_to_narrow")]
+    np.testing.assert_allclose(logged["loss"][2], sum(both), rtol=1e-5)
+    assert sorted(scalars(whole_run, "held_out")["loss"]) == [2, 4, 6]
+    assert b"sgd.learning_rate = 0.05" in texts(whole_run)["config"]
+    operative = (whole_run / run.OPERATIVE_CONFIG_FILE).read_text()
+    assert "RgbView.min_area = 0.3" in operative
+    assert len(list((whole_run / "checkpoints").glob("step-*.index"))) == 3
+
+
+def test_another_seed_gives_other_weights(tmp_path, records, whole_run):
+    load(tmp_path, records, "train.seed = 1")
+    run.train(str(tmp_path / "run"))
+    pairs = zip(final_weights(whole_run)[1], final_weights(tmp_path / "run")[1])
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in pairs)
+
+
+def test_interrupted_and_resumed_equals_undisturbed(tmp_path, records, whole_run, monkeypatch):
+    taken = []
+    update = tf.keras.callbacks.CallbackList.on_train_batch_end
+
+    def interrupt_after_three(self, batch, logs=None):
+        taken.append(batch)
+        if len(taken) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        update(self, batch, logs)
+
+    monkeypatch.setattr(
+        tf.keras.callbacks.CallbackList, "on_train_batch_end", interrupt_after_three
+    )
+    load(tmp_path, records)
+    assert not run.train(str(tmp_path / "parts"))
+    assert recipe.load_run(str(tmp_path / "parts")).step == 3
+    load(tmp_path, records)
+    assert run.train(str(tmp_path / "parts"))
+    assert len(taken) == 6
+
+    step, weights = final_weights(tmp_path / "parts")
+    whole_step, whole = final_weights(whole_run)
+    assert step == whole_step == 6
+    for a, b in zip(weights, whole):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_complete_run_is_not_trained_further(tmp_path, records, whole_run):
+    checkpoint = next((whole_run / "checkpoints").glob("step-6.index"))
+    written = checkpoint.stat().st_mtime_ns
+    load(tmp_path, records)
+    assert run.train(str(whole_run))
+    assert checkpoint.stat().st_mtime_ns == written
+
+
+def test_the_random_initialisation_is_that_of_the_run(tmp_path, records, whole_run):
+    load(tmp_path, records)
+    fresh = recipe.bound(recipe.Recipe).build(0).trainable_weights
+    loaded = recipe.load_run(str(whole_run), restore=False)
+    assert loaded.step == 0
+    for a, b in zip(fresh, loaded.objective.trainable_weights):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+@pytest.mark.parametrize(
+    ("binding", "expected"),
+    [
+        ("train.batch_size = 0", "train.batch_size = 0"),
+        ("train.num_steps = 2.5", "train.num_steps = 2.5"),
+        ("train.precision = 'bfloat16'", "mixed_bfloat16"),
+        ("train.split = 'trian'", "train"),
+        ("train.batch_size = 3", "multiple of 2"),
+        ("train.data_dir = '/no/such/folder'", "brave_tf_prepare"),
+        ("Recipe.views = [@narrow/RgbView()]", "expected a mapping"),
+        ("Recipe.views = {'narow': @narrow/RgbView()}", "narow"),
+        ("BraVe.backbones = {'narrow': @narrow/tsm_light()}", "broad"),
+        ("broad_audio/LogMel.sample_rate = 16000", "8000 Hz"),
+        ("sgd.multipliers = {'no_such_part': 2.0}", "no_such_part"),
+    ],
+)
+def test_mistakes_stop_a_run_before_it_starts(tmp_path, records, binding, expected):
+    load(tmp_path, records, binding)
+    with pytest.raises(errors.UserError, match=expected):
+        run.train(str(tmp_path / "run"))
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_missing_binding_is_named(tmp_path):
+    config.load_config([], ["train.batch_size = 2"])
+    with pytest.raises(errors.UserError, match="data_dir"):
+        run.train(str(tmp_path / "run"))
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(errors.UserError, match="holds no run"):
+        recipe.load_run(str(tmp_path))
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, records, whole_run):
+    before = (whole_run / recipe.CONFIG_FILE).read_text()
+    load(tmp_path, records, "train.num_steps = 8", "projector.output = 12")
+    with pytest.raises(errors.UserError, match="does not fit"):
+        run.train(str(whole_run))
+    assert (whole_run / recipe.CONFIG_FILE).read_text() == before

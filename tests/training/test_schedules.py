@@ -1,0 +1,73 @@
+import math
+
+import pytest
+import reference
+
+from brave_tf.errors import UserError
+from brave_tf.training import schedules
+
+
+def test_warmup_cosine_rises_linearly_and_falls_along_a_cosine():
+    schedule = schedules.warmup_cosine(peak=2.0, warmup_steps=10, total_steps=110, final=0.5)
+
+    assert float(schedule(0)) == 0.0
+    assert float(schedule(5)) == pytest.approx(1.0)
+    assert float(schedule(10)) == pytest.approx(2.0)
+    quarter = 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi * 0.25))
+    assert float(schedule(35)) == pytest.approx(quarter, rel=1e-6)
+    assert float(schedule(60)) == pytest.approx(1.25)
+    assert float(schedule(110)) == pytest.approx(0.5)
+    assert float(schedule(10_000)) == pytest.approx(0.5)
+
+
+def test_warmup_cosine_without_warmup_starts_at_the_peak():
+    schedule = schedules.warmup_cosine(peak=0.3, warmup_steps=0, total_steps=10)
+    assert float(schedule(0)) == pytest.approx(0.3)
+    assert float(schedule(5)) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("name", ["default", "short", "adam_short"])
+def test_warmup_cosine_agrees_with_reference(golden_dir, name):
+    golden, cases = reference.values(golden_dir, "optimizer")
+    case = cases[f"schedule/{name}"]
+    schedule = schedules.warmup_cosine(
+        peak=case["peak_value"],
+        warmup_steps=case["warmup_steps"],
+        total_steps=case["decay_steps"],
+        final=case["end_value"],
+        initial=case["init_value"],
+    )
+    got = [float(schedule(step)) for step in golden[f"schedule/{name}/steps"]]
+    expected = golden[f"schedule/{name}/values"]
+    assert got == pytest.approx(expected, abs=1e-6 * case["peak_value"])
+
+
+def test_piecewise_agrees_with_reference(golden_dir):
+    golden, cases = reference.values(golden_dir, "optimizer")
+    case = cases["schedule/piecewise"]
+    values = [case["init_value"]]
+    for scale in case["boundaries_and_scales"].values():
+        values.append(values[-1] * scale)
+    boundaries = [int(step) for step in case["boundaries_and_scales"]]
+
+    schedule = schedules.piecewise(values, boundaries)
+
+    got = [float(schedule(step)) for step in golden["schedule/piecewise/steps"]]
+    assert got == pytest.approx(golden["schedule/piecewise/values"], rel=1e-6)
+
+
+def test_piecewise_changes_at_its_boundaries():
+    schedule = schedules.piecewise([1.0, 0.1, 0.01], [3, 5])
+    expected = [1.0, 1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    assert [float(schedule(step)) for step in range(7)] == pytest.approx(expected)
+
+
+def test_unusable_schedules_are_refused():
+    with pytest.raises(UserError, match="total_steps = 5"):
+        schedules.warmup_cosine(peak=1.0, warmup_steps=5, total_steps=5)
+    with pytest.raises(UserError, match="peak"):
+        schedules.warmup_cosine(peak=0.0, warmup_steps=1, total_steps=5)
+    with pytest.raises(UserError, match="one value more"):
+        schedules.piecewise([1.0], [3])
+    with pytest.raises(UserError, match="increasing"):
+        schedules.piecewise([1.0, 0.5, 0.1], [5, 3])
