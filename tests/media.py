@@ -37,6 +37,7 @@ def write_video(
     sample_rate: int = 48000,
     codec: str | None = None,
     audio_codec: str | None = None,
+    audio_start: float = 0.0,
     times: Sequence[float] | None = None,
     pixel_format: str | None = None,
     options: dict[str, str] | None = None,
@@ -51,6 +52,7 @@ def write_video(
         sample_rate: Of `audio`.
         codec: FFmpeg's name of the encoder of the pictures.
         audio_codec: FFmpeg's name of the encoder of the sound.
+        audio_start: Seconds at which the sound starts.
         times: Seconds at which the frames are shown, for a variable rate.
         pixel_format: Such as yuv444p.
         options: Of the encoder of the pictures.
@@ -73,7 +75,9 @@ def write_video(
             stream.codec_context.time_base = Fraction(1, 1000)
         sound = None
         if audio is not None:
-            sound = _add_sound(container, audio_codec or _SOUND_CODECS[path.suffix], audio, sample_rate)
+            sound = _add_sound(
+                container, audio_codec or _SOUND_CODECS[path.suffix], audio, sample_rate
+            )
         for index, pixels in enumerate([first, *frames]):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame.time_base = 1 / rate if times is None else Fraction(1, 1000)
@@ -81,12 +85,15 @@ def write_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
-            _write_sound(container, sound, audio, sample_rate)
+            _write_sound(container, sound, audio, sample_rate, audio_start)
     return path
 
 
 def write_audio(
-    path: str | pathlib.Path, samples: np.ndarray, sample_rate: int = 48000, codec: str | None = None
+    path: str | pathlib.Path,
+    samples: np.ndarray,
+    sample_rate: int = 48000,
+    codec: str | None = None,
 ) -> pathlib.Path:
     """Writes (N,) or (N, channels) float sound in [-1, 1]: .wav, .flac, .ogg, .opus, .mp3, .m4a, .mp4."""
     path = pathlib.Path(path)
@@ -113,7 +120,11 @@ def number_of(frame: np.ndarray) -> int:
 
 
 def moving_texture(
-    num_frames: int, height: int = 48, width: int = 64, step: tuple[int, int] = (2, 1), seed: int = 0
+    num_frames: int,
+    height: int = 48,
+    width: int = 64,
+    step: tuple[int, int] = (2, 1),
+    seed: int = 0,
 ) -> list[np.ndarray]:
     """Returns uint8 RGB frames of a smooth random texture that moves by `step` = (right, down) a frame."""
     noise = np.random.default_rng(seed).normal(size=(height, width, 3))
@@ -156,12 +167,13 @@ def _add_sound(container, codec, samples, sample_rate):
     return stream
 
 
-def _write_sound(container, stream, samples, sample_rate):
+def _write_sound(container, stream, samples, sample_rate, start=0.0):
     samples = np.asarray(samples, np.float32).reshape(len(samples), -1)
-    frame = av.AudioFrame.from_ndarray(
-        samples.reshape(1, -1), format="flt", layout=stream.layout.name
-    )
-    frame.sample_rate = sample_rate
-    frame.pts = 0
-    container.mux(stream.encode(frame))
+    for first in range(0, len(samples), 1024):
+        block = samples[first : first + 1024].reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(block, format="flt", layout=stream.layout.name)
+        frame.sample_rate = sample_rate
+        frame.pts = round(start * sample_rate) + first
+        frame.time_base = Fraction(1, sample_rate)
+        container.mux(stream.encode(frame))
     container.mux(stream.encode(None))

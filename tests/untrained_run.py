@@ -6,8 +6,8 @@ import pathlib
 
 import gin
 import tensorflow as tf
-
 import tiny_run
+
 from brave_tf import config
 from brave_tf.training import checkpoints, recipe
 

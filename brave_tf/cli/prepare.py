@@ -63,7 +63,6 @@ def main(_: list[str]) -> int:
     """Prepares the clips; returns 0 when there are records, 1 when nothing could be prepared."""
     from brave_tf.data.prepare import prepare
     from brave_tf.data.prepare_settings import Settings
-    from brave_tf.data.prepared_folder import StorageError
 
     values = flags.FLAGS
     for name in ("input", "output"):
@@ -75,7 +74,7 @@ def main(_: list[str]) -> int:
     settings = Settings(
         **{field.name: values[field.name].value for field in dataclasses.fields(Settings)}
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         report = prepare(
             values.input, values.output, settings, workers=values.workers, timeout=values.timeout
@@ -83,9 +82,11 @@ def main(_: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on.", file=sys.stderr)
         return 130
-    except StorageError as error:
+    except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, terminate)
     failures = os.path.join(values.output, "failures.csv")
     if not report.written:
         print(
@@ -107,10 +108,6 @@ def console_main() -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     define_flags()
     run_main(main)
-
-
-def _interrupt(*_):
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

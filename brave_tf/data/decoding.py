@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import av
 
+# Pictures that a decoder holds back to put them in order.
+MAX_DECODER_DELAY = 4
+
 
 class Piece(NamedTuple):
     """A decoded picture or stretch of sound.
@@ -35,23 +38,25 @@ def decode(container, stream, errors: list[str]) -> Iterator[Piece]:
     if not stream.codec_context.is_open:
         # The workers that decode clips side by side use all cores already.
         stream.codec_context.thread_count = 1
+    tick = float(stream.time_base)
     clock = _VideoClock(container, stream) if stream.type == "video" else _AudioClock()
     expected = (container.start_time or 0) / av.time_base
-    for frame in _frames(container, stream, errors):
+    for frame in _frames(container, stream, clock, errors):
         stamp = clock.stamp(frame)
         duration = clock.duration(frame)
-        time = expected if stamp is None else float(stamp * stream.time_base)
+        time = expected if stamp is None else stamp * tick
         yield Piece(time, duration, frame, stamp is not None)
         expected = time + duration
 
 
-def _frames(container, stream, errors):
+def _frames(container, stream, clock, errors):
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
             if packet is None:
                 break
+            clock.see(packet)
             yield from packet.decode()
         except (av.FFmpegError, OSError) as error:
             errors.append(error.strerror or str(error))
@@ -63,6 +68,9 @@ def _frames(container, stream, errors):
 
 
 class _AudioClock:
+    def see(self, packet):
+        pass
+
     def stamp(self, frame):
         return frame.pts
 
@@ -71,24 +79,39 @@ class _AudioClock:
 
 
 class _VideoClock:
-    """Time stamps of pictures; of the two that FFmpeg gives it trusts the one that has been running
-    forwards more often, like FFmpeg's best-effort time stamp. AVI states the decoding time only."""
+    """Time stamps of pictures.
+
+    Of the two that FFmpeg gives, presentation and decoding time, it trusts the one that has run backwards
+    less often, like FFmpeg's best-effort time stamp. AVI only has decoding times, which are later by the
+    delay of the decoder; that of the first picture is taken off.
+    """
 
     def __init__(self, container, stream):
-        self._use_pts = container.format.name != "avi"
         rate = stream.average_rate or stream.guessed_rate
         self._tick = float(stream.time_base)
         self._usual_duration = float(1 / rate) if rate else 0.04
+        self._is_avi = container.format.name == "avi"
+        self._first_packet = None
+        self._delay = 0 if not self._is_avi else None
         self._last = {"pts": None, "dts": None}
         self._faults = {"pts": 0, "dts": 0}
 
+    def see(self, packet):
+        if self._first_packet is None:
+            self._first_packet = packet.dts
+
     def stamp(self, frame):
-        pts = frame.pts if self._use_pts else None
+        pts = None if self._is_avi else frame.pts
         self._check("pts", pts)
         self._check("dts", frame.dts)
         if pts is not None and (frame.dts is None or self._faults["pts"] <= self._faults["dts"]):
             return pts
-        return frame.dts
+        if frame.dts is None:
+            return None
+        if self._delay is None:
+            delay = frame.dts - self._first_packet
+            self._delay = delay if delay <= MAX_DECODER_DELAY else 0
+        return frame.dts - self._delay
 
     def duration(self, frame):
         return frame.duration * self._tick or self._usual_duration

@@ -41,8 +41,8 @@ def quantize(flow: np.ndarray, bound: float) -> np.ndarray:
         most half a step, bound / 255 pixels.
     """
     image = np.full((*flow.shape[:2], 3), 128, np.uint8)
-    scaled = (np.clip(flow, -bound, bound) + bound) * (255 / (2 * bound))
-    image[..., :2] = np.rint(scaled)
+    scaled = (flow + bound) * (255 / (2 * bound))
+    image[..., :2] = np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled)
     return image
 
 

@@ -8,7 +8,6 @@ to the pictures.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -21,8 +20,11 @@ from brave_tf.data import audio_decoding, video_decoding
 from brave_tf.data.decoding import decode
 
 MAX_SKEW = 0.2
-# Seeks aim this much before the wanted time: decoders need a run-up, and AVI stamps pictures late.
-RUN_UP = 0.5
+# Seconds before the wanted time that seeks aim at: codecs of sound need a run-up, and pictures in AVI are
+# stamped late.
+RUN_UP = {"audio": 0.5, "video": 0.2}
+# Seconds up to which times are equal; Matroska rounds to milliseconds.
+SLACK = 1e-3
 
 
 class MediaError(Exception):
@@ -46,19 +48,19 @@ class MediaFile:
 
     def __init__(self, file: str):
         self._file = file
-        self._unread = _open(file)
-        self.has_video = _video_stream(self._unread) is not None
-        self.has_audio = _audio_stream(self._unread) is not None
+        self._container = _open(file)
+        self._begun = None
+        self.has_video = _video_stream(self._container) is not None
+        self.has_audio = _audio_stream(self._container) is not None
         if not self.has_video and not self.has_audio:
-            self.__exit__()
+            self._container.close()
             raise MediaError("open", "holds neither video nor audio that can be decoded")
 
     def __enter__(self) -> MediaFile:
         return self
 
     def __exit__(self, *_) -> None:
-        if self._unread is not None:
-            self._unread.close()
+        self._container.close()
 
     def frames(
         self, start: float, end: float | None, fps: float, min_side: int
@@ -79,11 +81,11 @@ class MediaFile:
             MediaError: No picture can be decoded, or none lies in the window.
         """
         length = None if end is None else end - start
+        pieces, tick = self._read(_video_stream, start)
+        picked = video_decoding.pick(pieces, self.origin + start, length, fps, tick)
         frame = None
-        with self._read(_video_stream, start) as (pieces, tick):
-            picked = video_decoding.pick(pieces, self.origin + start, length, fps, tick)
-            for frame in video_decoding.convert(picked, min_side):
-                yield frame
+        for frame in video_decoding.convert(picked, min_side):
+            yield frame
         if frame is None:
             raise MediaError("decode", f"the video has no picture at {start:g} s or later")
 
@@ -105,34 +107,40 @@ class MediaFile:
             MediaError: No sound can be decoded.
         """
         length = None if end is None else round((end - start) * sample_rate)
-        with self._read(_audio_stream, start) as (pieces, _):
-            begin = self.origin + start
-            return audio_decoding.collect(pieces, begin, length, sample_rate, pad)
+        pieces, _ = self._read(_audio_stream, start)
+        return audio_decoding.collect(pieces, self.origin + start, length, sample_rate, pad)
 
     @cached_property
     def origin(self) -> float:
         """What the file's own clock shows at second 0."""
         choose = _video_stream if self.has_video else _audio_stream
-        with _open(self._file) as container:
-            stream = choose(container)
-            return _origin(container, stream, _begin(container, stream)[0])
+        self._begun = self._begin(choose)
+        return _origin(self._container, *self._begun[:2])
 
-    @contextlib.contextmanager
     def _read(self, choose, start):
-        """Gives the pieces of a stream from `start` on or somewhat earlier, and the tick of its clock."""
-        with contextlib.ExitStack() as stack:
-            container = stack.enter_context(self._unread or _open(self._file))
-            self._unread = None
-            stream = choose(container)
-            first, pieces = _begin(container, stream)
-            if stream.type == "video" or not self.has_video:
-                self.origin = _origin(container, stream, first)
-            if self.origin + start - first.time > RUN_UP:
-                pieces = _seek(container, stream, self.origin + start)
-                if pieces is None:
-                    container = stack.enter_context(_open(self._file))
-                    _, pieces = _begin(container, choose(container))
-            yield pieces, float(stream.time_base)
+        """Returns the pieces of a stream from `start` on, or somewhat earlier, and its clock's tick."""
+        begin = self.origin + start
+        stream, first, pieces = self._begun or (None, None, None)
+        self._begun = None
+        if stream is not choose(self._container) or begin - first.time > RUN_UP[stream.type]:
+            stream = choose(self._container)
+            pieces = _seek(self._container, stream, begin)
+        if pieces is None:
+            self._container.close()
+            self._container = _open(self._file)
+            stream, _, pieces = self._begin(choose)
+        return pieces, float(stream.time_base)
+
+    def _begin(self, choose):
+        """Returns a stream of the newly opened file, its first piece, and all its pieces."""
+        stream = choose(self._container)
+        errors = []
+        pieces = decode(self._container, stream, errors)
+        first = next(pieces, None)
+        if first is None:
+            reason = f": {errors[-1]}" if errors else ""
+            raise MediaError("decode", f"nothing of its {stream.type} can be decoded{reason}")
+        return stream, first, itertools.chain([first], pieces)
 
 
 def _open(file):
@@ -161,17 +169,6 @@ def _preferred(streams):
     return next(iter(default or streams), None)
 
 
-def _begin(container, stream):
-    """Returns the first piece of a stream, and all its pieces with the first."""
-    errors = []
-    pieces = decode(container, stream, errors)
-    first = next(pieces, None)
-    if first is None:
-        reason = f": {errors[-1]}" if errors else ""
-        raise MediaError("decode", f"nothing of its {stream.type} can be decoded{reason}")
-    return first, itertools.chain([first], pieces)
-
-
 def _origin(container, stream, first):
     start = (container.start_time or 0) / av.time_base
     if stream.type == "audio":
@@ -182,12 +179,17 @@ def _origin(container, stream, first):
 
 def _seek(container, stream, begin):
     """Returns the pieces from somewhat before `begin` on; None when the file cannot be trusted to seek."""
+    start = (container.start_time or 0) / av.time_base
+    target = max(begin - RUN_UP[stream.type], start)
     try:
-        container.seek(round((begin - RUN_UP) / stream.time_base), stream=stream)
+        container.seek(round(target / stream.time_base), stream=stream)
     except (av.FFmpegError, OSError):
         return None
     pieces = decode(container, stream, [])
     first = next(pieces, None)
-    if first is None or first.time > begin or not first.stamped:
+    if first is None or first.time > begin + SLACK or not first.stamped:
+        return None
+    if stream.type == "video" and not first.frame.key_frame:
+        # MPEG-TS lands anywhere, and what follows is patched up from pictures that were never read.
         return None
     return itertools.chain([first], pieces)

@@ -95,7 +95,7 @@ def clip_dataset(
 
     clips = _map(records, make, num_parallel, fill_gaps=training)
     batches = clips.batch(batch_size // replicas, drop_remainder=training)
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(_options())
+    return batches.prefetch(2).with_options(_options())
 
 
 def crop_dataset(

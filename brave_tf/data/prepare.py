@@ -114,10 +114,8 @@ def _fill(store, run, settings, output, labels):
     label_index = {label: index for index, label in enumerate(labels)}
     clips = list(store.remaining())
     space = _SpaceCheck(output, len(clips))
-    with (
-        contextlib.closing(run(clips)) as results,
-        Progress(store.total, len(store.outcomes)) as progress,
-    ):
+    results = run(clips)
+    with contextlib.closing(results), Progress(store.total, len(store.outcomes)) as progress:
         for clip, result in zip(clips, results):
             if isinstance(result, PreparedClip):
                 record = serialize_clip(result, settings, label_index)

@@ -25,7 +25,7 @@ class RecordStream:
       fields: sequence fields that a clip must have.
       filtered: whether some records may lack one of `fields`.
       epoch_size: records of one epoch, None when unknown.
-      every: of the records read, this pipeline keeps one in `every`,
+      every: of the records read, one in so many is this pipeline's,
       first: beginning with this one.
     """
 
@@ -48,7 +48,7 @@ class RecordStream:
         """Finds the share of `pipeline`: its own shards, or its own records of all when shards are few.
 
         Raises:
-          UserError: there are fewer clips than pipelines.
+          UserError: the share has no clip that can be read and has what the views need.
         """
         chosen = info.split(split)
         fields = {field: None for view in views.values() for field in info.stored_fields(view)}
@@ -56,24 +56,24 @@ class RecordStream:
         filtered = with_all is None or with_all < chosen.clips
         own_shards = len(chosen.shards) >= num_pipelines
         shards = chosen.shards[pipeline::num_pipelines] if own_shards else chosen.shards
-        stream = cls(
-            paths=tuple(shard.path for shard in shards),
-            fields=tuple(fields),
-            filtered=filtered,
-            epoch_size=with_all if num_pipelines == 1 else None,
-            every=1 if own_shards else num_pipelines,
-            first=0 if own_shards else pipeline,
-        )
-        if num_pipelines == 1 or filtered or any(shard.clips is None for shard in shards):
-            return stream
-        clips = sum(shard.clips for shard in shards)
-        own = len(range(stream.first, clips, stream.every))
-        if own == 0:
+        first, every = (0, 1) if own_shards else (pipeline, num_pipelines)
+        counted = not filtered and all(shard.clips is not None for shard in shards)
+        if num_pipelines == 1:
+            epoch_size = with_all
+        elif counted:
+            epoch_size = len(range(first, sum(shard.clips for shard in shards), every))
+        else:
+            epoch_size = None
+        paths = tuple(shard.path for shard in shards)
+        stream = cls(paths, tuple(fields), filtered, epoch_size, every, first)
+        # An empty epoch would be followed by the next for ever.
+        if next(iter(stream.once(0).take(1)), None) is None:
             raise UserError(
-                f"split {split!r} in {info.data_dir} has {chosen.clips} clips in {len(chosen.shards)} "
-                f"shards, too few for {num_pipelines} input pipelines."
+                f"input pipeline {pipeline} of {num_pipelines} finds no clip for the views in its share "
+                f"of the {len(chosen.shards)} shards of split {split!r} in {info.data_dir}: use fewer "
+                "pipelines, or prepare more shards."
             )
-        return dataclasses.replace(stream, epoch_size=own)
+        return stream
 
     def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
         """Reads all records in the order of the shards, without the first `skip`."""

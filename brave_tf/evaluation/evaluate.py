@@ -196,7 +196,7 @@ def evaluate(
             shutil.rmtree(scratch, ignore_errors=True)
             with contextlib.suppress(OSError):  # of other tasks, or there is none
                 scratch.parent.rmdir()
-        except Exception as error:  # noqa: BLE001 (whatever fails, the other tasks are run)
+        except Exception as error:  # Whatever fails, the other tasks are run.
             failed.append(error)
             if not isinstance(error, UserError):
                 traceback.print_exc()

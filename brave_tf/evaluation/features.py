@@ -53,15 +53,16 @@ def extract(
     spec = batches.element_spec[0]
     forward = tf.function(lambda x: embed(_filled(x, batch_size)), input_signature=[spec])
     progress = tqdm.tqdm(
-        total=count // group,
-        initial=rows.loaded,
+        total=count,
+        initial=rows.loaded * group,
         desc=description,
-        unit=" clips",
+        unit=" windows",
         mininterval=1.0,
     )
     try:
         for batch, labels in batches:
-            progress.update(rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy()))
+            rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy())
+            progress.update(len(labels))
     finally:
         rows.keep()
         progress.close()
@@ -80,8 +81,8 @@ class _Rows:
         self._stored, self._stored_at = len(self.labels), time.monotonic()
         self._rest: tuple[np.ndarray, np.ndarray] | None = None
 
-    def add(self, features: np.ndarray, labels: np.ndarray) -> int:
-        """Takes the features (n, D) and labels (n,) of the next windows; returns how many rows they end."""
+    def add(self, features: np.ndarray, labels: np.ndarray) -> None:
+        """Takes the features (n, D) and labels (n,) of the next windows."""
         if self._rest is not None:
             features = np.concatenate([self._rest[0], features])
             labels = np.concatenate([self._rest[1], labels])
@@ -94,7 +95,6 @@ class _Rows:
             self.labels.append(labels[: whole : self._group])
         if time.monotonic() - self._stored_at > _SECONDS_BETWEEN_PARTS:
             self.keep()
-        return rows
 
     def keep(self) -> None:
         """Writes the rows that the store does not have yet."""

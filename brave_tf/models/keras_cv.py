@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError, nearest
 from brave_tf.models.spectrogram import AsImage
-from brave_tf.models.temporal import FoldTime, unfold_time
+from brave_tf.models.temporal import ClipMean, FoldTime
 
 layers = tf.keras.layers
 
@@ -56,17 +56,17 @@ def keras_cv_backbone(
         )
     view = tf.keras.Input(tuple(input_shape), name="view")
     x = layers.Rescaling(255.0)(view) if arguments["include_rescaling"] else view
+    embedding = {"name": "embedding", "dtype": "float32"}
     if len(input_shape) == 2:
-        x = AsImage(name="image")(x)
-        x = build(input_shape=(*input_shape, 1), **arguments)(x)
+        x = build(input_shape=(*input_shape, 1), **arguments)(AsImage(name="image")(x))
+        features = layers.GlobalAveragePooling2D(**embedding)(x)
     elif issubclass(build, keras_cv.models.VideoSwinBackbone):
         with _float32():
             x = build(input_shape=tuple(input_shape), **arguments)(x)
+        features = layers.GlobalAveragePooling3D(**embedding)(x)
     else:
-        frames = FoldTime(name="frames")(x)
-        frames = build(input_shape=tuple(input_shape[1:]), **arguments)(frames)
-        x = unfold_time(frames, view)
-    features = _Mean(name="embedding", dtype="float32")(x)
+        x = build(input_shape=tuple(input_shape[1:]), **arguments)(FoldTime(name="frames")(x))
+        features = ClipMean(**embedding)([x, view])
     return tf.keras.Model(view, features, name=name)
 
 
@@ -93,10 +93,3 @@ def _float32() -> Iterator[None]:
         yield
     finally:
         tf.keras.mixed_precision.set_global_policy(policy)
-
-
-class _Mean(layers.Layer):
-    """Mean over all axes but the first and the last."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(x, axis=list(range(1, x.shape.rank - 1)))

@@ -23,7 +23,14 @@ def temporal_shift(clips: tf.Tensor, fraction: float = 0.125) -> tf.Tensor:
 
     Returns:
       (B, T, H, W, C): [from the next frame, unshifted, from the previous frame].
+
+    Raises:
+      UserError: `fraction` outside [0, 0.5].
     """
+    if not 0 <= fraction <= 0.5:
+        raise UserError(
+            f"shift_fraction = {fraction}: expected a share of the channels in [0, 0.5]."
+        )
     moved = int(clips.shape[-1] * fraction)
     return _exchange(clips, moved) if moved else clips
 

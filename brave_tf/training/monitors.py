@@ -24,7 +24,8 @@ class RunMonitor(tf.keras.callbacks.Callback):
       batch_size: clips of a step.
       log_every: steps between logs.
       checkpoint_every: steps between checkpoints.
-      held_out: batches on which the loss is measured at every checkpoint, or None.
+      held_out: endless batches, or None for no measurement of the loss on held-out clips.
+      held_out_batches: how many of them are one measurement, which is made at every checkpoint.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         log_every: int,
         checkpoint_every: int,
         held_out: tf.data.Dataset | None = None,
+        held_out_batches: int = 0,
     ):
         super().__init__()
         folder = pathlib.Path(model_dir) / "tensorboard"
@@ -48,6 +50,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._log_every = log_every
         self._checkpoint_every = checkpoint_every
         self._held_out = held_out
+        self._held_out_batches = held_out_batches
         self.interrupted = False
 
     def write_text(self, name: str, text: str) -> None:
@@ -58,6 +61,9 @@ class RunMonitor(tf.keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping | None = None) -> None:
         self._step = self.model.step
         self._start_window()
+        if self._held_out:
+            strategy = self.model.distribute_strategy
+            self._held_out_iterator = iter(strategy.experimental_distribute_dataset(self._held_out))
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
 
     def on_train_end(self, logs: Mapping | None = None) -> None:
@@ -104,7 +110,10 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._start_window()
 
     def _measure_held_out(self) -> None:
-        logs = self.model.evaluate(self._held_out, verbose=0, return_dict=True)
+        self.model.reset_metrics()
+        test = self.model.make_test_function()
+        for _ in range(self._held_out_batches):
+            logs = test(self._held_out_iterator)
         _write_scalars(self._held_out_writer, logs, self._step)
         print(f"step {self._step}/{self._num_steps}  held-out loss {logs['loss']:.4f}", flush=True)
         self._start_window()

@@ -56,6 +56,7 @@ def train(model_dir: str) -> bool:
         log_every=settings.log_every,
         checkpoint_every=settings.checkpoint_every,
         held_out=_held_out(settings, recipe),
+        held_out_batches=settings.held_out_batches,
     )
     monitor.write_text("config", gin.markdown(gin.operative_config_str()))
     objective.fit(
@@ -98,7 +99,7 @@ def _held_out(settings: Settings, recipe: recipe_lib.Recipe) -> tf.data.Dataset 
         training=True,
         seed=settings.seed + 1,
     )
-    return batches.take(settings.held_out_batches).cache()
+    return batches.take(settings.held_out_batches).cache().repeat()
 
 
 def _write_config(model_dir: str, name: str, text: str) -> None:

@@ -17,8 +17,10 @@ def make_strategy(batch_size: int) -> tf.distribute.Strategy:
       UserError: when the batch cannot be divided evenly.
     """
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    # The default reduction between CPU devices is by collectives, of which a process can run only one set.
     strategy = tf.distribute.MirroredStrategy(
-        [device.name for device in tf.config.list_logical_devices(kind)]
+        [device.name for device in tf.config.list_logical_devices(kind)],
+        cross_device_ops=tf.distribute.ReductionToOneDevice() if kind == "CPU" else None,
     )
     replicas = strategy.num_replicas_in_sync
     if batch_size % replicas:

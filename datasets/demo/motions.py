@@ -7,8 +7,8 @@ from typing import Callable
 
 import numpy as np
 
-# A motion maps the phase (T,), in cycles, to a dict with any of: `along` and `across` (offsets along and across
-# the axis of the motion, in amplitudes), `turn` (radians), `stretch_x` and `stretch_y` (factors).
+# A motion maps the phase (T,), in cycles, to a dict with any of: `along` and `across` (offsets along and
+# across the axis of the motion, in amplitudes), `turn` (radians), `stretch_x`, `stretch_y` (factors).
 Motion = Callable[[np.ndarray], dict]
 
 
@@ -58,6 +58,13 @@ MOTIONS: dict[str, Motion] = {
 }
 
 
+def _drift(phase: np.ndarray, rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a slow straight drift in x and y (T,), pixels, that every motion may be carried along by."""
+    course, way = rng.uniform(0, 2 * math.pi), size * rng.uniform(0, 0.3)
+    progress = np.linspace(-0.5, 0.5, len(phase))
+    return way * math.cos(course) * progress, way * math.sin(course) * progress
+
+
 def poses(
     motion: str, phase: np.ndarray, rng: np.random.Generator, size: int
 ) -> dict[str, np.ndarray]:
@@ -76,14 +83,15 @@ def poses(
     still, one = np.zeros_like(phase), np.ones_like(phase)
     radius = size * rng.uniform(0.22, 0.32)
     centre = size / 2 + size * rng.uniform(-0.1, 0.1, 2)
-    amplitude = size * rng.uniform(0.08, 0.16)
+    drift = _drift(phase, rng, size)
+    amplitude = size * rng.uniform(0.06, 0.14)
     axis = rng.uniform(0, 2 * math.pi)
     mirrored = rng.choice([-1, 1])
     along = amplitude * change.get("along", still)
     across = mirrored * amplitude * change.get("across", still)
     return {
-        "x": centre[0] + math.cos(axis) * along - math.sin(axis) * across,
-        "y": centre[1] + math.sin(axis) * along + math.cos(axis) * across,
+        "x": centre[0] + drift[0] + math.cos(axis) * along - math.sin(axis) * across,
+        "y": centre[1] + drift[1] + math.sin(axis) * along + math.cos(axis) * across,
         "angle": rng.uniform(0, 2 * math.pi) + mirrored * change.get("turn", still),
         "width": radius * change.get("stretch_x", one),
         "height": radius * change.get("stretch_y", one),

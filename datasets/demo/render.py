@@ -2,9 +2,10 @@
 
     python datasets/demo/render.py --output=data/demo/media
 
-writes scenes (mp4 files of 24 clips each) under `media/train` and `media/test`, and `media/clips.csv` with one
-line per clip (path, label, split, start, end), which `brave_tf_prepare --input` takes. Scenes that are already
-there are kept, so an interrupted run continues where it stopped. See README.md beside this file.
+writes scenes (mp4 files of 24 clips each) under `media/train` and `media/test`, and `media/clips.csv`
+with one line per clip (path, label, split, start, end), which `brave_tf_prepare --input` takes. Scenes
+that are already there are kept, so an interrupted run continues where it stopped. See README.md beside
+this file.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ import json
 import math
 import multiprocessing
 import os
-import sys
 from pathlib import Path
 
 import scene
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
+
+from brave_tf.errors import UserError, run_main
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write to", required=True)
 _CLIPS = flags.DEFINE_integer(
-    "clips", 7200, "training clips; rounded up to whole scenes of 24", lower_bound=1
+    "clips", 6000, "training clips; rounded up to whole scenes of 24", lower_bound=1
 )
 _TEST_CLIPS = flags.DEFINE_integer(
     "test_clips", 960, "test clips; rounded up to whole scenes of 24", lower_bound=1
@@ -37,7 +39,9 @@ _WORKERS = flags.DEFINE_integer(
 FORMAT = 1  # raise it when the same seed no longer gives the same clips
 
 
-def render(output: str | Path, clips: int, test_clips: int, seed: int = 0, workers: int = 0) -> Path:
+def render(
+    output: str | Path, clips: int, test_clips: int, seed: int = 0, workers: int = 0
+) -> Path:
     """Renders the data set, or what is missing of it.
 
     Args:
@@ -51,7 +55,7 @@ def render(output: str | Path, clips: int, test_clips: int, seed: int = 0, worke
       The path of the written `clips.csv`.
 
     Raises:
-      ValueError: `output` holds a rendering with another seed or from another version of this script.
+      UserError: `output` holds a rendering with another seed or from another version of this script.
     """
     output = Path(output)
     _claim(output, {"format": FORMAT, "seed": seed})
@@ -70,7 +74,7 @@ def render(output: str | Path, clips: int, test_clips: int, seed: int = 0, worke
         ]
         try:
             done = concurrent.futures.as_completed(jobs)
-            for job in tqdm(done, "rendering", len(jobs), unit="scene", disable=not jobs):
+            for job in tqdm(done, "rendering", len(jobs), unit="scene", mininterval=1):
                 job.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -86,7 +90,7 @@ def _claim(output: Path, settings: dict) -> None:
     if not record.exists():
         record.write_text(json.dumps(settings) + "\n")
     elif (found := json.loads(record.read_text())) != settings:
-        raise ValueError(
+        raise UserError(
             f"{output} holds a rendering with {found}, not {settings}: "
             "give another --output, or delete that folder first."
         )
@@ -110,18 +114,12 @@ def _write_csv(path: Path, scenes: list[tuple[str, int]], seed: int) -> Path:
 
 
 def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments {argv[1:]}")
-    try:
-        csv_path = render(
-            _OUTPUT.value, _CLIPS.value, _TEST_CLIPS.value, _SEED.value, _WORKERS.value
-        )
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"wrote {csv_path}")
+    """Renders what the flags say; returns the exit code."""
+    del argv
+    path = render(_OUTPUT.value, _CLIPS.value, _TEST_CLIPS.value, _SEED.value, _WORKERS.value)
+    print(f"wrote {path}")
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run_main(main)

@@ -87,7 +87,9 @@ class Demo:
 
     def export(self) -> None:
         run, output = self.output / "pretrained", self.output / "export"
-        self.step("export", "brave_tf_export", f"--model_dir={run}", f"--output={output}", "--overwrite")
+        self.step(
+            "export", "brave_tf_export", f"--model_dir={run}", f"--output={output}", "--overwrite"
+        )
 
     def summary(self) -> dict:
         """Writes and returns the accuracies, the seconds of each step and the paths."""

@@ -7,29 +7,37 @@ from typing import Callable
 
 import numpy as np
 
-# A timbre maps (pitch in Hz, seconds since the last strike (N,), seconds (N,), generator, sample rate) to a tone.
+# A timbre maps (pitch in Hz, seconds since the last strike (N,), seconds (N,), generator, samples per
+# second) to a tone (N,) of any loudness.
 Timbre = Callable[[float, np.ndarray, np.ndarray, np.random.Generator, int], np.ndarray]
 
 
-def _partials(pitch: float, seconds: np.ndarray, weights: dict[float, float]) -> np.ndarray:
-    """Returns the sum of sine partials: `weights` maps a multiple of the pitch to its amplitude."""
-    return sum(w * np.sin(2 * math.pi * m * pitch * seconds) for m, w in weights.items())
+def _partials(
+    pitch: float, seconds: np.ndarray, rng: np.random.Generator, weights: dict[float, float]
+) -> np.ndarray:
+    """Returns a sum of sines of random phase: `weights` maps a multiple of the pitch to its amplitude."""
+    radians = 2 * math.pi * pitch * seconds
+    phases = rng.uniform(0, 2 * math.pi, len(weights))
+    return sum(
+        weight * np.sin(multiple * radians + phase)
+        for (multiple, weight), phase in zip(weights.items(), phases)
+    )
 
 
 def _whistle(pitch, since, seconds, rng, rate):
-    return _partials(2 * pitch, seconds, {1: 1.0})
+    return _partials(2 * pitch, seconds, rng, {1: 1.0})
 
 
 def _saw(pitch, since, seconds, rng, rate):
-    return _partials(pitch, seconds, {n: 1 / n for n in range(1, 15)})
+    return _partials(pitch, seconds, rng, {n: 1 / n for n in range(1, 15)})
 
 
 def _reed(pitch, since, seconds, rng, rate):
-    return _partials(pitch, seconds, {n: 1 / n**0.5 for n in range(1, 16, 2)})
+    return _partials(pitch, seconds, rng, {n: 1 / n**0.5 for n in range(1, 16, 2)})
 
 
 def _bell(pitch, since, seconds, rng, rate):
-    return _partials(pitch, seconds, {1: 0.6, 2.76: 1.0, 5.4: 0.8, 8.93: 0.6})
+    return _partials(pitch, seconds, rng, {1: 0.6, 2.76: 1.0, 5.4: 0.8, 8.93: 0.6})
 
 
 def _hiss(pitch, since, seconds, rng, rate):
@@ -45,12 +53,12 @@ def _chirp(pitch, since, seconds, rng, rate):
 
 
 def _buzz(pitch, since, seconds, rng, rate):
-    gate = np.sin(2 * math.pi * rng.uniform(24, 32) * seconds) > 0
-    return gate * _partials(pitch, seconds, {n: 1.0 for n in range(3, 12)})
+    gate = 1 + np.sin(2 * math.pi * rng.uniform(24, 32) * seconds)
+    return gate * _partials(pitch, seconds, rng, dict.fromkeys(range(3, 12), 1.0))
 
 
 def _organ(pitch, since, seconds, rng, rate):
-    return _partials(pitch, seconds, {1: 1.0, 1.5: 0.8, 2: 0.8, 3: 0.5, 4: 0.5})
+    return _partials(pitch, seconds, rng, {1: 1.0, 1.5: 0.8, 2: 0.8, 3: 0.5, 4: 0.5})
 
 
 TIMBRES: dict[str, Timbre] = {

@@ -2,10 +2,10 @@
 
 import json
 
-import pytest
-
 import command
+import pytest
 import untrained_run
+
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 

@@ -1,10 +1,10 @@
 """The command brave_tf_export."""
 
+import command
 import pytest
 import tensorflow as tf
-
-import command
 import untrained_run
+
 from brave_tf.cli import export as export_command
 from brave_tf.training import recipe
 

@@ -138,7 +138,9 @@ def test_modality_that_only_later_clips_have(tmp_path):
 def test_other_sample_rate(tmp_path, described):
     records = clips(1, audio=SILENCE, sample_rate=16_000.0)
     info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, records, described=described))
-    with pytest.raises(UserError, match=r"'broad_audio' expects sound at 48000 Hz.* 16000 Hz.*Bind"):
+    with pytest.raises(
+        UserError, match=r"'broad_audio' expects sound at 48000 Hz.* 16000 Hz.*Bind"
+    ):
         info.check("train", SOUND)
     other = AudioView(duration=0.05, log_mel=LogMel(sample_rate=16_000))
     info.check("train", {"broad_audio": other})

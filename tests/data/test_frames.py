@@ -53,7 +53,9 @@ def test_random_crops_keep_area_and_aspect():
 
 
 def test_whole_frame_when_asked_for():
-    np.testing.assert_array_equal(draw_windows(1, 90, 70, (1.0, 1.0), (0.5, 2.0))[0], [0, 0, 90, 70])
+    np.testing.assert_array_equal(
+        draw_windows(1, 90, 70, (1.0, 1.0), (0.5, 2.0))[0], [0, 0, 90, 70]
+    )
 
 
 @pytest.mark.parametrize("height, width, padding", [(160, 200, 16), (64, 48, 6)])

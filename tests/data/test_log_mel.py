@@ -17,9 +17,7 @@ def numpy_log_mel(pcm, config):
     count = -(-len(pcm) // config.frame_step)
     padded = np.pad(pcm.astype(np.float64), (0, count * config.frame_step + config.frame_length))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.frame_length) / config.frame_length)
-    pieces = [
-        padded[i * config.frame_step :][: config.frame_length] * window for i in range(count)
-    ]
+    pieces = [padded[i * config.frame_step :][: config.frame_length] * window for i in range(count)]
     spectrum = np.abs(np.fft.rfft(pieces, fft_length))
 
     def mel(hz):

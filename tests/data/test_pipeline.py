@@ -1,5 +1,4 @@
 import dataclasses
-import itertools
 import pathlib
 
 import gin
@@ -23,7 +22,8 @@ VIEWS = {
     "broad_flow": FlowView(num_frames=4, frame_step=1, size=16, sync=False),
     "broad_audio": AudioView(duration=0.2, log_mel=MEL),
 }
-RGB = {"narrow": VIEWS["narrow"]}
+RGB = {"narrow": dataclasses.replace(VIEWS["narrow"], augmentations=())}
+WHOLE = {"frame_step": 1, "size": 16, "min_area": 1.0, "augmentations": ()}
 RNG = np.random.default_rng(0)
 NOISE = [record_fixtures.jpeg(RNG.integers(0, 256, (16, 24, 3), np.uint8)) for _ in range(30)]
 
@@ -64,33 +64,24 @@ def assert_equal(first, second):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> pathlib.Path:
     """Ten clips in three shards, counted."""
-    return record_fixtures.write_shards(tmp_path_factory.mktemp("ten"), [clip(i) for i in range(10)], 3)
-
-
-@pytest.fixture(scope="module")
-def uncounted(tmp_path_factory) -> pathlib.Path:
-    records = [clip(i) for i in range(10)]
-    return record_fixtures.write_shards(tmp_path_factory.mktemp("x"), records, 3, described=False)
+    return record_fixtures.write_shards(
+        tmp_path_factory.mktemp("ten"), [clip(i) for i in range(10)], 3
+    )
 
 
 def test_batches_are_static_and_named(folder):
     dataset = clip_dataset(folder, "train", VIEWS, 4, training=True)
     expected = {name: (4, *view.shape) for name, view in VIEWS.items()}
-    assert {k: tuple(v.shape) for k, v in dataset.element_spec.items()} == {**expected, "label": (4,)}
+    assert {k: tuple(v.shape) for k, v in dataset.element_spec.items()} == {
+        **expected,
+        "label": (4,),
+    }
     batch = next(iter(dataset))
     assert {k: v.shape for k, v in batch.items()} == {**expected, "label": (4,)}
     assert batch["label"].dtype == tf.int64
     assert all(batch[name].dtype == tf.float32 for name in VIEWS)
-    assert 0 <= tf.reduce_min(batch["narrow"]) and tf.reduce_max(batch["narrow"]) <= 1
+    assert tf.reduce_min(batch["narrow"]) >= 0 and tf.reduce_max(batch["narrow"]) <= 1
     assert tf.reduce_max(tf.abs(batch["broad_flow"])) <= 1
-
-
-@pytest.mark.parametrize("kind", ["folder", "uncounted"])
-def test_every_epoch_has_each_clip_once_in_an_order_of_its_own(kind, request):
-    seen = labels(batches(request.getfixturevalue(kind), 15, shuffle_buffer=4))
-    epochs = [seen[i : i + 10] for i in range(0, 60, 10)]
-    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 6
 
 
 def test_the_seed_decides_whatever_the_parallelism_and_the_global_seed(folder):
@@ -111,20 +102,9 @@ def test_clips_are_sampled_anew_in_every_epoch(folder):
         assert not np.array_equal(one, two)
 
 
-@pytest.mark.parametrize("kind", ["folder", "uncounted"])
-@pytest.mark.parametrize("start", [1, 3, 6])
-def test_resumed_runs_go_on_with_the_same_batches(kind, start, request):
-    data = request.getfixturevalue(kind)
-    whole = batches(data, 8, VIEWS, seed=3, shuffle_buffer=5)
-    resumed = batches(data, 8 - start, VIEWS, seed=3, shuffle_buffer=5, start_batch=start)
-    assert_equal(whole[start:], resumed)
-
-
-def test_far_epochs_are_not_read_to_get_there(folder):
-    start = 10**12
-    (batch,) = batches(folder, 1, start_batch=start)
-    (same, _) = batches(folder, 2, start_batch=start)
-    assert_equal([batch], [same])
+def test_resumed_runs_go_on_with_the_same_batches(folder):
+    whole = batches(folder, 6, VIEWS, seed=3, shuffle_buffer=5)
+    assert_equal(whole[3:], batches(folder, 3, VIEWS, seed=3, shuffle_buffer=5, start_batch=3))
 
 
 def test_without_training_there_is_one_epoch_in_order(folder):
@@ -139,35 +119,14 @@ def test_large_batches_of_small_datasets_cross_epochs(folder):
     assert sorted(batch["label"]) == sorted(list(range(10)) * 3)
 
 
-@pytest.mark.parametrize("kind", ["folder", "uncounted"])
-@pytest.mark.parametrize("pipelines", [2, 3, 5])
-def test_input_pipelines_share_no_clip(kind, pipelines, request):
-    data = request.getfixturevalue(kind)
-    seen = []
-    for index in range(pipelines):
-        context = tf.distribute.InputContext(pipelines, index, pipelines)
-        dataset = clip_dataset(
-            data, "train", RGB, pipelines, training=False, input_context=context
-        )
-        seen.append({int(batch["label"][0]) for batch in dataset})
-    assert sorted(itertools.chain(*seen)) == list(range(10))
-
-
-@pytest.mark.parametrize("pipelines", [2, 5])
-def test_input_pipelines_resume(folder, pipelines):
-    for index in range(pipelines):
-        context = tf.distribute.InputContext(pipelines, index, 2 * pipelines)
-        kwargs = dict(batch_size=4 * pipelines, input_context=context)
-        whole = batches(folder, 8, **kwargs)
-        assert all(len(batch["label"]) == 2 for batch in whole)
-        # Two replicas read from a pipeline, so a step takes two of its batches.
-        assert_equal(whole[6:], batches(folder, 2, start_batch=3, **kwargs))
-
-
-def test_too_many_pipelines(folder):
-    context = tf.distribute.InputContext(20, 15, 20)
-    with pytest.raises(UserError, match="too few for 20 input pipelines"):
-        batches(folder, 1, batch_size=20, input_context=context)
+@pytest.mark.parametrize("pipeline", [0, 1])
+def test_an_input_pipeline_makes_its_share_for_one_replica(folder, pipeline):
+    context = tf.distribute.InputContext(2, pipeline, num_replicas_in_sync=4)
+    whole = batches(folder, 6, batch_size=8, input_context=context)
+    assert all(len(batch["label"]) == 2 for batch in whole)
+    assert set(labels(whole)) <= [{0, 3, 6, 9, 2, 5, 8}, {1, 4, 7}][pipeline]
+    # Two replicas read from this pipeline, so a step takes two of its batches.
+    assert_equal(whole[4:], batches(folder, 2, batch_size=8, input_context=context, start_batch=2))
 
 
 def test_works_under_a_distribution_strategy(folder):
@@ -188,6 +147,7 @@ def test_a_clip_that_cannot_be_decoded_is_replaced_in_training(tmp_path):
     clean = batches(tmp_path / "good", 6)
     damaged = batches(tmp_path / "bad", 6)
     expected = labels(clean)
+    assert {2, 5} <= set(expected)
     for position in reversed(range(len(expected) - 1)):
         if expected[position] in (2, 5):
             expected[position] = expected[position + 1]
@@ -201,38 +161,10 @@ def test_a_clip_that_cannot_be_decoded_is_left_out_otherwise(tmp_path):
     assert labels(batches(tmp_path, 99, training=False)) == [0, 1, 3, 4]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
-def test_a_damaged_shard_does_not_end_or_shift_the_run(tmp_path, damage):
-    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2)
-    shard = tmp_path / "train-00001-of-00002.tfrecord"
-    data = bytearray(shard.read_bytes())
-    half = len(data) // 2
-    if damage == "truncated":
-        del data[half:]
-    else:
-        data[half : half + 200] = bytes(200)
-    shard.write_bytes(data)
-    seen = labels(batches(tmp_path, 9))
-    readable = set(labels(batches(tmp_path, 99, training=False)))
-    assert {0, 2, 4, 6, 8, 10} < readable < set(range(12))
-    for epoch in (seen[:12], seen[12:24]):
-        assert set(epoch) == readable
-    assert_equal(batches(tmp_path, 2, start_batch=7), batches(tmp_path, 9)[7:])
-
-
-@pytest.mark.parametrize("described", [True, False])
-def test_clips_without_a_modality_are_left_out(tmp_path, described):
-    records = [clip(i, audio=i % 3 != 0) for i in range(10)]
-    record_fixtures.write_shards(tmp_path, records, 2, described=described)
-    views = {name: VIEWS[name] for name in ("narrow", "broad_audio")}
-    whole = batches(tmp_path, 6, views, batch_size=2, shuffle_buffer=3)
-    assert sorted(labels(whole[:3])) == sorted(labels(whole[3:])) == [1, 2, 4, 5, 7, 8]
-    resumed = batches(tmp_path, 2, views, batch_size=2, shuffle_buffer=3, start_batch=4)
-    assert_equal(whole[4:], resumed)
-
-
 def test_labels(tmp_path):
-    records = [record_fixtures.record(images=NOISE[:5], labels=found) for found in ([], [3], [1, 4])]
+    records = [
+        record_fixtures.record(images=NOISE[:5], labels=found) for found in ([], [3], [1, 4])
+    ]
     record_fixtures.write_shards(tmp_path, records)
     (batch,) = batches(tmp_path, 1, training=False, num_labels=5)
     np.testing.assert_array_equal(batch["label"], [-1, 3, 1])
@@ -251,28 +183,27 @@ def flash_clip(frame, number=50):
     return parse_clip(tf.constant(record), wanted)
 
 
-def flash_times(sample, view):
+def flash_times(sample):
     """Where the flash is in each view, in frames of 1/25 s from the start of the window."""
     white = np.flatnonzero(sample["narrow"].numpy().mean(axis=(1, 2, 3)) > 0.5)
     moving = np.flatnonzero(sample["broad_flow"].numpy().mean(axis=(1, 2, 3)) > 0)
-    energy = sample["broad_audio"].numpy().sum(axis=1)
+    energy = sample["broad_audio"].numpy().sum(axis=1) + 1e-9
     heard = (energy * (np.arange(len(energy)) + 0.5)).sum() / energy.sum() / 4 - 0.5
     return white, moving, heard
 
 
 @pytest.mark.parametrize("number", [50, 20])
 def test_synchronised_windows_show_the_same_moment(number):
-    whole = dict(num_frames=25, frame_step=1, size=16, min_area=1.0, augmentations=())
     views = {
-        "narrow": RgbView(**whole),
-        "broad_flow": FlowView(**whole),
+        "narrow": RgbView(num_frames=25, **WHOLE),
+        "broad_flow": FlowView(num_frames=25, **WHOLE),
         "broad_audio": AudioView(duration=1.0, log_mel=MEL),
     }
     clip = flash_clip(frame=17, number=number)
     positions = set()
     for seed in range(12):
         sample = sample_views(clip, views, (seed, 0))
-        white, moving, heard = flash_times(sample, views)
+        white, moving, heard = flash_times(sample)
         np.testing.assert_array_equal(white, moving)
         if len(white) == 1:
             assert abs(heard - white[0]) < 0.5
@@ -281,13 +212,14 @@ def test_synchronised_windows_show_the_same_moment(number):
 
 
 def test_unsynchronised_windows_start_by_themselves():
-    whole = dict(num_frames=10, frame_step=1, size=16, min_area=1.0, augmentations=())
-    views = {"narrow": RgbView(**whole), "broad_flow": FlowView(**whole, sync=False)}
+    views = {
+        "narrow": RgbView(num_frames=41, **WHOLE),
+        "broad_flow": FlowView(num_frames=41, sync=False, **WHOLE),
+    }
     clip = flash_clip(frame=25)
-    apart = {view: dataclasses.replace(views[view], num_frames=41) for view in views}
     starts = []
     for seed in range(10):
-        sample = sample_views(clip, apart, (seed, 0))
+        sample = sample_views(clip, views, (seed, 0))
         white = np.flatnonzero(sample["narrow"].numpy().mean(axis=(1, 2, 3)) > 0.5)
         moving = np.flatnonzero(sample["broad_flow"].numpy().mean(axis=(1, 2, 3)) > 0)
         starts.append((25 - white[0], 25 - moving[0]))

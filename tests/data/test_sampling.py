@@ -22,7 +22,10 @@ def test_frame_indices_follow_time_at_any_record_rate():
 
 def test_frame_indices_hit_every_frame_of_a_long_clip():
     starts = np.arange(0, 90_000, 7) / 25.0
-    got = [sampling.frame_indices(start, 1, 1, 25.0, RATE, tf.constant(90_000)) for start in starts[::97]]
+    got = [
+        sampling.frame_indices(start, 1, 1, 25.0, RATE, tf.constant(90_000))
+        for start in starts[::97]
+    ]
     np.testing.assert_array_equal(np.ravel(got), np.arange(0, 90_000, 7)[::97])
 
 
@@ -62,7 +65,9 @@ def test_audio_window_inside_is_the_sound_itself():
 @pytest.mark.parametrize("samples", [70, 80, 90])
 @pytest.mark.parametrize("start", [0, 25, 79])
 def test_audio_window_loops_with_the_period(samples, start):
-    got = sampling.audio_window(1.0 + tf.range(float(samples)), tf.constant(start), 200, tf.constant(80))
+    got = sampling.audio_window(
+        1.0 + tf.range(float(samples)), tf.constant(start), 200, tf.constant(80)
+    )
     times = (start + np.arange(200)) % 80
     np.testing.assert_array_equal(got, np.where(times < samples, 1 + times, 0))
 

@@ -62,14 +62,15 @@ def assert_refused(message, project, params, state, prefix="shared_project/proje
 
 
 def test_unknown_prefix_is_refused():
-    assert_refused("no module narrow_video_embedding: it has shared_project", model(), *checkpoint(),
-                   "narrow_video_embedding")  # fmt: skip
+    message = "no module narrow_video_embedding: it has shared_project"
+    assert_refused(message, model(), *checkpoint(), "narrow_video_embedding")
 
 
 def test_missing_array_is_refused():
     params, state = checkpoint()
     del state["shared_project/projector/batch_norm_1/~/var_ema"]
-    assert_refused("no state shared_project/projector/batch_norm_1/~/var_ema/average", model(), params, state)  # fmt: skip
+    missing = "no state shared_project/projector/batch_norm_1/~/var_ema/average"
+    assert_refused(missing, model(), params, state)
 
 
 def test_other_shape_is_refused():
@@ -78,7 +79,8 @@ def test_other_shape_is_refused():
 
 def test_parameters_without_a_place_are_refused():
     params, state = checkpoint()
-    assert_refused("no place for 2 .*projector/batch_norm_1/offset", predictor(4, hidden=6, output=3), params, state)  # fmt: skip
+    head = predictor(4, hidden=6, output=3)
+    assert_refused("no place for 2 .*projector/batch_norm_1/offset", head, params, state)
 
 
 def test_model_without_counterpart_is_refused():

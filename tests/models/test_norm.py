@@ -1,5 +1,6 @@
 import numpy as np
 import tensorflow as tf
+from replicas import two_replicas
 
 from brave_tf.models.norm import batch_norm
 
@@ -17,8 +18,7 @@ def test_constants():
 def test_statistics_are_taken_over_all_replicas():
     x = np.random.default_rng(0).normal(size=(8, 3, 3, 4)).astype("f4")
     x[4:] += 5.0
-    cpus = [device.name for device in tf.config.list_logical_devices("CPU")[:2]]
-    strategy = tf.distribute.MirroredStrategy(cpus)
+    strategy = two_replicas()
     with strategy.scope():
         layer = batch_norm()
         layer.build(x.shape)

@@ -3,6 +3,7 @@ import pytest
 import reference
 import tensorflow as tf
 
+from brave_tf.errors import UserError
 from brave_tf.models.temporal import ClipMean, FoldTime, TemporalShift, temporal_shift
 
 
@@ -24,6 +25,11 @@ def test_channels_come_from_neighbouring_frames(shape, fraction):
     np.testing.assert_array_equal(
         temporal_shift(tf.constant(x), fraction), numpy_shift(x, fraction)
     )
+
+
+def test_more_than_all_channels_cannot_move():
+    with pytest.raises(UserError, match="shift_fraction = 0.6"):
+        temporal_shift(tf.zeros((1, 2, 2, 2, 8)), 0.6)
 
 
 @pytest.mark.parametrize("case", ["a", "b", "c", "d"])

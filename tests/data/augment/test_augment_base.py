@@ -22,7 +22,9 @@ def test_applies_with_the_probability(probability):
 def test_the_seed_handed_on_is_not_the_one_of_the_draw():
     seeds = []
     seed = tf.constant([1, 2], tf.int32)
-    with_probability(1.0, seed, tf.constant(0.0), lambda x, s: seeds.append(s.numpy().tolist()) or x)
+    with_probability(
+        1.0, seed, tf.constant(0.0), lambda x, s: seeds.append(s.numpy().tolist()) or x
+    )
     assert seeds[0] != [1, 2]
 
 

@@ -25,7 +25,9 @@ def numpy_adjust(video, brightness, saturation, contrast, hue):
 @pytest.mark.parametrize("amounts", [(0.1, 1.3, 0.7, 0.15), (-0.05, 0.6, 1.2, -0.2), (0, 1, 1, 0)])
 def test_adjust_color_matches_an_independent_computation(amounts):
     video = np.random.default_rng(0).uniform(0.3, 0.7, (2, 4, 5, 3)).astype(np.float32)
-    np.testing.assert_allclose(adjust_color(video, *amounts), numpy_adjust(video, *amounts), atol=1e-5)
+    np.testing.assert_allclose(
+        adjust_color(video, *amounts), numpy_adjust(video, *amounts), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -42,7 +44,9 @@ def test_draws_stay_in_their_ranges_and_are_the_same_for_all_frames():
     video = tf.repeat(frame, 3, axis=0)
     changes = []
     for i in range(200):
-        got = random_color(video, (i, 0), probability=1.0, saturation=(1, 1), contrast=(1, 1), hue=0.0)
+        got = random_color(
+            video, (i, 0), probability=1.0, saturation=(1, 1), contrast=(1, 1), hue=0.0
+        )
         np.testing.assert_array_equal(got[0], got[2])
         changes.append(float(got[0, 0, 0, 0]) - 0.5)
     limit = 32 / 255

@@ -30,7 +30,9 @@ def kernel_widths(max_kernel, number=120):
     """Reads sizes off the response to one bright pixel."""
     impulse = np.zeros((2, 31, 31, 3), np.float32)
     impulse[:, 15, 15] = 1
-    apply = tf.function(lambda seed: random_convolution(tf.constant(impulse), seed, max_kernel=max_kernel))
+    apply = tf.function(
+        lambda seed: random_convolution(tf.constant(impulse), seed, max_kernel=max_kernel)
+    )
     widths = []
     for i in range(number):
         got = apply(tf.constant([i, 0], tf.int32)).numpy()

@@ -9,7 +9,7 @@ from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.views.flow import FlowView
 from brave_tf.errors import UserError
 
-WHOLE = dict(num_frames=3, frame_step=1, size=16, min_area=1.0)
+WHOLE = {"num_frames": 3, "frame_step": 1, "size": 16, "min_area": 1.0}
 
 
 def always_flip(video, seed):

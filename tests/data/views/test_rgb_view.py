@@ -12,7 +12,7 @@ from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.views.rgb import RgbView
 
 RNG = np.random.default_rng(0)
-WHOLE = dict(min_area=1.0, max_area=1.0, augmentations=())
+WHOLE = {"min_area": 1.0, "augmentations": ()}
 
 
 def clip_of(jpegs, **kwargs):
@@ -48,7 +48,7 @@ def test_sample_is_static_augmented_and_in_range():
     np.testing.assert_array_equal(results[0], results[1])
     assert np.abs(results[0] - results[2]).max() > 0.05
     for result in results:
-        assert 0 <= result.numpy().min() and result.numpy().max() <= 1
+        assert result.numpy().min() >= 0 and result.numpy().max() <= 1
 
 
 def test_the_crop_is_the_same_for_all_frames():
@@ -97,7 +97,7 @@ def test_crops_are_those_of_the_reference(golden_dir, name):
     got = view.crops(clip_of(jpegs), case["num_temporal_crops"], case["num_spatial_crops"])
     # The reference rounds the resized values down to whole levels.
     difference = got.numpy() * 255 - arrays[f"multi_crop/{name}/0/video_uint8"]
-    assert -1 < difference.min() and difference.max() < 2
+    assert difference.min() > -1 and difference.max() < 2
     assert 0.3 < difference.mean() < 0.7
 
 

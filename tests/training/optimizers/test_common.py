@@ -4,6 +4,7 @@ import gin
 import numpy as np
 import pytest
 import tensorflow as tf
+from replicas import two_replicas
 
 from brave_tf.errors import UserError
 from brave_tf.training import schedules
@@ -83,7 +84,7 @@ def test_replicas_step_as_one(factory):
     optimizer.build(single)
     steps(optimizer, single, 0, 3)
 
-    strategy = tf.distribute.MirroredStrategy(two_cpus())
+    strategy = two_replicas()
     with strategy.scope():
         mirrored = make_variables()
         optimizer = factory(cosine(), multipliers=MULTIPLIERS)
@@ -102,12 +103,6 @@ def test_replicas_step_as_one(factory):
         assert len(copies) == 2
         for copy in copies:
             np.testing.assert_allclose(a, copy, rtol=1e-5, atol=1e-6)
-
-
-def two_cpus():
-    cpus = tf.config.list_logical_devices("CPU")
-    assert len(cpus) >= 2, "tests/conftest.py splits the CPU into two logical devices"
-    return [cpu.name for cpu in cpus[:2]]
 
 
 @every_optimizer

@@ -1,0 +1,194 @@
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import command
+import pytest
+from media import moving_texture, tone, write_audio, write_video
+
+from brave_tf.cli import prepare as prepare_command
+
+FAST = ("--fps=5", "--min_side=16", "--flow=dis", "--sample_rate=8000", "--workers=1")
+
+
+@pytest.fixture
+def films(tmp_path):
+    folder = tmp_path / "films"
+    for label in ("cat", "dog"):
+        (folder / label).mkdir(parents=True)
+        write_video(folder / label / "film.mp4", moving_texture(10), audio=tone(0.4))
+    (folder / "dog" / "broken.mp4").write_bytes(b"no film")
+    return folder
+
+
+def run(*flags):
+    return command.run(prepare_command, *flags)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()}
+
+
+def test_prepares_a_folder_and_counts_failures_on_the_last_line(films, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(f"--input={films}", f"--output={out}", *FAST) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("wrote 2 clips in 1 shards") and "1 failed, see" in last
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["splits"]["train"]["labels"] == {"cat": 1, "dog": 1}
+    assert dataset["settings"]["fps"] == 5 and dataset["settings"]["min_side"] == 16
+    before = contents(out)
+    assert run(f"--input={films}", f"--output={out}", *FAST) == 0
+    assert capsys.readouterr().out.startswith("already complete: 2 clips")
+    assert contents(out) == before
+
+
+def test_every_setting_has_a_flag(films, tmp_path):
+    source = tmp_path / "clips.csv"
+    source.write_text("path,kind,fold\nfilms/cat/film.mp4,a;b,one\nfilms/dog/film.mp4,b,one\n")
+    flags = {
+        "fps": 10.0,
+        "min_side": 24,
+        "flow": "none",
+        "flow_bound": 10.0,
+        "audio": "flac",
+        "sample_rate": 16000,
+        "jpeg_quality": 80,
+        "num_shards": 2,
+        "test_fraction": 0.0,
+        "label_column": "kind",
+        "split_column": "fold",
+        "label_separator": ";",
+        "seed": 3,
+    }
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    out = tmp_path / "out"
+    assert run(f"--input={source}", f"--output={out}", "--timeout=60", "--workers=1", *given) == 0
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["settings"] == flags
+    assert dataset["splits"]["one"]["labels"] == {"a": 1, "b": 2}
+    assert len(dataset["splits"]["one"]["shards"]) == 2
+
+
+def test_nothing_could_be_prepared(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_bytes(b"no film")
+    out = tmp_path / "out"
+    assert run(f"--input={tmp_path / 'in'}", f"--output={out}", *FAST) == 1
+    error = capsys.readouterr().err
+    assert "none of 1 clips could be prepared" in error and "failures.csv" in error
+    source = tmp_path / "clips.csv"
+    source.write_text("path\ngone.mp4\n")
+    assert run(f"--input={source}", f"--output={tmp_path / 'other'}", *FAST) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "--input is missing"),
+        (["--input=x"], "--output is missing"),
+        (["--input=/none", "--output={out}"], "--input=/none: no such folder or CSV"),
+        (["--input={films}", "--output={out}", "--flow=tvl"], "Did you mean tvl1"),
+        (["--input={films}", "--output={out}", "--min_side=1"], "--min_side=1: expected"),
+        (["--input={films}", "--output={out}", "--workers=-1"], "--workers=-1: expected"),
+        (["--input={films}", "--output={out}", "--timeout=-1"], "--timeout=-1.0: expected"),
+        (["--input={films}", "--output={films}/cat/film.mp4/x"], "cannot be written"),
+        (["films", "--output={out}"], "unexpected arguments"),
+    ],
+)
+def test_unusable_arguments(films, tmp_path, capsys, flags, message):
+    out = tmp_path / "out"
+    assert run(*(flag.format(films=films, out=out) for flag in flags)) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("many")
+    write_video(folder / "film.avi", moving_texture(100), audio=tone(4.0))
+    write_audio(folder / "sound.wav", tone(4.0))
+    rows = [
+        f"{name},{i % 40 / 10},{i % 40 / 10 + 0.4}"
+        for name in ("film.avi", "sound.wav")
+        for i in range(80)
+    ]
+    (folder / "clips.csv").write_text("\n".join(["path,start,end", *rows]) + "\n")
+    return folder / "clips.csv"
+
+
+def start(source, out, *flags):
+    code = "from brave_tf.cli.prepare import console_main; console_main()"
+    words = [sys.executable, "-c", code, f"--input={source}", f"--output={out}", *FAST, *flags]
+    return subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def lines(out):
+    journal = out / ".journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_killed_and_run_again(many, tmp_path, how):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    process = start(many, out, "--num_shards=4")
+    deadline = time.monotonic() + 60
+    while lines(out) < 60 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    # Ctrl-C reaches the whole process group.
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == (-how if how == signal.SIGKILL else 130)
+    if how != signal.SIGKILL:
+        assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    done = lines(out)
+    assert 60 <= done < 160 and not (out / "dataset.json").exists()
+    for folder in (out, whole):
+        process = start(many, folder, "--num_shards=4")
+        output, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        assert output.splitlines()[-1].startswith("wrote 160 clips in 4 shards")
+    assert contents(out) == contents(whole)
+
+
+def status(pid):
+    """Returns the state and the parent of a process, from its line in /proc; None when it is gone."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], int(fields[1])
+
+
+def running(pid):
+    found = status(pid)
+    return found is not None and found[0] not in "ZX"
+
+
+def children(pid):
+    pids = [int(path.name) for path in pathlib.Path("/proc").iterdir() if path.name.isdigit()]
+    return [other for other in pids if (status(other) or ("", 0))[1] == pid]
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads the process table of Linux")
+def test_workers_end_with_a_killed_parent(many, tmp_path):
+    process = start(many, tmp_path / "out")
+    deadline = time.monotonic() + 60
+    while lines(tmp_path / "out") < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    workers = children(process.pid)
+    assert workers
+    process.kill()
+    process.communicate()
+    while any(map(running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(running, workers))

@@ -1,0 +1,74 @@
+import os
+import signal
+import time
+
+import misbehaviour
+import pytest
+
+from brave_tf.data.worker_pool import Died, TimedOut, run_in_order
+
+
+def run(tasks, workers=2, timeout=30.0, function=misbehaviour.do):
+    return list(run_in_order(function, tasks, workers=workers, timeout=timeout))
+
+
+def test_results_come_in_order_from_several_processes():
+    results = run([("pid", 0.2 if i % 7 == 0 else 0.0) for i in range(30)])
+    assert len(results) == 30
+    assert len(set(results)) == 2 and os.getpid() not in results
+    assert run([("echo", i) for i in range(50)]) == list(range(50))
+
+
+def test_no_tasks():
+    assert run([]) == []
+
+
+def test_hang_and_crash_harm_no_other():
+    tasks = [("echo", i) for i in range(24)]
+    tasks[3], tasks[11], tasks[20] = ("hang", 60), ("exit", 7), ("kill", signal.SIGSEGV)
+    begin = time.monotonic()
+    results = run(tasks, timeout=1.0)
+    assert time.monotonic() - begin < 30
+    assert results[3] == TimedOut(1.0)
+    assert results[11] == Died(7)
+    assert results[20] == Died(-signal.SIGSEGV)
+    others = [i for i in range(24) if i not in (3, 11, 20)]
+    assert [results[i] for i in others] == others
+
+
+def test_death_that_does_not_repeat_is_forgiven(tmp_path):
+    tasks = [("die once", str(tmp_path / "died"))] + [("echo", i) for i in range(5)]
+    assert run(tasks, workers=1) == ["alive", *range(5)]
+
+
+def test_large_results():
+    results = run([("bytes", 5_000_000) for _ in range(6)])
+    assert [len(result) for result in results] == [5_000_000] * 6
+
+
+def test_tasks_are_drawn_as_needed():
+    drawn = []
+
+    def tasks():
+        for i in range(10_000):
+            drawn.append(i)
+            yield ("echo", i)
+
+    results = run_in_order(misbehaviour.do, tasks(), workers=1, timeout=30.0)
+    assert [next(results) for _ in range(20)] == list(range(20))
+    results.close()
+    assert len(drawn) < 60
+
+
+def test_closing_ends_the_processes():
+    results = run_in_order(misbehaviour.do, [("pid", 0), ("hang", 60)], workers=1, timeout=60.0)
+    pid = next(results)
+    os.kill(pid, 0)
+    results.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_workers_that_cannot_start():
+    with pytest.raises(RuntimeError, match="end before they begin"):
+        run([("echo", 0)], workers=1, function=misbehaviour.Unloadable())

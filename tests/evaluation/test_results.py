@@ -1,0 +1,117 @@
+"""The results file and the table."""
+
+import dataclasses
+import json
+
+import pytest
+
+from brave_tf.errors import UserError
+from brave_tf.evaluation import results
+
+RESULT = results.Result(
+    task="demo/linear",
+    model="runs/a",
+    view="narrow",
+    step=100,
+    baseline=None,
+    metrics={"top1": 0.625, "top5": 1.0, "top1_ci95": [0.5, 0.75]},
+    clips={"train": 80, "test": 16, "missing": 3},
+    seconds=12.3,
+    settings={"C": 1e-4},
+)
+
+
+def test_the_schema(tmp_path):
+    results.save_result(str(tmp_path / "new"), RESULT)
+    content = json.loads((tmp_path / "new" / "results.json").read_text())
+    assert content == {
+        "format": 1,
+        "results": [
+            {
+                "task": "demo/linear",
+                "model": "runs/a",
+                "view": "narrow",
+                "step": 100,
+                "baseline": None,
+                "metrics": {"top1": 0.625, "top5": 1.0, "top1_ci95": [0.5, 0.75]},
+                "clips": {"train": 80, "test": 16, "missing": 3},
+                "seconds": 12.3,
+                "settings": {"C": 1e-4},
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": "demo/other"},
+        {"view": "broad"},
+        {"step": 200},
+        {"step": None},
+        {"baseline": "random"},
+        {"model": "runs/b"},
+    ],
+)
+def test_results_of_another_kind_are_kept(tmp_path, change):
+    other = dataclasses.replace(RESULT, **change)
+    for result in (RESULT, other):
+        results.save_result(str(tmp_path), result)
+    assert results.load_results(str(tmp_path)) == [
+        dataclasses.asdict(RESULT),
+        dataclasses.asdict(other),
+    ]
+
+
+def test_a_result_of_the_same_kind_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    better = {**RESULT.metrics, "top1": 0.75}
+    results.save_result("out", RESULT)
+    results.save_result("out", dataclasses.replace(RESULT, task="demo/other"))
+    again = dataclasses.replace(RESULT, metrics=better, model=str(tmp_path / "runs" / "a"))
+    results.save_result("out", again)
+    found = results.load_results("out")
+    assert [(r["task"], r["metrics"]["top1"]) for r in found] == [
+        ("demo/other", 0.625),
+        ("demo/linear", 0.75),
+    ]
+
+
+def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
+    results.save_result(str(tmp_path), RESULT)
+    with pytest.raises(TypeError):
+        results.save_result(str(tmp_path), dataclasses.replace(RESULT, settings={"C": {1}}, step=7))
+    assert results.load_results(str(tmp_path)) == [dataclasses.asdict(RESULT)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"format": 2, "results": []}', '{"format": 1}', '{"format": 1, "results": [{}]}'],
+)
+def test_a_file_of_something_else_is_not_touched(tmp_path, content):
+    (tmp_path / "results.json").write_text(content)
+    with pytest.raises(UserError, match=r"results\.json holds no evaluation results"):
+        results.save_result(str(tmp_path), RESULT)
+    assert (tmp_path / "results.json").read_text() == content
+
+
+def test_table():
+    unknown = dataclasses.replace(RESULT, task="a/b", step=None, baseline="random")
+    header, line, first, second = results.table([RESULT, unknown]).splitlines()
+    assert header.split("  ")[0].strip() == "task"
+    assert set(line) == {"-", " "}
+    cells = [
+        "demo/linear",
+        "narrow",
+        "100",
+        "-",
+        "62.5",
+        "50.0 - 75.0",
+        "100.0",
+        "80",
+        "16",
+        "3",
+        "12",
+    ]
+    assert [cell.strip() for cell in first.split("  ") if cell.strip()] == cells
+    assert second.split()[:4] == ["a/b", "narrow", "-", "random"]
