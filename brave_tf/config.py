@@ -60,7 +60,7 @@ def find_recipe(name: str) -> pathlib.Path:
 
 
 def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:
-    text = str(error).strip()
+    text = errors.message(error)
     hint = ""
     configurable = re.search(r"No configurable matching (?:reference )?'@?([^'(]+)", text)
     parameter = re.search(r"onfigurable '([^']+)' .*parameter named '([^']+)'", text)

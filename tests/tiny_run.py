@@ -5,7 +5,6 @@ from __future__ import annotations
 import pathlib
 
 import numpy as np
-
 import record_fixtures
 
 FRAMES, SIZE, RATE, SOUND_RATE = 8, 32, 10.0, 8000

@@ -56,5 +56,5 @@ def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | 
             )
         return main(argv)
     except errors.UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {errors.message(error)}", file=sys.stderr)
         return UNUSABLE_INPUT

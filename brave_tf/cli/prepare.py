@@ -9,7 +9,8 @@ import sys
 
 from absl import flags
 
-from brave_tf.errors import UserError, run_main
+from brave_tf.cli import app
+from brave_tf.errors import UserError
 
 # Workers import this module as the main one: it must stay quick to import.
 
@@ -107,7 +108,7 @@ def console_main() -> None:
     # Nothing here is worth a GPU's memory, which TensorFlow would take.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     define_flags()
-    run_main(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

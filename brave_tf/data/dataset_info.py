@@ -94,7 +94,8 @@ class DatasetInfo:
         """
         data_dir = os.fspath(data_dir)
         if not tf.io.gfile.isdir(data_dir):
-            raise UserError(f"{data_dir}: no such folder of clip records. {_advice(data_dir)}")
+            glob = os.path.join(data_dir, _SHARDS)
+            raise UserError(f"{data_dir}: no such folder (looked for {glob}). {_advice(data_dir)}")
         description = os.path.join(data_dir, "dataset.json")
         if tf.io.gfile.exists(description):
             splits, settings = _described(description)

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Callable
 
 import numpy as np
-import tensorflow as tf
 
 from brave_tf import config, errors
 from brave_tf.data.views.base import View
@@ -22,8 +21,7 @@ from brave_tf.evaluation import registry, results
 from brave_tf.evaluation.part_store import digest_of_weights
 from brave_tf.evaluation.probe import Embed, Probe
 from brave_tf.interop import saved_model
-from brave_tf.training import checkpoints, recipe
-from brave_tf.training.settings import Settings
+from brave_tf.training import recipe
 
 RANDOM = "random"
 UNFINISHED = ".unfinished"
@@ -141,10 +139,8 @@ def load_probes(
             return embedder.embed(name, views[name]), embedder.weights(name)
 
     else:
-        tf.keras.mixed_precision.set_global_policy("float32")
-        objective = run_recipe.build(recipe.bound(Settings).seed)
-        restored = source.baseline != RANDOM
-        step = checkpoints.restore_weights(objective, source.folder) if restored else 0
+        run = recipe.rebuild_run(source.folder, restore=source.baseline != RANDOM)
+        objective, step = run.objective, run.step
 
         def backbone(name: str) -> tuple[Embed, list[np.ndarray]]:
             if name not in objective.backbones:
@@ -200,7 +196,7 @@ def evaluate(
             failed.append(error)
             if not isinstance(error, UserError):
                 traceback.print_exc()
-            print(f"error: {job.task.name}: {error}", file=sys.stderr, flush=True)
+            print(f"error: {job.task.name}: {errors.message(error)}", file=sys.stderr, flush=True)
         else:
             done.append(result)
     return done, failed

@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.part_store import PartStore
 from brave_tf.evaluation.probe import Embed
+from brave_tf.progress import Progress
 
 _SECONDS_BETWEEN_PARTS = 60.0
 
@@ -52,20 +52,13 @@ def extract(
     batches = windows.batch(batch_size).prefetch(1)
     spec = batches.element_spec[0]
     forward = tf.function(lambda x: embed(_filled(x, batch_size)), input_signature=[spec])
-    progress = tqdm.tqdm(
-        total=count,
-        initial=rows.loaded * group,
-        desc=description,
-        unit=" windows",
-        mininterval=1.0,
-    )
     try:
-        for batch, labels in batches:
-            rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy())
-            progress.update(len(labels))
+        with Progress(count, description, "windows", done=rows.loaded * group) as progress:
+            for batch, labels in batches:
+                rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy())
+                progress.add(len(labels))
     finally:
         rows.keep()
-        progress.close()
     if not rows.features:
         raise UserError(f"{description}: not one clip could be read; the warnings above say why.")
     return np.concatenate(rows.features), np.concatenate(rows.labels)

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from brave_tf.data import pipeline
 from brave_tf.data.dataset_info import DatasetInfo
@@ -14,6 +13,7 @@ from brave_tf.data.record_reader import has_fields, parse_clip
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation.part_store import digest_of_files
+from brave_tf.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,12 @@ def labelled_clips(data_dir: str, split: str, view: View) -> LabelledClips:
 
     records = tf.data.TFRecordDataset(paths).map(label, tf.data.AUTOTUNE)
     records = records.ignore_errors(log_warning=True)
-    records = tqdm.tqdm(
-        records.as_numpy_iterator(),
-        total=chosen.clips,
-        desc=f"labels of {split}",
-        unit=" clips",
-        mininterval=1.0,
-    )
-    labels = np.array(list(records), np.int64)
+    labels = []
+    with Progress(chosen.clips, f"labels of {split}") as progress:
+        for value in records.as_numpy_iterator():
+            labels.append(value)
+            progress.add()
+    labels = np.array(labels, np.int64)
     kept = labels[labels >= 0]
     if not len(kept):
         raise UserError(

@@ -52,7 +52,6 @@ def export_run(model_dir: str, output: str, overwrite: bool = False) -> dict[str
       UserError: when `model_dir` holds no run with a checkpoint, or `output` may not be written to.
     """
     check_output(output, overwrite)
-    tf.keras.mixed_precision.set_global_policy("float32")
     run = recipe.load_run(model_dir)
     return export(
         run.objective.backbones,

@@ -36,7 +36,8 @@ class BraVe(base.Objective):
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: no view `narrow` or no other one, unknown `heads`, or shared heads over unequal feature sizes.
+      UserError: no view `narrow` or no other one, unknown `heads`, or shared heads over unequal
+        feature sizes.
     """
 
     def __init__(

@@ -93,13 +93,12 @@ class LoadedRun:
     step: int
 
 
-def load_run(model_dir: str, restore: bool = True, bindings: tuple[str, ...] = ()) -> LoadedRun:
+def load_run(model_dir: str, restore: bool = True) -> LoadedRun:
     """Builds the recipe of a run from its folder and restores its newest checkpoint.
 
     Args:
       model_dir: folder that `brave_tf_train` wrote.
       restore: False leaves the weights at the run's own random initialisation.
-      bindings: gin statements applied after the run's configuration.
 
     Raises:
       UserError: when the folder holds no run, or no checkpoint to restore.
@@ -109,7 +108,16 @@ def load_run(model_dir: str, restore: bool = True, bindings: tuple[str, ...] = (
         raise errors.UserError(
             f"{model_dir} holds no run: {path} was not found. Give the --model_dir that brave_tf_train wrote."
         )
-    config.load_config([str(path)], bindings)
+    config.load_config([str(path)])
+    return rebuild_run(model_dir, restore)
+
+
+def rebuild_run(model_dir: str, restore: bool = True) -> LoadedRun:
+    """Does what `load_run` does after a configuration, that of the run with changes, was loaded.
+
+    The model computes in float32, whatever the precision of the run.
+    """
+    tf.keras.mixed_precision.set_global_policy("float32")
     recipe = bound(Recipe)
     objective = recipe.build(bound(Settings).seed)
     step = checkpoints.restore_weights(objective, model_dir) if restore else 0

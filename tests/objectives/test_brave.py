@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from toy_models import dense_backbone
 
 from brave_tf import errors
 from brave_tf.models import heads
 from brave_tf.objectives.brave import BraVe
-from toy_models import dense_backbone
 
 VIEWS = {"narrow": 6, "broad_flow": 5, "broad_audio": 4}
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from toy_models import dense_backbone
 
 from brave_tf import errors
 from brave_tf.objectives.supervised import Supervised
-from toy_models import dense_backbone
 
 
 def make(num_classes=3):

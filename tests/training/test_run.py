@@ -6,8 +6,8 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
-
 import tiny_run
+
 from brave_tf import config, errors
 from brave_tf.training import recipe, run
 

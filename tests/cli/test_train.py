@@ -1,0 +1,91 @@
+"""brave_tf_train as a user runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+import tiny_run
+
+COMMAND = [sys.executable, "-c", "from brave_tf.cli.train import console_main; console_main()"]
+
+
+def run(*arguments):
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True)
+
+
+def test_help_shows_example_flags_and_exit_codes():
+    done = run("--help")
+    assert done.returncode == 0
+    for part in ("--gin_file=gin/as_v_fa.gin", "--gin_bindings", "--model_dir", "Exit codes"):
+        assert part in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "--gin_file"),
+        (["--gin_flie=x"], "gin_file"),
+        (["x"], "unexpected"),
+        (["--gin_file=as_v_af.gin"], "as_v_fa.gin"),
+        (["--gin_file=as_v_fa.gin", "--gin_bindings=train.batch_sise = 2"], "batch_size"),
+    ],
+)
+def test_mistakes_exit_with_2_and_a_message(arguments, expected):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_data_names_the_files_and_the_command(tmp_path):
+    data = f"--gin_bindings=train.data_dir = '{tmp_path / 'none'}'"
+    done = run("--gin_file=gin/as_v_fa.gin", data, f"--model_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert str(tmp_path / "none" / "*.tfrecord") in done.stderr
+    assert f"brave_tf_prepare --input=VIDEOS_OR_CSV --output={tmp_path / 'none'}" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.long
+def test_killed_and_started_again_it_ends_where_it_should(tmp_path):
+    data = tiny_run.write_records(tmp_path / "data")
+    recipe = tiny_run.write_recipe(tmp_path, data, "train.num_steps = 400")
+    arguments = [f"--gin_file={recipe}", f"--model_dir={tmp_path / 'run'}"]
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("step 100/400"):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    assert process.wait() == -signal.SIGKILL
+
+    done = run(*arguments)
+    assert done.returncode == 0
+    # The newest checkpoint may be older than the last line that was printed.
+    assert any(
+        f"resuming {tmp_path / 'run'} at step {step} of 400" in done.stdout for step in (98, 100)
+    )
+    assert "step 400/400" in done.stdout
+    logged = set()
+    for path in sorted((tmp_path / "run" / "tensorboard" / "train").glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            if any(value.tag == "loss" for value in event.summary.value):
+                logged.add(event.step)
+    assert logged == set(range(2, 401, 2))
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(tmp_path):
+    data = tiny_run.write_records(tmp_path / "data")
+    recipe = tiny_run.write_recipe(tmp_path, data, "train.num_steps = 100000")
+    arguments = [f"--gin_file={recipe}", f"--model_dir={tmp_path / 'run'}"]
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
+    output = []
+    for line in process.stdout:
+        output.append(line)
+        if line.startswith("step 4/"):
+            process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert f"start the same command with --model_dir={tmp_path / 'run'} to resume" in output[-1]
+    assert list((tmp_path / "run" / "checkpoints").glob("step-*.index"))
