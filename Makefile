@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-long lint format clean
+.PHONY: help install demo test test-long lint format lock clean
 
 help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
@@ -35,6 +35,11 @@ lint: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# Needs uv; resolves for all supported versions of Python at once.
+lock:
+	uv pip compile setup.cfg --extra dev --constraint tools/constraints.txt --universal \
+	    --python-version 3.9 --no-annotate --no-header --output-file requirements.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

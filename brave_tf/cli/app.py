@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from brave_tf import errors
 
@@ -49,6 +49,8 @@ def _parse_flags(args: list[str], module: object) -> list[str]:
 
 
 def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | None:
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     try:
         if len(argv) > 1:
             raise errors.UserError(

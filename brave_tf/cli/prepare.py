@@ -1,4 +1,10 @@
-"""brave_tf_prepare: media files to clip records."""
+"""brave_tf_prepare: turns a folder of media files, or the clips of a CSV, into clip records.
+
+    brave_tf_prepare --input=videos --output=records --flow=dis
+
+leaves TFRecord shards, labels.txt, failures.csv and dataset.json in the output. Interrupted and run
+again with the same flags, it goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -105,8 +111,9 @@ def main(_: list[str]) -> int:
 
 def console_main() -> None:
     """Entry point of the command."""
-    # Nothing here is worth a GPU's memory, which TensorFlow would take.
+    # Nothing here is worth a GPU's memory, which TensorFlow would take, nor what it logs about lacking one.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     define_flags()
     app.run(main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable
 
 import av
@@ -14,6 +15,7 @@ from brave_tf.data.decoding import Piece
 MAX_DRIFT = 0.01
 # A jump of the clock by more seconds is damage, not a gap.
 MAX_GAP = 60.0
+_MAX_LEAD = 1000
 
 
 def collect(
@@ -40,8 +42,8 @@ def collect(
             if resampler is not None:
                 track.append(resampler.finish())
             time = piece.time if resampler is None or abs(drift) <= MAX_GAP else resampler.end
-            resampler = _Resampler(rate, sample_rate, time)
-            track.move_to(round((time - begin) * sample_rate))
+            resampler = _Resampler(rate, sample_rate, time, begin)
+            track.move_to(resampler.position)
         track.append(resampler(mono(piece.frame)))
         if track.full:
             break
@@ -78,24 +80,35 @@ def encode_flac(samples: np.ndarray, sample_rate: int) -> bytes:
 
 
 class _Resampler:
-    """Changes the rate of a contiguous stretch of mono sound; `end` is the time of its next sample."""
+    """Changes the rate of a contiguous stretch of mono sound.
 
-    def __init__(self, rate, sample_rate, time):
+    Zeros are put before it so that it starts on a sample of the result: it must make no difference from where
+    on a file is decoded.
+
+    Attributes:
+        rate: Samples per second of the sound.
+        position: The sample of the result, counted from `begin`, at which it starts.
+        end: Time of its next sample.
+    """
+
+    def __init__(self, rate, sample_rate, time, begin):
+        period = min(rate // math.gcd(rate, sample_rate), _MAX_LEAD)
+        starts = (time - begin - np.arange(period) / rate) * sample_rate
+        lead = int(np.argmin(np.abs(starts - np.rint(starts)).round(3)))
         self.rate = rate
-        self._start = time
-        self._taken = 0
+        self.position = round(starts[lead])
+        self.end = time
+        self._lead = np.zeros(lead, np.float32)
         self._change = None
         if rate != sample_rate:
             self._change = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
 
-    @property
-    def end(self):
-        return self._start + self._taken / self.rate
-
     def __call__(self, samples):
-        self._taken += len(samples)
-        if self._change is None:
+        self.end += len(samples) / self.rate
+        if self._change is None or not len(samples):
             return samples
+        samples = np.concatenate([self._lead, samples])
+        self._lead = self._lead[:0]
         frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
         frame.sample_rate = self.rate
         return self._resample(frame)

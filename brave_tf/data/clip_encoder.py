@@ -57,7 +57,7 @@ def try_encode(clip: Clip, settings: Settings) -> PreparedClip | ClipFailure:
         return encode(clip, settings)
     except MediaError as error:
         return ClipFailure(error.stage, str(error))
-    except Exception as error:  # noqa: BLE001 one broken file must not end the preparation of the others
+    except Exception as error:  # One broken file must not end the preparation of the others.
         return ClipFailure("encode", f"{type(error).__name__}: {error}")
 
 

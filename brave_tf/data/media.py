@@ -147,8 +147,9 @@ def _open(file):
     if not os.path.isfile(file):
         raise MediaError("find", "is not a file" if os.path.exists(file) else "does not exist")
     try:
-        # Some HMDB51 files carry metadata that is not UTF-8.
-        return av.open(file, metadata_errors="replace")
+        # Play lists must not reach the network. Some HMDB51 files carry metadata that is not UTF-8.
+        options = {"protocol_whitelist": "file"}
+        return av.open(file, container_options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError("open", getattr(error, "strerror", None) or str(error)) from error
 

@@ -15,7 +15,7 @@ from brave_tf.data.clip_encoder import ClipFailure, PreparedClip
 from brave_tf.data.clip_list import Clip
 from brave_tf.data.prepare_settings import Settings
 from brave_tf.data.prepared_folder import Outcome, StorageError
-from brave_tf.data.progress import Progress
+from brave_tf.progress import Progress
 
 _SPACE_SAMPLE = 32
 Encoder = Callable[[Clip, Settings], "PreparedClip | ClipFailure"]
@@ -115,7 +115,8 @@ def _fill(store, run, settings, output, labels):
     clips = list(store.remaining())
     space = _SpaceCheck(output, len(clips))
     results = run(clips)
-    with contextlib.closing(results), Progress(store.total, len(store.outcomes)) as progress:
+    progress = Progress(store.total, "preparing", done=len(store.outcomes))
+    with contextlib.closing(results), progress:
         for clip, result in zip(clips, results):
             if isinstance(result, PreparedClip):
                 record = serialize_clip(result, settings, label_index)
@@ -123,7 +124,7 @@ def _fill(store, run, settings, output, labels):
                 space.add(len(record))
             else:
                 store.add(Outcome(failure=tuple(_failure(result))), None)
-            progress.add(failed=not isinstance(result, PreparedClip))
+            progress.add(failed=int(not isinstance(result, PreparedClip)))
 
 
 def _outcome(clip, prepared):

@@ -22,7 +22,8 @@ import scene
 from absl import flags
 from tqdm import tqdm
 
-from brave_tf.errors import UserError, run_main
+from brave_tf.cli import app
+from brave_tf.errors import UserError
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write to", required=True)
 _CLIPS = flags.DEFINE_integer(
@@ -122,4 +123,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    run_main(main)
+    app.run(main)

@@ -16,9 +16,9 @@ from brave_tf.data import prepare as prepare_module
 from brave_tf.data.prepare import prepare
 from brave_tf.data.prepare_settings import Settings
 from brave_tf.data.prepared_folder import StorageError, claimed
-from brave_tf.data.progress import Progress
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.errors import UserError
+from brave_tf.progress import Progress
 
 SETTINGS = Settings(fps=12.5, min_side=32, flow="dis", sample_rate=8000, num_shards=3)
 

@@ -98,6 +98,8 @@ def test_nothing_could_be_prepared(tmp_path, capsys):
         (["--input={films}", "--output={out}", "--timeout=-1"], "--timeout=-1.0: expected"),
         (["--input={films}", "--output={films}/cat/film.mp4/x"], "cannot be written"),
         (["films", "--output={out}"], "unexpected arguments"),
+        (["--input={films}", "--output={out}", "--fps=fast"], "--fps=fast"),
+        (["--input={films}", "--output={out}", "--speed=2"], "'speed'"),
     ],
 )
 def test_unusable_arguments(films, tmp_path, capsys, flags, message):
