@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Callable
 
@@ -24,19 +23,6 @@ def run(main: Callable[[list[str]], int | None]) -> None:
         print(f"{module.__doc__.strip()}\n\nFlags:{flags.FLAGS.module_help(module)}")
         sys.exit(0)
     app.run(lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, module))
-
-
-def load_tensorflow() -> None:
-    """Imports TensorFlow without the errors that it logs about GPU libraries where there is no GPU."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    stderr = os.dup(2)
-    with open(os.devnull, "w") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 def _parse_flags(args: list[str], module: object) -> list[str]:

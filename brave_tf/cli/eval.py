@@ -19,6 +19,7 @@ import pathlib
 
 from absl import flags
 
+from brave_tf import quiet
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -55,7 +56,7 @@ def define_flags() -> None:
 def main(argv: list[str]) -> int:
     del argv
     source = None if FLAGS.list else _source()
-    app.load_tensorflow()
+    quiet.load_tensorflow()
     from brave_tf.evaluation import evaluate, registry, results
     from brave_tf.training import recipe
 

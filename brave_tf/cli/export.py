@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from absl import flags, logging
 
+from brave_tf import quiet
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     for flag in ("model_dir", "output"):
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
-    app.load_tensorflow()
+    quiet.load_tensorflow()
     # TensorFlow would tell how it names the inputs inside each signature.
     logging.set_verbosity(logging.WARNING)
     from brave_tf.interop import saved_model

@@ -23,7 +23,7 @@ from brave_tf.errors import UserError
 
 def define_flags() -> None:
     """Defines the flags of the command."""
-    from brave_tf.data.prepare_settings import Settings
+    from brave_tf.data.preparation.settings import Settings
 
     default = Settings()
     flags.DEFINE_string(
@@ -68,8 +68,8 @@ def define_flags() -> None:
 
 def main(_: list[str]) -> int:
     """Prepares the clips; returns 0 when there are records, 1 when nothing could be prepared."""
-    from brave_tf.data.prepare import prepare
-    from brave_tf.data.prepare_settings import Settings
+    from brave_tf.data.preparation.prepare import prepare
+    from brave_tf.data.preparation.settings import Settings
 
     values = flags.FLAGS
     for name in ("input", "output"):

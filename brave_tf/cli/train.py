@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags
 
-from brave_tf import config, errors
+from brave_tf import config, errors, quiet
 from brave_tf.cli import app
 
 FLAGS = flags.FLAGS
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
         raise errors.UserError(
             "--gin_file is missing: name a recipe, such as --gin_file=gin/as_v_fa.gin."
         )
-    app.load_tensorflow()
+    quiet.load_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
     from brave_tf.training import run
 

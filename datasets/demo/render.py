@@ -20,10 +20,10 @@ from pathlib import Path
 
 import scene
 from absl import flags
-from tqdm import tqdm
 
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.progress import Progress
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write to", required=True)
 _CLIPS = flags.DEFINE_integer(
@@ -74,9 +74,10 @@ def render(
             for split, number in missing
         ]
         try:
-            done = concurrent.futures.as_completed(jobs)
-            for job in tqdm(done, "rendering", len(jobs), unit="scene", mininterval=1):
-                job.result()
+            with Progress(len(jobs), "rendering", "scenes") as progress:
+                for job in concurrent.futures.as_completed(jobs):
+                    job.result()
+                    progress.add()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -33,12 +33,12 @@ def quantize(flow: np.ndarray, bound: float) -> np.ndarray:
     """Returns flow as an image: `round((clip(flow, -bound, bound) + bound) * 255 / (2 * bound))`.
 
     Args:
-        flow: (H, W, 2) float, pixels per frame step.
-        bound: Pixels; larger displacements are clipped.
+      flow: (H, W, 2) float, pixels per frame step.
+      bound: Pixels; larger displacements are clipped.
 
     Returns:
-        (H, W, 3) uint8 RGB: u in red, v in green, 128 (no motion) in blue. Within the bound it is off by at
-        most half a step, bound / 255 pixels.
+      (H, W, 3) uint8 RGB: u in red, v in green, 128 (no motion) in blue. Within the bound it is off by at
+      most half a step, bound / 255 pixels.
     """
     image = np.full((*flow.shape[:2], 3), 128, np.uint8)
     scaled = (flow + bound) * (255 / (2 * bound))

@@ -15,10 +15,10 @@ class Piece(NamedTuple):
     """A decoded picture or stretch of sound.
 
     Attributes:
-        time: Seconds on the file's own clock.
-        duration: Seconds.
-        frame: The av.VideoFrame or av.AudioFrame.
-        stamped: False when the file does not say the time, so that it follows from the frames before.
+      time: Seconds on the file's own clock.
+      duration: Seconds.
+      frame: The av.VideoFrame or av.AudioFrame.
+      stamped: False when the file does not say the time, so that it follows from the frames before.
     """
 
     time: float
@@ -31,9 +31,9 @@ def decode(container, stream, errors: list[str]) -> Iterator[Piece]:
     """Yields the frames of `stream` in the order in which the decoder gives them.
 
     Args:
-        container: An open av container, at its start or after a seek.
-        stream: One of its streams.
-        errors: Receives the reason of each packet that was passed over.
+      container: An open av container, at its start or after a seek.
+      stream: One of its streams.
+      errors: Receives the reason of each packet that was passed over.
     """
     if not stream.codec_context.is_open:
         # The workers that decode clips side by side use all cores already.

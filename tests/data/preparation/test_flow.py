@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from media import moving_texture
 
-from brave_tf.data import flow
+from brave_tf.data.preparation import flow
 
 
 def grey(frame):

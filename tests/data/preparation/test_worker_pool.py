@@ -5,7 +5,7 @@ import time
 import misbehaviour
 import pytest
 
-from brave_tf.data.worker_pool import Died, TimedOut, run_in_order
+from brave_tf.data.preparation.worker_pool import Died, TimedOut, run_in_order
 
 
 def run(tasks, workers=2, timeout=30.0, function=misbehaviour.do):

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from brave_tf.data.clip_list import Clip, shuffled
-from brave_tf.data.prepared_folder import JOURNAL, Outcome, StorageError
+from brave_tf.data.preparation.clip_list import Clip, shuffled
+from brave_tf.data.preparation.prepared_folder import JOURNAL, Outcome, StorageError
 
 CLIPS_PER_SHARD = 256
 
@@ -33,9 +33,9 @@ def plan(clips: Sequence[Clip], num_shards: int, seed: int) -> list[Shard]:
     """Deals the clips of each split, in a seeded order, to `num_shards` shards of equal size.
 
     Args:
-        clips: All that there are.
-        num_shards: Per split, at most one for each clip; 0 gives one for every CLIPS_PER_SHARD clips.
-        seed: Of the order.
+      clips: All that there are.
+      num_shards: Per split, at most one for each clip; 0 gives one for every CLIPS_PER_SHARD clips.
+      seed: Of the order.
     """
     shards = []
     for split in sorted({clip.split for clip in clips}):
@@ -52,18 +52,18 @@ class ShardStore:
     """Takes the records of all clips in the order of the shards; a context manager.
 
     Attributes:
-        total: Clips in all shards.
-        outcomes: What became of each clip so far, in order.
-        files: Of each whole shard, its `file`, `clips`, `bytes` and `sha256`.
+      total: Clips in all shards.
+      outcomes: What became of each clip so far, in order.
+      files: Of each whole shard, its `file`, `clips`, `bytes` and `sha256`.
     """
 
     def __init__(self, folder: str, shards: Sequence[Shard], identity: dict[str, Any]):
         """Opens `folder`; takes up the preparation that its journal tells of.
 
         Args:
-            folder: Exists.
-            shards: From `plan`.
-            identity: What decides the bytes of the shards; the first line of the journal.
+          folder: Exists.
+          shards: From `plan`.
+          identity: What decides the bytes of the shards; the first line of the journal.
         """
         self._folder = folder
         self._shards = shards
@@ -93,7 +93,7 @@ class ShardStore:
         """Stores the outcome of the next clip and, unless it failed, its record.
 
         Raises:
-            StorageError: The disk does not take it.
+          StorageError: The disk does not take it.
         """
         with _storing():
             if record is not None:

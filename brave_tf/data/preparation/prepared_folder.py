@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import av
 
 import brave_tf
-from brave_tf.data.clip_list import Clip
+from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.errors import UserError
 
 JOURNAL = ".journal.jsonl"
@@ -54,7 +54,7 @@ def claimed(folder: str) -> Iterator[None]:
     """Makes `folder` and keeps other preparations out of it.
 
     Raises:
-        UserError: It cannot be written, has no room left, or another process prepares clips in it.
+      UserError: It cannot be written, has no room left, or another process prepares clips in it.
     """
     try:
         os.makedirs(folder, exist_ok=True)
@@ -81,11 +81,11 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
     """Returns the dataset.json of a preparation that is complete; None when there is work to do.
 
     Args:
-        folder: The output.
-        identity: `settings` and `input` of the preparation that is asked for.
+      folder: The output.
+      identity: `settings` and `input` of the preparation that is asked for.
 
     Raises:
-        UserError: The folder holds another preparation, or records of unknown origin, or lacks shards.
+      UserError: The folder holds another preparation, or records of unknown origin, or lacks shards.
     """
     dataset = _first_json(os.path.join(folder, _DATASET), whole=True)
     found = dataset or _first_json(os.path.join(folder, JOURNAL))
@@ -136,12 +136,12 @@ def write_summary(
     """Writes labels.txt and dataset.json; returns the contents of the latter.
 
     Args:
-        folder: The output.
-        identity: `settings` and `input` of the preparation.
-        labels: In the order of their index.
-        clips: All of them.
-        outcomes: What became of each.
-        shards: Split and description (file, clips, bytes, sha256) of each shard.
+      folder: The output.
+      identity: `settings` and `input` of the preparation.
+      labels: In the order of their index.
+      clips: All of them.
+      outcomes: What became of each.
+      shards: Split and description (file, clips, bytes, sha256) of each shard.
     """
     path = os.path.join(folder, "labels.txt")
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:

@@ -16,8 +16,8 @@ from functools import cached_property
 import av
 import numpy as np
 
-from brave_tf.data import audio_decoding, video_decoding
-from brave_tf.data.decoding import decode
+from brave_tf.data.preparation import audio_decoding, video_decoding
+from brave_tf.data.preparation.decoding import decode
 
 MAX_SKEW = 0.2
 # Seconds before the wanted time that seeks aim at: codecs of sound need a run-up, and pictures in AVI are
@@ -39,11 +39,11 @@ class MediaFile:
     """One media file, read window by window; a context manager.
 
     Attributes:
-        has_video: A stream holds moving pictures (cover art does not count).
-        has_audio: A stream holds sound.
+      has_video: A stream holds moving pictures (cover art does not count).
+      has_audio: A stream holds sound.
 
     Raises:
-        MediaError: The file cannot be opened, or holds neither pictures nor sound.
+      MediaError: The file cannot be opened, or holds neither pictures nor sound.
     """
 
     def __init__(self, file: str):
@@ -68,17 +68,17 @@ class MediaFile:
         """Yields the picture shown at `start`, `start` + 1/fps, ... before `end` and the video's end.
 
         Args:
-            start: Seconds.
-            end: Seconds; None is the end of the video.
-            fps: Pictures per second of the result.
-            min_side: Pixels of the short side of the result.
+          start: Seconds.
+          end: Seconds; None is the end of the video.
+          fps: Pictures per second of the result.
+          min_side: Pixels of the short side of the result.
 
         Yields:
-            (H, W, 3) uint8 BGR, upright, the long side even; the very same array again when a picture
-            is shown at more than one of these times.
+          (H, W, 3) uint8 BGR, upright, the long side even; the very same array again when a picture
+          is shown at more than one of these times.
 
         Raises:
-            MediaError: No picture can be decoded, or none lies in the window.
+          MediaError: No picture can be decoded, or none lies in the window.
         """
         length = None if end is None else end - start
         pieces, tick = self._read(_video_stream, start)
@@ -95,16 +95,16 @@ class MediaFile:
         """Returns the sound from `start` to `end`, all channels averaged.
 
         Args:
-            start: Seconds.
-            end: Seconds; None is the end of the sound.
-            sample_rate: Samples per second of the result.
-            pad: Fill up to `end` with zeros where the sound stops earlier.
+          start: Seconds.
+          end: Seconds; None is the end of the sound.
+          sample_rate: Samples per second of the result.
+          pad: Fill up to `end` with zeros where the sound stops earlier.
 
         Returns:
-            (N,) float32 in [-1, 1], zeros where the file has a gap; None if no sound lies in the window.
+          (N,) float32 in [-1, 1], zeros where the file has a gap; None if no sound lies in the window.
 
         Raises:
-            MediaError: No sound can be decoded.
+          MediaError: No sound can be decoded.
         """
         length = None if end is None else round((end - start) * sample_rate)
         pieces, _ = self._read(_audio_stream, start)

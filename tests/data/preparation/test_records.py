@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brave_tf.data.clip_encoder import PreparedClip
-from brave_tf.data.clip_list import Clip
-from brave_tf.data.prepare_settings import Settings
-from brave_tf.data.records import serialize_clip
+from brave_tf.data.preparation.clip_encoder import PreparedClip
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.records import serialize_clip
+from brave_tf.data.preparation.settings import Settings
 
 SETTINGS = Settings(fps=12.5, flow="dis", flow_bound=15.0, sample_rate=16000)
 LABELS = {"cat": 0, "dog": 1}

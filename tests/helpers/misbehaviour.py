@@ -7,9 +7,9 @@ import pathlib
 import signal
 import time
 
-from brave_tf.data.clip_encoder import ClipFailure, PreparedClip, try_encode
-from brave_tf.data.clip_list import Clip
-from brave_tf.data.prepare_settings import Settings
+from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, try_encode
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.settings import Settings
 
 
 def do(task):

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from brave_tf.data import audio_decoding, flow
-from brave_tf.data.clip_list import Clip
-from brave_tf.data.media import MediaError, MediaFile
-from brave_tf.data.prepare_settings import Settings
+from brave_tf.data.preparation import audio_decoding, flow
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.media import MediaError, MediaFile
+from brave_tf.data.preparation.settings import Settings
 
 FLOW_QUALITY = 95
 
@@ -25,13 +25,13 @@ class PreparedClip:
     """What a clip record holds; fields that the clip lacks are None.
 
     Attributes:
-        clip: Where it comes from.
-        end: Seconds in the file at which the clip ends.
-        frames: One JPEG per frame, `height` x `width` pixels.
-        flow: One JPEG per frame, see `flow.quantize`: motion from each frame to the next; the last
-            repeats the one before, and a single frame has none (zero).
-        audio: (N,) float32 in [-1, 1] at the sample rate of the settings.
-        flac: The same sound as a FLAC file, when the settings ask for it.
+      clip: Where it comes from.
+      end: Seconds in the file at which the clip ends.
+      frames: One JPEG per frame, `height` x `width` pixels.
+      flow: One JPEG per frame, see `flow.quantize`: motion from each frame to the next; the last
+          repeats the one before, and a single frame has none (zero).
+      audio: (N,) float32 in [-1, 1] at the sample rate of the settings.
+      flac: The same sound as a FLAC file, when the settings ask for it.
     """
 
     clip: Clip
@@ -65,7 +65,7 @@ def encode(clip: Clip, settings: Settings) -> PreparedClip:
     """Decodes and encodes one clip.
 
     Raises:
-        MediaError: The file cannot be read, or the window holds nothing.
+      MediaError: The file cannot be read, or the window holds nothing.
     """
     # The worker processes use all cores already.
     cv2.setNumThreads(1)

@@ -12,10 +12,10 @@ import pytest
 import tensorflow as tf
 from media import click, moving_texture, number_of, numbered_frame, tone, write_audio, write_video
 
-from brave_tf.data import prepare as prepare_module
-from brave_tf.data.prepare import prepare
-from brave_tf.data.prepare_settings import Settings
-from brave_tf.data.prepared_folder import StorageError, claimed
+from brave_tf.data.preparation import prepare as prepare_module
+from brave_tf.data.preparation.prepare import prepare
+from brave_tf.data.preparation.prepared_folder import StorageError, claimed
+from brave_tf.data.preparation.settings import Settings
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from brave_tf.data.clip_list import move_to_test, read_clips, shuffled
+from brave_tf.data.preparation.clip_list import move_to_test, read_clips, shuffled
 from brave_tf.errors import UserError
 
 

@@ -16,22 +16,22 @@ class Settings:
     """How clips are turned into records, and records into shards.
 
     Attributes:
-        fps: Frames per second of the records.
-        min_side: Pixels of the short side of the frames.
-        flow: Optical flow between frames: tvl1, dis or none.
-        flow_bound: Pixels per frame step at which flow is clipped.
-        audio: Sound as 32-bit floats (float), as 16-bit FLAC (flac), or none.
-        sample_rate: Samples of sound per second.
-        jpeg_quality: Quality of the frames, 1 to 100.
-        num_shards: Shards per split; 0 chooses them so that one holds up to 256 clips.
-        test_fraction: Share of each class that is moved from the split train to a split test.
-        label_column: Column of the CSV that holds the label.
-        split_column: Column of the CSV that holds the split.
-        label_separator: Text between several labels of one clip in the CSV; empty for one label each.
-        seed: Seed of the order of the clips and of the choice of test clips.
+      fps: Frames per second of the records.
+      min_side: Pixels of the short side of the frames.
+      flow: Optical flow between frames: tvl1, dis or none.
+      flow_bound: Pixels per frame step at which flow is clipped.
+      audio: Sound as 32-bit floats (float), as 16-bit FLAC (flac), or none.
+      sample_rate: Samples of sound per second.
+      jpeg_quality: Quality of the frames, 1 to 100.
+      num_shards: Shards per split; 0 chooses them so that one holds up to 256 clips.
+      test_fraction: Share of each class that is moved from the split train to a split test.
+      label_column: Column of the CSV that holds the label.
+      split_column: Column of the CSV that holds the split.
+      label_separator: Text between several labels of one clip in the CSV; empty for one label each.
+      seed: Seed of the order of the clips and of the choice of test clips.
 
     Raises:
-        UserError: A value is out of range.
+      UserError: A value is out of range.
     """
 
     fps: float = 25.0

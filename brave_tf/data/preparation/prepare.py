@@ -10,11 +10,12 @@ import shutil
 import signal
 from typing import Callable, NamedTuple
 
-from brave_tf.data import clip_encoder, clip_list, prepared_folder, worker_pool
-from brave_tf.data.clip_encoder import ClipFailure, PreparedClip
-from brave_tf.data.clip_list import Clip
-from brave_tf.data.prepare_settings import Settings
-from brave_tf.data.prepared_folder import Outcome, StorageError
+from brave_tf import quiet
+from brave_tf.data.preparation import clip_encoder, clip_list, prepared_folder, worker_pool
+from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.preparation.settings import Settings
 from brave_tf.progress import Progress
 
 _SPACE_SAMPLE = 32
@@ -46,16 +47,16 @@ def prepare(
     workers and interruptions.
 
     Args:
-        source: A folder or a CSV, see `clip_list.read_clips`.
-        output: A folder; made when missing.
-        settings: What decides the records.
-        workers: Number of processes; 0 is one per core.
-        timeout: Seconds that a clip may take; 0 is 300, or 7200 with TV-L1, which takes seconds a frame.
-        encoder: Makes the contents of a record; must be importable by name in another process.
+      source: A folder or a CSV, see `clip_list.read_clips`.
+      output: A folder; made when missing.
+      settings: What decides the records.
+      workers: Number of processes; 0 is one per core.
+      timeout: Seconds that a clip may take; 0 is 300, or 7200 with TV-L1, which takes seconds a frame.
+      encoder: Makes the contents of a record; must be importable by name in another process.
 
     Raises:
-        UserError: The source is unusable, or the output belongs to another preparation.
-        StorageError: The output cannot be written any more.
+      UserError: The source is unusable, or the output belongs to another preparation.
+      StorageError: The output cannot be written any more.
     """
     clips = clip_list.read_clips(
         source, settings.label_column, settings.split_column, settings.label_separator
@@ -85,7 +86,8 @@ def _prepare(clips, output, settings, identity, run):
     files = []
     if present:
         # TensorFlow takes seconds to import, and what was checked so far does not need it.
-        from brave_tf.data import shards
+        quiet.load_tensorflow()
+        from brave_tf.data.preparation import shards
 
         planned = shards.plan(present, settings.num_shards, settings.seed)
         with shards.ShardStore(output, planned, identity) as store:
@@ -109,7 +111,7 @@ def _prepare(clips, output, settings, identity, run):
 
 def _fill(store, run, settings, output, labels):
     """Encodes the clips that the store still lacks, and adds them."""
-    from brave_tf.data.records import serialize_clip
+    from brave_tf.data.preparation.records import serialize_clip
 
     label_index = {label: index for index, label in enumerate(labels)}
     clips = list(store.remaining())

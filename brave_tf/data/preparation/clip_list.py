@@ -34,13 +34,13 @@ class Clip:
     """A window of a media file.
 
     Attributes:
-        path: The file as records name it: relative to the input, with forward slashes, where possible.
-        file: Where it is.
-        start: Seconds in the file.
-        end: Seconds in the file; None is its end.
-        labels: Names of its classes; usually one, empty when unlabelled.
-        split: Name of the split it belongs to.
-        size: Bytes of the file; None when it is missing.
+      path: The file as records name it: relative to the input, with forward slashes, where possible.
+      file: Where it is.
+      start: Seconds in the file.
+      end: Seconds in the file; None is its end.
+      labels: Names of its classes; usually one, empty when unlabelled.
+      split: Name of the split it belongs to.
+      size: Bytes of the file; None when it is missing.
     """
 
     path: str
@@ -61,17 +61,17 @@ def read_clips(
     """Lists the clips of `source`; files need not exist.
 
     Args:
-        source: A folder, or a CSV whose header names a column `path` (relative to the CSV's folder, or
-            absolute) and optionally a label, a split, and `start` and `end` in seconds.
-        label_column: Column of the CSV with the label.
-        split_column: Column of the CSV with the split.
-        label_separator: Character between several labels of a clip in the CSV; empty for one label each.
+      source: A folder, or a CSV whose header names a column `path` (relative to the CSV's folder, or
+          absolute) and optionally a label, a split, and `start` and `end` in seconds.
+      label_column: Column of the CSV with the label.
+      split_column: Column of the CSV with the split.
+      label_separator: Character between several labels of a clip in the CSV; empty for one label each.
 
     A folder is searched for media files with all its sub-folders. The folder right below it names the class;
     when the folders there are named like splits, they are the splits and those below them the classes.
 
     Raises:
-        UserError: Nothing there, or a CSV that cannot be understood; the message names line and column.
+      UserError: Nothing there, or a CSV that cannot be understood; the message names line and column.
     """
     if os.path.isdir(source):
         return _read_folder(source)
@@ -89,12 +89,12 @@ def move_to_test(clips: list[Clip], fraction: float, seed: int) -> list[Clip]:
     All clips of a file move together. The choice depends on the names of the files and the seed alone.
 
     Args:
-        clips: From `read_clips`.
-        fraction: Share of the files of a class, at least one when the class has two; 0 moves nothing.
-        seed: Another one chooses other files.
+      clips: From `read_clips`.
+      fraction: Share of the files of a class, at least one when the class has two; 0 moves nothing.
+      seed: Another one chooses other files.
 
     Raises:
-        UserError: There is a split test already.
+      UserError: There is a split test already.
     """
     if not fraction:
         return clips

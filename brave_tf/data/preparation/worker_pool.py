@@ -49,16 +49,16 @@ def run_in_order(
     """Yields `function(task)` of each task, in the order of the tasks.
 
     Args:
-        function: Must be importable by name in a new process and not raise; results are pickled.
-        tasks: Small picklable objects, drawn as needed.
-        workers: Number of processes.
-        timeout: Seconds that a task may take before its process is ended.
+      function: Must be importable by name in a new process and not raise; results are pickled.
+      tasks: Small picklable objects, drawn as needed.
+      workers: Number of processes.
+      timeout: Seconds that a task may take before its process is ended.
 
     Yields:
-        Each result, or Died or TimedOut in its place.
+      Each result, or Died or TimedOut in its place.
 
     Raises:
-        RuntimeError: New processes keep ending before they have begun to work.
+      RuntimeError: New processes keep ending before they have begun to work.
     """
     pool = _Pool(function, workers, timeout)
     tasks = enumerate(tasks)
@@ -140,7 +140,7 @@ class _Worker:
     """A process and the jobs given to it, (position, task) pairs; it does them in turn.
 
     Attributes:
-        since: When it began with the first of its jobs; None while it has none or is starting.
+      since: When it began with the first of its jobs; None while it has none or is starting.
     """
 
     def __init__(self, function):

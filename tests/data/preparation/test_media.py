@@ -16,7 +16,7 @@ from media import (
     write_video,
 )
 
-from brave_tf.data.media import MediaError, MediaFile
+from brave_tf.data.preparation.media import MediaError, MediaFile
 
 CONTAINERS = {
     "mp4": {},
@@ -408,7 +408,7 @@ def test_memory_does_not_grow_with_the_length_of_the_video(tmp_path):
     for count in (50, 1500):
         file = write_video(tmp_path / f"{count}.mp4", (still for _ in range(count)))
         code = (
-            "import resource, sys; from brave_tf.data.media import MediaFile\n"
+            "import resource, sys; from brave_tf.data.preparation.media import MediaFile\n"
             "n = sum(1 for _ in MediaFile(sys.argv[1]).frames(0, None, 25, 240))\n"
             "print(n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
         )

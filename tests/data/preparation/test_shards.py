@@ -6,9 +6,9 @@ import signal
 import pytest
 import tensorflow as tf
 
-from brave_tf.data.clip_list import Clip
-from brave_tf.data.prepared_folder import JOURNAL, Outcome, StorageError
-from brave_tf.data.shards import ShardStore, plan
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.prepared_folder import JOURNAL, Outcome, StorageError
+from brave_tf.data.preparation.shards import ShardStore, plan
 
 IDENTITY = {"settings": {"fps": 25.0}, "input": {"clips": 10}}
 FAILED = {3, 7}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import av
 import numpy as np
 
-from brave_tf.data.decoding import Piece
+from brave_tf.data.preparation.decoding import Piece
 
 # Sound whose time is off by more seconds than this is moved to its time; less is rounding of the clock.
 MAX_DRIFT = 0.01
@@ -24,14 +24,14 @@ def collect(
     """Returns the sound from `begin` on, all channels averaged.
 
     Args:
-        pieces: Sound with its times in seconds.
-        begin: Seconds on the clock of the pieces.
-        length: Samples of the result; None is up to the end of the sound.
-        sample_rate: Samples per second of the result.
-        pad: Fill up to `length` with zeros.
+      pieces: Sound with its times in seconds.
+      begin: Seconds on the clock of the pieces.
+      length: Samples of the result; None is up to the end of the sound.
+      sample_rate: Samples per second of the result.
+      pad: Fill up to `length` with zeros.
 
     Returns:
-        (N,) float32 in [-1, 1], zeros where the sound has gaps; None if it has nothing in the window.
+      (N,) float32 in [-1, 1], zeros where the sound has gaps; None if it has nothing in the window.
     """
     track = _Track(length)
     resampler = None
@@ -86,9 +86,9 @@ class _Resampler:
     on a file is decoded.
 
     Attributes:
-        rate: Samples per second of the sound.
-        position: The sample of the result, counted from `begin`, at which it starts.
-        end: Time of its next sample.
+      rate: Samples per second of the sound.
+      position: The sample of the result, counted from `begin`, at which it starts.
+      end: Time of its next sample.
     """
 
     def __init__(self, rate, sample_rate, time, begin):

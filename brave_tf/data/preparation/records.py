@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import record_fields as fields
-from brave_tf.data.clip_encoder import PreparedClip
-from brave_tf.data.prepare_settings import Settings
+from brave_tf.data.preparation.clip_encoder import PreparedClip
+from brave_tf.data.preparation.settings import Settings
 
 
 def serialize_clip(
@@ -18,9 +18,9 @@ def serialize_clip(
     """Returns a clip as a serialized SequenceExample; equal clips give equal bytes.
 
     Args:
-        prepared: The clip; parts that it lacks leave no fields.
-        settings: The settings it was prepared with.
-        label_index: Number of each label.
+      prepared: The clip; parts that it lacks leave no fields.
+      settings: The settings it was prepared with.
+      label_index: Number of each label.
 
     Context fields: image/frame_rate (frames per second), image/height and image/width (pixels),
     WAVEFORM/feature/sample_rate, FORWARD_FLOW/bound (pixels), clip/start/timestamp and clip/end/timestamp

@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from brave_tf.data.decoding import Piece
+from brave_tf.data.preparation.decoding import Piece
 
 # A jump of the clock by more seconds is damage, not a still picture.
 MAX_GAP = 60.0
@@ -24,11 +24,11 @@ def pick(
     Before the first picture, the first is shown; after the last, nothing.
 
     Args:
-        pieces: Pictures with their times in seconds; those that run backwards are dropped.
-        begin: Seconds on the clock of the pieces.
-        length: Seconds; None is up to the end of the last picture.
-        fps: Pictures per second of the result.
-        tick: Seconds; the resolution of the clock, up to which times count as equal.
+      pieces: Pictures with their times in seconds; those that run backwards are dropped.
+      begin: Seconds on the clock of the pieces.
+      length: Seconds; None is up to the end of the last picture.
+      fps: Pictures per second of the result.
+      tick: Seconds; the resolution of the clock, up to which times count as equal.
     """
     count = math.inf if length is None else math.ceil(length * fps - 1e-3)
     slack = min(tick, 1e-3) + 1e-6
