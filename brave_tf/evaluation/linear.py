@@ -21,6 +21,7 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation import scores, windows
 from brave_tf.evaluation.features import extract
 from brave_tf.evaluation.probe import Outcome, Probe
+from brave_tf.evaluation.registry import Task, register_task
 
 _AUGMENTATIONS = {"rgb": (random_flip, random_color), "flow": (random_flip,), "audio": ()}
 
@@ -117,6 +118,19 @@ def linear_svm(
         "missing": train.missing + test.missing + len(test.labels) - len(labels),
     }
     return Outcome(score(classifier, features, labels, seed), clips, settings)
+
+
+def register_linear_tasks(dataset: str, clips: str, data_dir: str | None = None) -> None:
+    """Registers `<dataset>/linear`, `<dataset>/linear_audio` and `<dataset>/linear_flow`.
+
+    Args:
+      dataset: the part of the names before the slash.
+      clips: what is classified, for the list of tasks.
+      data_dir: the folder of records when --data is not given; None when it has to be given.
+    """
+    for name, modality in (("linear", "rgb"), ("linear_audio", "audio"), ("linear_flow", "flow")):
+        description = f"linear SVM on {modality} features of {clips}"
+        register_task(Task(f"{dataset}/{name}", modality, linear_svm, description, data_dir))
 
 
 def protocol_view(

@@ -25,6 +25,8 @@ ROOT = HERE.parent.parent
 def define_flags() -> None:
     flags.DEFINE_string("output", "runs/demo", "Folder of everything that the demo makes.")
     flags.DEFINE_integer("seed", 0, "Seed of the rendered videos and of the training.")
+    flags.DEFINE_integer("clips", 6000, "Training clips to render.")
+    flags.DEFINE_integer("test_clips", 960, "Test clips to render.")
     flags.DEFINE_multi_string("gin_bindings", [], "Passed to both training runs.")
 
 
@@ -50,10 +52,10 @@ class Demo:
                 "Started again, the demo goes on from here."
             )
 
-    def data(self) -> None:
+    def data(self, clips: int, test_clips: int) -> None:
         media, records = self.output / "media", self.output / "records"
-        render = str(HERE / "render.py")
-        self.step("render", "python", render, f"--output={media}", f"--seed={self.seed}")
+        counts = (f"--clips={clips}", f"--test_clips={test_clips}", f"--seed={self.seed}")
+        self.step("render", "python", str(HERE / "render.py"), f"--output={media}", *counts)
         options = ("--fps=10", "--min_side=64", "--flow=dis", "--sample_rate=16000")
         source = f"--input={media / 'clips.csv'}"
         self.step("prepare", "brave_tf_prepare", source, f"--output={records}", *options)
@@ -132,7 +134,7 @@ def main(argv: list[str]) -> None:
     output = pathlib.Path(FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     demo = Demo(output, FLAGS.seed, FLAGS.gin_bindings)
-    demo.data()
+    demo.data(FLAGS.clips, FLAGS.test_clips)
     demo.train("pretrained", "demo_v_fa.gin")
     demo.train("supervised", "demo_supervised.gin")
     demo.evaluate("pretrained", "demo/linear,demo/linear_audio")
