@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.record_reader import Clip, parse_clip
-from brave_tf.data.record_stream import RecordStream
+from brave_tf.data.record_stream import CORES, RecordStream
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
@@ -39,7 +39,7 @@ def clip_dataset(
     num_labels: int | None = None,
     input_context: tf.distribute.InputContext | None = None,
     shuffle_buffer: int = 256,
-    num_parallel: int = tf.data.AUTOTUNE,
+    num_parallel: int = CORES,
 ) -> tf.data.Dataset:
     """Makes batches of views.
 
@@ -68,7 +68,7 @@ def clip_dataset(
         batches for one replica. Pipelines share no clip: each reads its own shards, or its own
         records of all shards when there are fewer shards than pipelines.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory.
-      num_parallel: clips that are made at the same time.
+      num_parallel: clips that are made at the same time; by default one per core.
 
     Returns:
       A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
@@ -138,7 +138,7 @@ def crop_dataset(
 
     records = stream.once(0).map(lambda record, seed: record).enumerate()
     bytes_per_clip = 4 * temporal * spatial * math.prod(view.shape)
-    parallel = min(os.cpu_count() or 1, max(1, _CROP_BYTES // bytes_per_clip))
+    parallel = min(CORES, max(1, _CROP_BYTES // bytes_per_clip))
     return _map(records, make, parallel).prefetch(1).with_options(_options())
 
 
@@ -200,6 +200,8 @@ def _map(
 def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
+    # Ending a long run would wait, up to minutes, for autotuning's model of all that was read.
+    options.autotune.enabled = False
     # Input pipelines are told their share by the input context.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

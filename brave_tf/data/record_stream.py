@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 
 import tensorflow as tf
@@ -12,6 +13,7 @@ from brave_tf.data.record_reader import has_fields
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
+CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
 
@@ -98,7 +100,7 @@ class RecordStream:
             records = tf.data.Dataset.from_tensor_slices(order).interleave(
                 lambda path: tf.data.TFRecordDataset(path).ignore_errors(log_warning=True),
                 cycle_length=min(_INTERLEAVED_SHARDS, len(self.paths)),
-                num_parallel_calls=tf.data.AUTOTUNE,
+                num_parallel_calls=min(CORES, _INTERLEAVED_SHARDS, len(self.paths)),
                 deterministic=True,
             )
             records = self._keep(records)
@@ -127,7 +129,7 @@ class RecordStream:
         def usable(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return record, has_fields(record, self.fields)
 
-        records = records.map(usable, tf.data.AUTOTUNE, deterministic=True)
+        records = records.map(usable, CORES, deterministic=True)
         records = records.ignore_errors(log_warning=True)
         return records.filter(lambda record, keep: keep).map(lambda record, keep: record)
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training.strategy import distribute
 
 
 class RunMonitor(tf.keras.callbacks.Callback):
@@ -63,7 +64,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._start_window()
         if self._held_out:
             strategy = self.model.distribute_strategy
-            self._held_out_iterator = iter(strategy.experimental_distribute_dataset(self._held_out))
+            self._held_out_iterator = iter(distribute(strategy, self._held_out))
         self._handler = signal.signal(signal.SIGINT, self._interrupt)
 
     def on_train_end(self, logs: Mapping | None = None) -> None:

@@ -15,7 +15,7 @@ from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.checkpoints import Checkpoints
 from brave_tf.training.monitors import RunMonitor
 from brave_tf.training.settings import Settings
-from brave_tf.training.strategy import make_strategy
+from brave_tf.training.strategy import distribute, make_strategy
 
 OPERATIVE_CONFIG_FILE = "operative_config.gin"
 
@@ -60,7 +60,7 @@ def train(model_dir: str) -> bool:
     )
     monitor.write_text("config", gin.markdown(gin.operative_config_str()))
     objective.fit(
-        _batches(settings, recipe, step),
+        distribute(strategy, _batches(settings, recipe, step)),
         steps_per_epoch=settings.num_steps - step,
         callbacks=[monitor],
         verbose=0,
