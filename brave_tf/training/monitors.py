@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 import tensorflow as tf
+import tqdm
 
 from brave_tf.training.checkpoints import Checkpoints
 from brave_tf.training.strategy import distribute
@@ -102,7 +103,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         scalars["throughput/clips_per_second"] = self._batch_size / seconds
         scalars["throughput/seconds_per_step"] = seconds
         _write_scalars(self._train_writer, scalars, self._step)
-        remaining = time.strftime("%H:%M:%S", time.gmtime(seconds * (self._num_steps - self._step)))
+        remaining = tqdm.tqdm.format_interval(seconds * (self._num_steps - self._step))
         print(
             f"step {self._step}/{self._num_steps}  loss {logs['loss']:.4f}  "
             f"{self._batch_size / seconds:.1f} clips/s  {seconds:.2f} s/step  ETA {remaining}",

@@ -90,7 +90,7 @@ def _batches(settings: Settings, recipe: recipe_lib.Recipe, step: int) -> tf.dat
 def _held_out(settings: Settings, recipe: recipe_lib.Recipe) -> tf.data.Dataset | None:
     if settings.held_out_split is None:
         return None
-    # Drawn as in training, from its own seed, and cached, so that each measurement is of the same batches.
+    # Drawn as in training; starting again gives the same batches, so that measurements can be compared.
     batches = pipeline.clip_dataset(
         settings.data_dir,
         settings.held_out_split,
@@ -99,7 +99,7 @@ def _held_out(settings: Settings, recipe: recipe_lib.Recipe) -> tf.data.Dataset 
         training=True,
         seed=settings.seed + 1,
     )
-    return batches.take(settings.held_out_batches).cache().repeat()
+    return batches.take(settings.held_out_batches).repeat()
 
 
 def _write_config(model_dir: str, name: str, text: str) -> None:
