@@ -48,7 +48,9 @@ def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
 
 def find_recipe(name: str) -> pathlib.Path:
     """Returns the path of a gin file given as a path or as the name of one of the recipes."""
-    candidates = [pathlib.Path(name), RECIPE_DIR / name, RECIPE_DIR / f"{name}.gin"]
+    candidates = [pathlib.Path(name), RECIPE_DIR.parent / name, RECIPE_DIR / name]
+    if not name.endswith(".gin"):
+        candidates.append(RECIPE_DIR / f"{name}.gin")
     for candidate in candidates:
         if candidate.is_file():
             return candidate

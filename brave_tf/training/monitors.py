@@ -122,7 +122,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
 
 
 def learning_rate(optimizer: tf.keras.optimizers.Optimizer) -> tf.Tensor:
-    """The learning rate that the optimizer's next step takes."""
+    """The learning rate of the optimizer's last step."""
     if isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
     return tf.convert_to_tensor(optimizer.learning_rate)
