@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+import gin
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -30,7 +31,8 @@ def golden_dir(shared_dir: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_keras_state():
-    """Mixed precision of one test is not another's."""
+def _fresh_state():
+    """Bindings and mixed precision of one test are not another's."""
     yield
+    gin.clear_config()
     tf.keras.mixed_precision.set_global_policy("float32")
