@@ -105,6 +105,16 @@ def test_interrupted_and_resumed_equals_undisturbed(tmp_path, records, whole_run
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_is_loaded_in_float32(tmp_path, records, precision):
+    load(tmp_path, records, f"train.precision = '{precision}'", "train.num_steps = 2")
+    assert run.train(str(tmp_path / "run"))
+    assert np.isfinite(scalars(tmp_path / "run")["loss"][2])
+    loaded = recipe.load_run(str(tmp_path / "run"))
+    assert loaded.step == 2
+    assert loaded.objective.backbones["narrow"].get_layer("stem").compute_dtype == "float32"
+
+
 def test_a_complete_run_is_not_trained_further(tmp_path, records, whole_run):
     checkpoint = next((whole_run / "checkpoints").glob("step-6.index"))
     written = checkpoint.stat().st_mtime_ns
