@@ -1,3 +1,5 @@
+"""Windows of media files in time, and files that are damaged or odd."""
+
 import subprocess
 import sys
 
@@ -5,12 +7,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from decoded import frames, numbers, samples
 from media import (
     click,
     moving_texture,
-    number_of,
     numbered_frame,
-    set_display_matrix,
     tone,
     write_audio,
     write_video,
@@ -30,30 +31,6 @@ CONTAINERS = {
     "avi h264": {"codec": "libx264"},
     "mpg": {"codec": "mpeg1video", "audio_codec": "mp2"},
 }
-QUARTER_TURNS_AND_MIRRORS = [
-    ((1, 0), (0, 1)),
-    ((0, 1), (-1, 0)),
-    ((-1, 0), (0, -1)),
-    ((0, -1), (1, 0)),
-    ((-1, 0), (0, 1)),
-    ((1, 0), (0, -1)),
-    ((0, 1), (1, 0)),
-    ((0, -1), (-1, 0)),
-]
-
-
-def frames(file, start=0.0, end=None, fps=25.0, min_side=48):
-    with MediaFile(str(file)) as media:
-        return list(media.frames(start, end, fps, min_side))
-
-
-def numbers(file, *args, **kwargs):
-    return [number_of(frame) for frame in frames(file, *args, **kwargs)]
-
-
-def samples(file, start=0.0, end=None, rate=48000, pad=False):
-    with MediaFile(str(file)) as media:
-        return media.samples(start, end, rate, pad)
 
 
 @pytest.fixture(scope="module", params=CONTAINERS)
@@ -173,152 +150,6 @@ def test_gap_in_the_sound_is_silence_of_the_same_length(tmp_path):
     heard = samples(tmp_path / "gap.mkv")
     assert abs(np.argmax(np.abs(heard)) / 48000 - 1.5) < 1e-3
     assert abs(len(heard) - 96000) < 48
-
-
-@pytest.mark.parametrize(
-    ("size", "min_side", "expected"),
-    [
-        ((48, 64), 24, (24, 32)),
-        ((64, 48), 24, (32, 24)),
-        ((45, 101), 30, (30, 68)),
-        ((48, 64), 96, (96, 128)),
-        ((50, 50), 32, (32, 32)),
-    ],
-)
-def test_short_side_is_exact_and_long_side_even(tmp_path, size, min_side, expected):
-    file = write_video(
-        tmp_path / "clip.avi", moving_texture(3, *size), codec="ffv1", pixel_format="yuv444p"
-    )
-    for frame in frames(file, min_side=min_side):
-        assert frame.shape == (*expected, 3)
-        assert frame.dtype == np.uint8
-
-
-def test_shrinking_averages_areas(tmp_path):
-    texture = moving_texture(1, 96, 128)[0]
-    file = write_video(tmp_path / "clip.avi", [texture], codec="png", pixel_format="rgb24")
-    blocks = texture.reshape(24, 4, 32, 4, 3).mean(axis=(1, 3))
-    (frame,) = frames(file, min_side=24)
-    np.testing.assert_allclose(frame[..., ::-1], blocks, atol=0.51)
-
-
-@pytest.mark.parametrize("matrix", QUARTER_TURNS_AND_MIRRORS)
-def test_display_matrix_is_applied(tmp_path, matrix):
-    file = write_video(tmp_path / "clip.mp4", moving_texture(2, 48, 64))
-    stored = frames(file)[0]
-    set_display_matrix(file, matrix)
-    # Every stored point (x, y), measured from the centre, moves to (x, y) @ matrix.
-    height, width = stored.shape[:2]
-    y, x = np.mgrid[:height, :width] * 2.0 - np.array([height - 1, width - 1])[:, None, None]
-    points = np.stack([x, y], -1) @ np.array(matrix)
-    columns, rows = ((points - points.min((0, 1))) / 2).astype(int).transpose(2, 0, 1)
-    expected = np.zeros((rows.max() + 1, columns.max() + 1, 3), np.uint8)
-    expected[rows, columns] = stored
-    np.testing.assert_array_equal(frames(file)[0], expected)
-
-
-@pytest.mark.parametrize("full_range", [False, True])
-@pytest.mark.parametrize(("colorspace", "kr", "kb"), [(5, 0.299, 0.114), (1, 0.2126, 0.0722)])
-def test_colours_follow_the_stated_matrix_and_range(tmp_path, colorspace, kr, kb, full_range):
-    luma, cb, cr = 120, 90, 170
-    path = str(tmp_path / "clip.mkv")
-    with av.open(path, "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
-        stream.codec_context.colorspace = colorspace
-        stream.codec_context.color_range = 2 if full_range else 1
-        planes = np.array([luma, cb, cr], np.uint8)[:, None, None] * np.ones((1, 48, 64), np.uint8)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv444p", channel_last=False)
-        frame.colorspace, frame.color_range = colorspace, 2 if full_range else 1
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    # ITU-R BT.601 and BT.709, in terms of kr and kb.
-    y = luma / 255 if full_range else (luma - 16) / 219
-    u, v = (np.array([cb, cr]) - 128) / (255 if full_range else 224)
-    red, blue = y + 2 * (1 - kr) * v, y + 2 * (1 - kb) * u
-    green = (y - kr * red - kb * blue) / (1 - kr - kb)
-    expected = 255 * np.array([blue, green, red])
-    np.testing.assert_allclose(frames(path)[0][20, 20], expected, atol=2)
-
-
-def test_file_without_sound(tmp_path):
-    with MediaFile(str(write_video(tmp_path / "a.mp4", moving_texture(3)))) as media:
-        assert media.has_video and not media.has_audio
-
-
-@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "opus", "mp3", "m4a", "mp4", "webm"])
-def test_file_with_sound_alone(tmp_path, extension):
-    file = write_audio(tmp_path / f"a.{extension}", tone(1.5))
-    with MediaFile(str(file)) as media:
-        assert media.has_audio and not media.has_video
-        heard = media.samples(0, None, 48000, False)
-    # Codecs that work in blocks may add the rest of the last block.
-    assert 72000 - 200 <= len(heard) <= 72000 + 2304
-    expected = tone(1.5)[20000:50000]
-    lags = range(-20, 21)
-    errors = [np.std(heard[20000 + lag : 50000 + lag] - expected) for lag in lags]
-    assert lags[np.argmin(errors)] == 0
-    assert min(errors) < 0.15 * np.std(expected)
-
-
-@pytest.mark.parametrize("extension", ["wav", "flac", "ogg", "opus", "mp3", "m4a"])
-def test_window_of_sound_is_a_slice_of_the_whole(tmp_path, extension):
-    rng = np.random.default_rng(0)
-    noise = np.convolve(rng.normal(size=240000), np.hanning(40), "same").astype(np.float32)
-    file = write_audio(tmp_path / f"a.{extension}", 0.3 * noise / np.abs(noise).max())
-    whole = samples(file)
-    window = samples(file, 3.1, 4.2)
-    assert window.shape == (52800,)
-    expected = whole[148800:201600]
-    assert np.sqrt(np.mean((window - expected) ** 2)) < 0.02 * expected.std()
-
-
-def test_end_of_sound_is_padded_only_when_asked(tmp_path):
-    file = write_audio(tmp_path / "a.wav", tone(1.0))
-    assert samples(file, 0.5, 2.0).shape == (24000,)
-    padded = samples(file, 0.5, 2.0, pad=True)
-    assert padded.shape == (72000,)
-    np.testing.assert_array_equal(padded[24000:], 0)
-    assert samples(file, 1.5, 2.0, pad=True) is None
-
-
-@pytest.mark.parametrize(
-    ("codec", "step"),
-    [
-        ("pcm_u8", 2**-7),
-        ("pcm_s16le", 2**-15),
-        ("pcm_s24le", 2**-23),
-        ("pcm_f32le", 1e-9),
-        ("pcm_f64le", 1e-7),
-    ],
-)
-def test_sample_formats_keep_values(tmp_path, codec, step):
-    sound = np.random.default_rng(0).uniform(-1, 0.99, 4800).astype(np.float32)
-    file = write_audio(tmp_path / "a.wav", sound, codec=codec)
-    np.testing.assert_allclose(samples(file), sound, atol=1.01 * step)
-
-
-@pytest.mark.parametrize("channels", [2, 6])
-def test_channels_are_averaged(tmp_path, channels):
-    sound = np.random.default_rng(0).uniform(-1, 1, (4800, channels)).astype(np.float32)
-    file = write_audio(tmp_path / "a.wav", sound, codec="pcm_f32le")
-    np.testing.assert_allclose(samples(file), sound.mean(axis=1), atol=1e-6)
-
-
-def test_louder_than_full_scale_is_clipped(tmp_path):
-    file = write_audio(tmp_path / "a.wav", 4 * tone(0.1), codec="pcm_f32le")
-    heard = samples(file)
-    assert heard.max() == 1 and heard.min() == -1
-
-
-@pytest.mark.parametrize(("source", "target"), [(44100, 48000), (48000, 16000), (22050, 48000)])
-def test_resampled_sine_is_the_sine_at_the_new_rate(tmp_path, source, target):
-    file = write_audio(tmp_path / "a.wav", tone(1.0, sample_rate=source), source, codec="pcm_f32le")
-    heard = samples(file, rate=target)
-    assert abs(len(heard) - target) <= 1
-    inner = slice(target // 20, -target // 20)
-    expected = tone(1.0, sample_rate=target)[: len(heard)]
-    np.testing.assert_allclose(heard[inner], expected[inner], atol=2e-3)
 
 
 def test_cover_art_is_not_video(tmp_path):
