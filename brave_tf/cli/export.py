@@ -15,7 +15,7 @@ Each answers `embedding` (B, D). Exit codes: 0 exported, 2 unusable input.
 
 from __future__ import annotations
 
-from absl import flags, logging
+from absl import flags
 
 from brave_tf import quiet
 from brave_tf.cli import app
@@ -36,8 +36,6 @@ def main(argv: list[str]) -> int:
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     quiet.load_tensorflow()
-    # TensorFlow would tell how it names the inputs inside each signature.
-    logging.set_verbosity(logging.WARNING)
     from brave_tf.interop import saved_model
 
     signatures = saved_model.export_run(FLAGS.model_dir, FLAGS.output, overwrite=FLAGS.overwrite)

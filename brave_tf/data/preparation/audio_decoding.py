@@ -129,7 +129,6 @@ class _Track:
         self._parts = []
         self._filled = 0
         self._next = 0
-        self._heard = False
 
     @property
     def full(self):
