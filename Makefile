@@ -4,12 +4,13 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo test test-long lint format lock clean
+.PHONY: help install demo test test-long bench lint format lock clean
 
 help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-long install, then run the tests that take long"
+	@echo "make bench     install, then run the benchmarks one after the other"
 	@echo "make lint      check formatting and lint"
 	@echo "make install   set up $(VENV) from requirements.lock"
 
@@ -27,6 +28,9 @@ test: install
 
 test-long: install
 	$(BIN)/python -m pytest -q -m long
+
+bench: install
+	@for name in $$($(BIN)/python -m bench --names); do $(BIN)/python -m bench $$name || exit 1; done
 
 lint: install
 	$(BIN)/ruff format --check .
