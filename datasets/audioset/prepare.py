@@ -1,0 +1,89 @@
+"""AudioSet: videos or sound and official annotations -> clip records with several labels each.
+
+The splits are balanced_train, unbalanced_train and eval.
+
+python datasets/audioset/prepare.py --input=media/audioset --output=data/audioset
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+
+from brave_tf.cli import prepare
+from brave_tf.data.preparation.annotations import malformed, rows, seconds, table
+from brave_tf.data.preparation.clip_list import Clip, make_clip
+from brave_tf.data.preparation.collection import Collection
+from brave_tf.errors import UserError
+
+SOURCE = (
+    "balanced_train_segments.csv, unbalanced_train_segments.csv and eval_segments.csv (any of them), and "
+    "class_labels_indices.csv, are at https://research.google.com/audioset/download.html; ontology.json, "
+    "which will do for the latter, is at https://github.com/audioset/ontology."
+)
+SPLITS = ("balanced_train", "unbalanced_train", "eval")
+
+
+def read_clips(root: str) -> list[Clip]:
+    """Lists the segments of AudioSet; media may be missing.
+
+    Raises:
+      UserError: An annotation file is missing or cannot be understood.
+    """
+    collection = Collection(root, SOURCE)
+    files = collection.annotations(rf"({'|'.join(SPLITS)})_segments\.csv")
+    if not files:
+        raise collection.lacks("balanced_train_segments.csv or the like")
+    names = label_names(collection)
+    return [clip for name in files for clip in _read(collection, files[name], names)]
+
+
+def label_names(collection: Collection) -> dict[str, str]:
+    """Returns label id -> display name, from class_labels_indices.csv or, without it, ontology.json.
+
+    Should two ids share a name, the ids are added.
+
+    Raises:
+      UserError: Neither is there, or it cannot be understood.
+    """
+    files = collection.annotations(r"class_labels_indices\.csv|ontology\.json")
+    if not files:
+        raise collection.lacks("class_labels_indices.csv, and no ontology.json,")
+    path = next(iter(files.values()))
+    if path.endswith(".csv"):
+        names = {row["mid"]: row["display_name"] for _, row in table(path, ("mid", "display_name"))}
+    else:
+        names = _ontology(path)
+    uses = collections.Counter(names.values())
+    return {key: name if uses[name] == 1 else f"{name} ({key})" for key, name in names.items()}
+
+
+def _ontology(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return {entry["id"]: entry["name"] for entry in json.load(file)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: expected a list of objects with id and name: {error!r}."
+        ) from error
+
+
+def _read(collection, path, names):
+    split = path.rpartition("_segments")[0].rpartition("/")[2]
+    for line, cells in rows(path):
+        if len(cells) != 4 or not cells[0]:
+            raise malformed(path, line, 'expected: YTID, start, end, "label id,label id"')
+        video, ids = cells[0], [label.strip() for label in cells[3].split(",")]
+        start, end = seconds(path, line, cells[1], cells[2])
+        unknown = [label for label in ids if label not in names]
+        if unknown:
+            raise malformed(path, line, f"the label id {unknown[0]!r} has no name")
+        file, is_cut = collection.find_excerpt(video, start, end)
+        file = file or f"{split}_segments/{video}_{round(start)}.mp4"
+        window = {} if is_cut else {"start": start, "end": end, "may_be_cut": True}
+        labels = dict.fromkeys(names[label] for label in ids)
+        yield make_clip(collection.root, file, labels=tuple(labels), split=split, **window)
+
+
+if __name__ == "__main__":
+    prepare.console_main(read_clips, __doc__)
