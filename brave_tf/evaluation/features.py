@@ -7,6 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.data.attempts import user_errors
 from brave_tf.errors import UserError
 from brave_tf.evaluation.part_store import PartStore
 from brave_tf.evaluation.probe import Embed
@@ -45,7 +46,7 @@ def extract(
       There are count / group rows, fewer when `windows` ends before.
 
     Raises:
-      UserError: when `windows` is empty.
+      UserError: when `windows` is empty, or too many clips cannot be read.
     """
     rows = _Rows(group, store)
     windows = windows.skip(rows.loaded * group).take(count - rows.loaded * group)
@@ -53,7 +54,8 @@ def extract(
     spec = batches.element_spec[0]
     forward = tf.function(lambda x: embed(_filled(x, batch_size)), input_signature=[spec])
     try:
-        with Progress(count, description, "windows", done=rows.loaded * group) as progress:
+        done = rows.loaded * group
+        with user_errors(), Progress(count, description, "windows", done=done) as progress:
             for batch, labels in batches:
                 rows.add(forward(batch)[: len(labels)].numpy(), labels.numpy())
                 progress.add(len(labels))

@@ -8,6 +8,7 @@ averaged over 10 temporal x 3 spatial crops.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -15,13 +16,13 @@ from sklearn import pipeline, preprocessing, svm
 
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.source import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation import scores, windows
 from brave_tf.evaluation.features import extract
 from brave_tf.evaluation.probe import Outcome, Probe
-from brave_tf.evaluation.registry import Task, register_task
+from brave_tf.evaluation.registry import Protocol, Task, register_task
 
 _AUGMENTATIONS = {"rgb": (random_flip, random_color), "flow": (random_flip,), "audio": ()}
 
@@ -49,7 +50,7 @@ def linear_svm(
 
     Args:
       probe: the frozen backbone.
-      data_dir: folder of prepared records.
+      data_dir: folder of prepared records, or media files.
       train_split: split that the classifier is trained on; `a+b` for two.
       test_split: split that it is scored on.
       train_passes: augmented windows per training clip.
@@ -120,17 +121,26 @@ def linear_svm(
     return Outcome(score(classifier, features, labels, seed), clips, settings)
 
 
-def register_linear_tasks(dataset: str, clips: str, data_dir: str | None = None) -> None:
-    """Registers `<dataset>/linear`, `<dataset>/linear_audio` and `<dataset>/linear_flow`.
+def register_linear_tasks(
+    dataset: str,
+    clips: str,
+    data_dir: str | None = None,
+    modalities: Sequence[str] = ("rgb", "audio", "flow"),
+    protocol: Protocol = linear_svm,
+) -> None:
+    """Registers `<dataset>/linear` for the first modality, and `<dataset>/linear_audio` and the like.
 
     Args:
       dataset: the part of the names before the slash.
       clips: what is classified, for the list of tasks.
       data_dir: the folder of records when --data is not given; None when it has to be given.
+      modalities: of the backbones that can be probed, the usual one first.
+      protocol: the linear protocol, on one pair of splits or several.
     """
-    for name, modality in (("linear", "rgb"), ("linear_audio", "audio"), ("linear_flow", "flow")):
+    for index, modality in enumerate(modalities):
+        name = f"{dataset}/linear_{modality}" if index else f"{dataset}/linear"
         description = f"linear SVM on {modality} features of {clips}"
-        register_task(Task(f"{dataset}/{name}", modality, linear_svm, description, data_dir))
+        register_task(Task(name, modality, protocol, description, data_dir))
 
 
 def protocol_view(
@@ -197,7 +207,7 @@ def _require_positive(name: str, value: float) -> None:
 def _check_classes(
     data_dir: str, train_split: str, train: np.ndarray, test_split: str, test: np.ndarray
 ) -> None:
-    names = DatasetInfo.load(data_dir).labels
+    names = open_source(data_dir).label_names
     classes = np.unique(train)
     if len(classes) < 2:
         raise UserError(

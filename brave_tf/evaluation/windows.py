@@ -8,12 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import pipeline
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.record_reader import has_fields, parse_clip
+from brave_tf.data.source import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation.part_store import digest_of_files
-from brave_tf.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +19,9 @@ class LabelledClips:
     """The clips of a split that a classifier can be trained or scored on.
 
     Attributes:
-      labels: (clips,) int64, their classes in the order of the records.
+      labels: (clips,) int64, their classes in the order of the data.
       missing: how many other clips the split has: those without label or without the modality.
-      version: changes with the records.
+      version: changes with the files, and with how they are read.
     """
 
     labels: np.ndarray
@@ -37,32 +35,18 @@ def labelled_clips(data_dir: str, split: str, view: View) -> LabelledClips:
     Raises:
       UserError: when the folder, the split or its modality cannot be used, or no clip has a label.
     """
-    info = DatasetInfo.load(data_dir)
-    info.check(split, {"view": view})
-    chosen = info.split(split)
-    wanted = info.stored_fields(view)
-    paths = [shard.path for shard in chosen.shards]
-
-    def label(record: tf.Tensor) -> tf.Tensor:
-        usable = has_fields(record, wanted)
-        return tf.where(usable, parse_clip(record, ()).label, tf.constant(-1, tf.int64))
-
-    records = tf.data.TFRecordDataset(paths).map(label, tf.data.AUTOTUNE)
-    records = records.ignore_errors(log_warning=True)
-    labels = []
-    with Progress(chosen.clips, f"labels of {split}") as progress:
-        for value in records.as_numpy_iterator():
-            labels.append(value)
-            progress.add()
-    labels = np.array(labels, np.int64)
+    source = open_source(data_dir)
+    source.check(split, {"view": view})
+    labels = source.labels(split, view)
     kept = labels[labels >= 0]
     if not len(kept):
         raise UserError(
-            f"{data_dir}: no clip of split {split!r} has both {view.modality} and a label. Prepare "
-            "the clips again from one folder per class, or from a CSV with a column of labels."
+            f"{data_dir}: no clip of split {split!r} has both {view.modality} and a label. Put the "
+            "media files into one folder per class, or list them in a CSV with a column of labels."
         )
-    missing = (chosen.clips or len(labels)) - len(kept)
-    return LabelledClips(kept, missing, digest_of_files(paths))
+    missing = (source.num_clips(split) or len(labels)) - len(kept)
+    version = f"{digest_of_files(source.files(split))} {dict(source.settings)}"
+    return LabelledClips(kept, missing, version)
 
 
 def augmented_windows(
