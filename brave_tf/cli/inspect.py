@@ -1,0 +1,112 @@
+"""brave_tf_inspect: looks at clip records, or at the model of a recipe.
+
+Examples:
+  brave_tf_inspect --data=records/mine
+  brave_tf_inspect --gin_file=gin/as_v_fa.gin --batch_size=8
+
+--data reads every record of a folder of clip records: checksums, counts, damaged shards and records, frames
+that do not decode, labels, durations, clips that are in two splits. It prints a table and what is wrong, and
+leaves report.json and the page index.html in --output. --gin_file prints the views and parts of the model
+that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step; it
+needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+
+from brave_tf import quiet
+from brave_tf.cli import app
+from brave_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+INTERRUPTED = 130
+REPORT, PAGE = "report.json", "index.html"
+
+
+def define_flags() -> None:
+    flags.DEFINE_string("data", None, "Folder of clip records to look at.")
+    flags.DEFINE_string("output", None, "Folder of the report; DATA/inspection if unset.")
+    flags.DEFINE_list("split", [], "Splits to look at, separated by commas; all if unset.")
+    flags.DEFINE_integer("num_clips", 24, "Clips that the page shows.", lower_bound=0)
+    flags.DEFINE_enum(
+        "decode",
+        "sample",
+        ["sample", "all", "none"],
+        "Frames to decode of each clip: the first, the middle and the last, all, or none.",
+    )
+    flags.DEFINE_integer(
+        "workers", 0, "Shards read at the same time; 0 is one per core.", lower_bound=0
+    )
+    flags.DEFINE_multi_string("gin_file", [], "Recipe or overlay; repeat to add, later ones win.")
+    flags.DEFINE_multi_string(
+        "gin_bindings", [], "A gin statement that wins over the files; repeatable."
+    )
+    flags.DEFINE_integer(
+        "batch_size", None, "Clips of a step; train.batch_size if unset.", lower_bound=1
+    )
+
+
+def main(argv: list[str]) -> int:
+    del argv
+    if bool(FLAGS.data) == bool(FLAGS.gin_file):
+        raise UserError(
+            "give one of --data (a folder of clip records) and --gin_file (a recipe, such as "
+            "gin/as_v_fa.gin)."
+        )
+    try:
+        return _inspect_data() if FLAGS.data else _inspect_model()
+    except KeyboardInterrupt:
+        print("\ninterrupted")
+        return INTERRUPTED
+
+
+def _inspect_data() -> int:
+    output = FLAGS.output or os.path.join(FLAGS.data, "inspection")
+    quiet.load_tensorflow()
+    from brave_tf.data.dataset_info import DatasetInfo
+    from brave_tf.inspection import contact_sheet, folder_check, summary
+
+    info = DatasetInfo.load(FLAGS.data)
+    for name in FLAGS.split:
+        info.split(name)
+    _claim(output)
+    facts = folder_check.check_folder(info, FLAGS.split, FLAGS.decode, FLAGS.workers)
+    report, page = (os.path.join(output, name) for name in (REPORT, PAGE))
+    summary.write_report(report, facts, FLAGS.decode)
+    contact_sheet.write_page(page, facts, FLAGS.num_clips)
+    print(summary.as_text(summary.split_table(facts)))
+    for finding in facts.findings:
+        print(finding.line())
+    print(f"{summary.verdict(facts)}; see {page} and {report}")
+    return 1 if facts.findings.problems else 0
+
+
+def _claim(output: str) -> None:
+    """Makes sure that the report can be written, before any long work."""
+    try:
+        os.makedirs(output, exist_ok=True)
+        probe = os.path.join(output, ".writable")
+        with open(probe, "w"):
+            os.remove(probe)
+    except OSError as error:
+        raise UserError(
+            f"{output} cannot be written ({error.strerror}): name another folder with --output."
+        ) from error
+
+
+def _inspect_model() -> int:
+    quiet.load_tensorflow()
+    from brave_tf import config
+    from brave_tf.inspection import model_summary
+
+    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
+    print(model_summary.model_summary(FLAGS.batch_size))
+    return 0
+
+
+def console_main() -> None:
+    define_flags()
+    app.run(main)

@@ -1,0 +1,141 @@
+"""A page that shows what a folder of clip records holds: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from brave_tf.inspection import charts, pictures
+from brave_tf.inspection.charts import escape
+from brave_tf.inspection.clip_card import clip_card
+from brave_tf.inspection.findings import KINDS, PROBLEM
+from brave_tf.inspection.folder_check import FolderFacts
+from brave_tf.inspection.page_style import STYLE
+from brave_tf.inspection.split_facts import SplitFacts
+from brave_tf.inspection.summary import split_table, verdict
+from brave_tf.progress import Progress
+
+# Findings with more places than these are folded up.
+_OPEN = 5
+
+
+def write_page(path: str, facts: FolderFacts, num_clips: int) -> None:
+    """Writes the page.
+
+    Args:
+      path: of the HTML file.
+      facts: what the folder holds.
+      num_clips: clips to show, spread evenly over splits and labels.
+    """
+    # The name of the folder may hold bytes that are no text.
+    with open(path, "w", encoding="utf-8", errors="replace") as file:
+        for part in _parts(facts, num_clips):
+            file.write(part + "\n")
+
+
+def _parts(facts: FolderFacts, num_clips: int) -> Iterator[str]:
+    title = f"Clip records: {escape(facts.info.data_dir)}"
+    tone = "bad" if facts.findings.problems else "good"
+    yield (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
+        f'<p class="verdict {tone}">{escape(verdict(facts))}</p>'
+    )
+    yield _table(facts)
+    yield _findings(facts)
+    if any(split.clips for split in facts.splits.values()):
+        yield _charts(facts)
+        yield _clips_heading(facts)
+        yield from _clips(facts, num_clips)
+    yield "</body></html>"
+
+
+def _table(facts: FolderFacts) -> str:
+    head, *rows = split_table(facts)
+    cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<h2>Splits</h2><div class="wide"><table><tr>{cells}</tr>{body}</table></div>'
+
+
+def _findings(facts: FolderFacts) -> str:
+    items = []
+    for finding in facts.findings:
+        kind = KINDS[finding.kind]
+        tone = "bad" if kind.severity == PROBLEM else "warn"
+        places = "".join(f"<li>{escape(example)}</li>" for example in finding.examples)
+        if finding.count > len(finding.examples):
+            places += f"<li>and {finding.count - len(finding.examples):,} more</li>"
+        shown = " open" if tone == "bad" and len(finding.examples) <= _OPEN else ""
+        items.append(
+            f'<details{shown}><summary><span class="{tone}">{kind.severity}'
+            f"</span>: {escape(kind.title)} ({finding.count:,} in {escape(finding.split)})</summary>"
+            f"<p>{escape(kind.advice)}</p><ul>{places}</ul></details>"
+        )
+    return f"<h2>Findings</h2>{''.join(items)}" if items else ""
+
+
+def _charts(facts: FolderFacts) -> str:
+    series = _series(facts.splits)
+    figures = []
+    names = facts.label_names
+    if names:
+        counts = {
+            name: [sum(split.labels[index] for split in splits) for index in names]
+            for name, splits in series.items()
+        }
+        figures.append(("Clips per label", charts.label_bars(counts, list(names.values()))))
+    seconds = {
+        name: np.concatenate([split.column("seconds") for split in splits])
+        for name, splits in series.items()
+    }
+    figures.append(("Clips by duration", charts.histogram(seconds, "seconds")))
+    legend = charts.legend(list(series))
+    drawn = "".join(f"<figure><h3>{title}</h3>{legend}{chart}</figure>" for title, chart in figures)
+    return f'<h2>Balance</h2><div class="charts">{drawn}</div>'
+
+
+def _series(splits: Mapping[str, SplitFacts]) -> dict[str, list[SplitFacts]]:
+    """Returns the splits as series of a chart; all as one where there are more than colours."""
+    filled = {name: [split] for name, split in splits.items() if split.clips}
+    if len(filled) <= charts.SERIES:
+        return filled
+    return {"all splits": list(splits.values())}
+
+
+def _clips_heading(facts: FolderFacts) -> str:
+    wheel = pictures.png_uri(pictures.flow_wheel(168))
+    return (
+        '<h2>Clips</h2><figure class="key">'
+        f'<img src="{wheel}" alt="flow colour wheel"><figcaption>Eight frames from each clip, above their '
+        "time. Flow in the colours of the Middlebury benchmark: the hue is the direction of motion on this "
+        "wheel (red: rightwards), white is at rest, full colour the displacement from one frame to the next "
+        "that each clip states, and darker what is beyond. Sound as a waveform (full scale is 1) and as a "
+        "log-mel spectrogram of 25 ms windows, black 80 dB below the loudest. Point at a picture for its "
+        "number.</figcaption></figure>"
+    )
+
+
+def _clips(facts: FolderFacts, num_clips: int) -> Iterator[str]:
+    chosen = _chosen(facts.splits, num_clips)
+    with Progress(len(chosen), "drawing") as progress:
+        for name, row in chosen:
+            clip, where = facts.splits[name].clip(row)
+            labels = ", ".join(facts.label_names.get(index, str(index)) for index in clip.labels)
+            yield clip_card(clip, where, name, labels)
+            progress.add()
+
+
+def _chosen(splits: Mapping[str, SplitFacts], number: int) -> list[tuple[str, int]]:
+    """Returns (split, row) of clips spread evenly over all, ordered by split and label."""
+    labels = [facts.column("label") for facts in splits.values()]
+    ordered = [
+        (name, int(row))
+        for name, label in zip(splits, labels)
+        for row in np.argsort(label, kind="stable")
+    ]
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round())
+    return [ordered[int(place)] for place in places]

@@ -1,0 +1,137 @@
+"""Reads a shard record by record, past damaged ones, and its checksum on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import tensorflow as tf
+from tensorflow.python.lib.io import tf_record
+
+from brave_tf.data.record_reader import compression_of
+
+# Around the data of a TFRecord: its length (8 bytes, little endian) and a checksum (4) before, one (4) after.
+_HEADER, _FOOTER = 12, 4
+_BLOCK = 1 << 20
+
+
+class Record(NamedTuple):
+    """A record as it is stored.
+
+    Attributes:
+      position: number of the record in its shard, from 0.
+      offset: byte of the shard at which it begins; 0 in a compressed one.
+      data: its bytes; None where they are damaged.
+      damage: kind of finding when they are, else None.
+      detail: what is wrong.
+    """
+
+    position: int
+    offset: int
+    data: bytes | None
+    damage: str | None = None
+    detail: str = ""
+
+
+class ShardScan:
+    """The records of a shard, read once from the first to the last.
+
+    A record with a wrong checksum is passed over; the reading ends where the shard is cut off, or
+    where the length of a record is damaged, for nothing tells where the next one begins.
+
+    Args:
+      path: of the shard; whatever TensorFlow can open.
+      checksum: whether to compute `sha256`. Its second look at each block finds it in the system's cache.
+
+    Attributes:
+      size: bytes of the shard.
+      sha256: of the shard, hexadecimal, when all records were read and it was asked for.
+
+    Raises:
+      tf.errors.OpError: the shard cannot be opened.
+    """
+
+    def __init__(self, path: str, checksum: bool = True):
+        self._path = path
+        self._compression = compression_of(path)
+        self._reader = tf_record.tf_record_random_reader(path)
+        self._checksum = checksum
+        self.size = tf.io.gfile.stat(path).length
+        self.sha256 = None
+
+    def __iter__(self) -> Iterator[Record]:
+        digest = hashlib.sha256()
+        records = self._compressed() if self._compression else self._plain()
+        with tf.io.gfile.GFile(self._path, "rb") as file:
+            for record, end in records:
+                yield record
+                self._hash(digest, file, end)
+            self._hash(digest, file, self.size)
+        if self._checksum:
+            self.sha256 = digest.hexdigest()
+
+    def _hash(self, digest: hashlib._Hash, file: tf.io.gfile.GFile, end: int) -> None:
+        """Adds the bytes up to `end` to the checksum."""
+        while self._checksum and file.tell() < end:
+            digest.update(file.read(min(_BLOCK, end - file.tell())))
+
+    def _plain(self) -> Iterator[tuple[Record, int]]:
+        """Yields the records of a shard that is not compressed, and where the next ones begin."""
+        offset = position = 0
+        while offset < self.size:
+            record, offset = self._read(position, offset)
+            position += 1
+            yield record, offset
+
+    def _compressed(self) -> Iterator[tuple[Record, int]]:
+        """Yields what TensorFlow reads of a compressed shard, up to the first damage."""
+        records = iter(tf.data.TFRecordDataset(self._path, self._compression))
+        position = 0
+        while True:
+            try:
+                yield Record(position, 0, next(records).numpy()), 0
+            except StopIteration:
+                return
+            except tf.errors.OpError:
+                detail = f"nothing from record {position} on"
+                yield Record(position, 0, None, "shard_damaged", detail), 0
+                return
+            position += 1
+
+    def _read(self, position: int, offset: int) -> tuple[Record, int]:
+        """Reads the record at `offset`; returns it, and where the next one begins."""
+        message = ""
+        try:
+            data, end = self._reader.read(offset)
+            return Record(position, offset, data), end
+        except IndexError:
+            end = self.size + 1  # Not even its length is there.
+        except tf.errors.DataLossError as error:
+            message = error.message
+            end = self._end(offset)
+        # The error names the byte of what is damaged: the length, or the data after it.
+        if re.search(rf"corrupted record at {offset}\b", message):
+            detail = f"nothing after byte {offset:,} of {self.size:,}, record {position}"
+            return Record(position, offset, None, "shard_damaged", detail), self.size
+        if end > self.size:
+            detail = f"record {position}, from byte {offset:,}, is cut off at {self.size:,}"
+            return Record(position, offset, None, "shard_truncated", detail), self.size
+        return Record(position, offset, None, "record_damaged", f"{end - offset:,} bytes"), end
+
+    def _end(self, offset: int) -> int:
+        """Returns where the record at `offset` ends by its own account."""
+        with tf.io.gfile.GFile(self._path, "rb") as file:
+            file.seek(offset)
+            length = int.from_bytes(file.read(_HEADER)[:8], "little")
+        return offset + _HEADER + length + _FOOTER
+
+
+def read_record(path: str, position: int, offset: int) -> bytes:
+    """Returns a record that a scan found at that position and offset of a shard."""
+    compression = compression_of(path)
+    if not compression:
+        return tf_record.tf_record_random_reader(path).read(offset)[0]
+    records = tf.data.TFRecordDataset(path, compression).skip(position)
+    return next(iter(records)).numpy()

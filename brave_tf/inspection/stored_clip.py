@@ -1,0 +1,142 @@
+"""A clip record with everything that it holds, as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data import record_fields as fields
+from brave_tf.data import tfio
+from brave_tf.data.record_reader import (
+    DEFAULT_FLOW_BOUND,
+    DEFAULT_FRAME_RATE,
+    DEFAULT_SAMPLE_RATE,
+)
+
+_CONTEXT = {
+    fields.IMAGE_RATE: tf.float32,
+    fields.IMAGE_HEIGHT: tf.int64,
+    fields.IMAGE_WIDTH: tf.int64,
+    fields.AUDIO_RATE: tf.float32,
+    fields.FLOW_BOUND: tf.float32,
+    fields.LABEL_INDEX: tf.int64,
+    fields.LABEL_TEXT: tf.string,
+    fields.PATH: tf.string,
+    fields.START: tf.int64,
+}
+_SEQUENCES = {
+    fields.IMAGE: tf.string,
+    fields.FLOW: tf.string,
+    fields.AUDIO: tf.float32,
+    fields.AUDIO_FLAC: tf.string,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredClip:
+    """One clip record.
+
+    Attributes:
+      path: the file that the clip comes from; empty where the record does not say.
+      start: microseconds in that file at which it starts.
+      labels: indices.
+      texts: of the labels.
+      stated_frame_rate: frames per second, None where the record does not say.
+      stated_sample_rate: Hz, likewise.
+      stated_size: height and width of the frames, likewise.
+      flow_bound: the displacement in pixels that the flow's 0 and 255 stand for.
+      images: a JPEG per frame.
+      flow: a JPEG per frame.
+      pcm: (samples,) float32; empty where sound is kept as FLAC.
+      flac: FLAC files, one or none.
+    """
+
+    path: str
+    start: int
+    labels: tuple[int, ...]
+    texts: tuple[str, ...]
+    stated_frame_rate: float | None
+    stated_sample_rate: float | None
+    stated_size: tuple[int, int] | None
+    flow_bound: float
+    images: list[bytes]
+    flow: list[bytes]
+    pcm: np.ndarray
+    flac: list[bytes]
+
+    @classmethod
+    def parse(cls, data: bytes) -> StoredClip:
+        """Parses a serialized `tf.train.SequenceExample`.
+
+        Raises:
+          tf.errors.InvalidArgumentError: the bytes are none, or a field has another type than a clip's.
+        """
+        values = {name: tensor.numpy() for name, tensor in _parse(tf.constant(data)).items()}
+
+        def first(name: str, default: object = None) -> object:
+            return values[name][0].item() if len(values[name]) else default
+
+        height, width = first(fields.IMAGE_HEIGHT), first(fields.IMAGE_WIDTH)
+        return cls(
+            path=_text(values[fields.PATH][0]) if len(values[fields.PATH]) else "",
+            start=first(fields.START, 0),
+            labels=tuple(values[fields.LABEL_INDEX].tolist()),
+            texts=tuple(map(_text, values[fields.LABEL_TEXT])),
+            stated_frame_rate=first(fields.IMAGE_RATE),
+            stated_sample_rate=first(fields.AUDIO_RATE),
+            stated_size=(height, width) if height and width else None,
+            flow_bound=first(fields.FLOW_BOUND, DEFAULT_FLOW_BOUND),
+            images=list(values[fields.IMAGE]),
+            flow=list(values[fields.FLOW]),
+            pcm=values[fields.AUDIO],
+            flac=list(values[fields.AUDIO_FLAC]),
+        )
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those of 'rgb', 'flow' and 'audio' that the record has."""
+        held = {"rgb": self.images, "flow": self.flow, "audio": len(self.pcm) or self.flac}
+        return tuple(modality for modality, values in held.items() if values)
+
+    @property
+    def frame_rate(self) -> float:
+        return self.stated_frame_rate or DEFAULT_FRAME_RATE
+
+    @property
+    def sample_rate(self) -> float:
+        return self.stated_sample_rate or DEFAULT_SAMPLE_RATE
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.images) or len(self.flow)
+
+    def sound(self) -> np.ndarray:
+        """Returns (samples,) float32 PCM, decoded where it is kept as FLAC.
+
+        Raises:
+          tf.errors.InvalidArgumentError: the FLAC file cannot be decoded.
+        """
+        return tfio.decode_flac(tf.constant(self.flac[0])).numpy() if self.flac else self.pcm
+
+    def seconds(self, sound: np.ndarray) -> float:
+        """Returns how long the frames last, or the `sound` of a clip without frames."""
+        if self.num_frames:
+            return self.num_frames / self.frame_rate
+        return len(sound) / self.sample_rate
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+def _parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+    context, sequences = tf.io.parse_single_sequence_example(
+        serialized,
+        {name: tf.io.RaggedFeature(dtype) for name, dtype in _CONTEXT.items()},
+        {name: tf.io.RaggedFeature(dtype) for name, dtype in _SEQUENCES.items()},
+    )
+    return {**context, **{name: ragged.flat_values for name, ragged in sequences.items()}}
+
+
+def _text(value: bytes) -> str:
+    # Names of files may hold bytes that are no text, and are only shown here.
+    return value.decode("utf-8", "backslashreplace")

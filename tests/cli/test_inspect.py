@@ -1,0 +1,91 @@
+"""The command brave_tf_inspect."""
+
+import json
+import shutil
+
+import command
+import inspected
+import pytest
+
+from brave_tf.cli import inspect
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    return inspected.good(tmp_path_factory.mktemp("inspect") / "records")
+
+
+def test_good_records(good, tmp_path, capsys):
+    assert command.run(inspect, f"--data={good}", f"--output={tmp_path}", "--num_clips=2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    head, test, train, verdict = lines
+    assert head.split()[:4] == ["split", "shards", "GB", "clips"]
+    assert (test.split()[0], test.split()[3]) == ("test", "4")
+    assert (train.split()[0], train.split()[3]) == ("train", "6")
+    assert verdict.startswith("10 clips, 0.00 hours: no problems; see ")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert sorted(report) == sorted(
+        ["format", "data", "good", "decode", "splits", "findings", "settings", "version"]
+    )
+    assert (report["format"], report["good"], report["findings"]) == (1, True, [])
+    assert report["splits"]["train"]["clips"] == 6
+    assert (tmp_path / "index.html").read_text().count('class="clip"') == 2
+
+
+def test_problems_are_told_with_advice_and_an_exit_code(good, tmp_path, capsys):
+    folder = shutil.copytree(good, tmp_path / "records")
+    path = folder / "train-00001-of-00002.tfrecord"
+    path.write_bytes(path.read_bytes()[:-10])
+    assert command.run(inspect, f"--data={folder}", "--decode=all") == 1
+    shown = capsys.readouterr().out
+    line = next(line for line in shown.splitlines() if "middle of a record" in line)
+    assert line.startswith("problem: shards that end in the middle of a record (1 in train): ")
+    assert path.name in line and "Copy the shard again" in line
+    report = json.loads((folder / "inspection" / "report.json").read_text())
+    assert not report["good"]
+    (truncated,) = (f for f in report["findings"] if f["kind"] == "shard_truncated")
+    assert (truncated["severity"], truncated["split"]) == ("problem", "train")
+    assert truncated["count"] == len(truncated["examples"]) == 1
+    assert report["splits"]["train"]["frames_decoded"] == 5 * 2 * inspected.FRAMES
+
+
+def test_inspecting_again_finds_the_same(good, tmp_path, capsys):
+    folder = shutil.copytree(good, tmp_path / "records")
+    reports = []
+    for _ in range(2):
+        assert command.run(inspect, f"--data={folder}", "--num_clips=0", "--split=test") == 0
+        reports.append((folder / "inspection" / "report.json").read_text())
+    assert reports[0] == reports[1]
+    assert list(json.loads(reports[0])["splits"]) == ["test"]
+
+
+def test_a_recipe(capsys):
+    assert command.run(inspect, "--gin_file=demo_supervised", "--batch_size=2") == 0
+    shown = capsys.readouterr().out
+    assert "8x48x48x3" in shown
+    assert "a training step of 2 clips, float32" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give one of --data"),
+        (["--data={good}", "--gin_file=demo_v_fa"], "give one of --data"),
+        (["--data=nowhere"], "nowhere: no such folder"),
+        (["--data={empty}"], "no such files"),
+        (["--data={good}", "--split=tset"], "Did you mean test"),
+        (["--data={good}", "--decode=some"], "--decode"),
+        (["--data={good}", "--num_clips=-1"], "--num_clips"),
+        (["--data={good}", "--output={file}"], "cannot be written"),
+        (["--gin_file=demo_v_f"], "Did you mean demo_v_fa"),
+        (["--gin_file=demo_v_fa", "--batch_size=0"], "--batch_size"),
+        (["--gin_file=demo_v_fa", "--gin_bindings=Recipe.view = 1"], "Did you mean views"),
+    ],
+)
+def test_mistakes_are_named(good, tmp_path, capsys, arguments, message):
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    places = {"good": good, "file": tmp_path / "file", "empty": tmp_path / "empty"}
+    code = command.run(inspect, *(argument.format(**places) for argument in arguments))
+    assert code == 2
+    assert message in capsys.readouterr().err

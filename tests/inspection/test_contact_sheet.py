@@ -1,0 +1,133 @@
+"""The page: self-contained, well-formed, and showing what it says."""
+
+import html.parser
+import re
+
+import inspected
+import numpy as np
+import pytest
+import record_fixtures
+import tensorflow as tf
+
+from brave_tf.data import record_fields
+from brave_tf.data.preparation import flow as flow_lib
+from brave_tf.inspection import clip_card, contact_sheet
+from brave_tf.inspection.stored_clip import StoredClip
+
+
+class Page(html.parser.HTMLParser):
+    """Collects tags, and checks that they are closed in order."""
+
+    VOID = {"meta", "img", "line", "rect", "image", "polygon"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.data = [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID or self.get_starttag_text()[-2] != "/" and tag in ("rect", "image"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.data += data
+
+
+def page(facts, path, num_clips=24):
+    contact_sheet.write_page(str(path), facts, num_clips)
+    return Page(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory):
+    return inspected.check(inspected.good(tmp_path_factory.mktemp("page") / "records"))
+
+
+def test_everything_is_inside_the_page(facts, tmp_path):
+    shown = page(facts, tmp_path / "index.html")
+    names = {tag for tag, _ in shown.tags}
+    assert not names & {"script", "link", "iframe", "object"}
+    links = [a.get("href") or a.get("src") for _, a in shown.tags if "href" in a or "src" in a]
+    assert links and all(link.startswith("data:image/") for link in links)
+    style = (tmp_path / "index.html").read_text().split("</style>")[0]
+    assert "url(" not in style and "@import" not in style
+    assert "prefers-color-scheme: dark" in style
+
+
+def test_each_clip_has_frames_flow_and_sound(facts, tmp_path):
+    shown = page(facts, tmp_path / "index.html")
+    assert sum(attributes.get("class") == "clip" for _, attributes in shown.tags) == 10
+    # Eight frames, eight flow fields and a spectrogram each.
+    assert sum(tag == "image" for tag, _ in shown.tags) == 10 * 17
+    assert sum(tag == "polygon" for tag, _ in shown.tags) == 10
+    for said in ("clip_3.mp4", "10 clips", "no problems", "kHz", "Hz", "cat", "px per frame step"):
+        assert said in shown.data
+
+
+@pytest.mark.parametrize("number", [0, 1, 4])
+def test_clips_are_spread_over_splits_and_labels(facts, tmp_path, number):
+    shown = page(facts, tmp_path / "index.html", number)
+    cards = [a for _, a in shown.tags if a.get("class") == "clip"]
+    assert len(cards) == number
+    if number == 4:
+        headings = re.findall(r"(cat|dog) (test|train), ", shown.data)
+        assert sorted(headings) == [
+            ("cat", "test"),
+            ("cat", "train"),
+            ("dog", "test"),
+            ("dog", "train"),
+        ]
+
+
+def test_names_are_escaped_and_may_be_no_text(tmp_path):
+    example = tf.train.SequenceExample.FromString(inspected.clip(0, path=""))
+    example.context.feature[record_fields.PATH].bytes_list.value[0] = b"<b>&\xff.mp4"
+    records = [example.SerializeToString(), inspected.clip(1, labels=[7])]
+    inspected.write(tmp_path / "records", train=records)
+    shown = page(inspected.check(tmp_path / "records"), tmp_path / "index.html")
+    assert "<b>&\\xff.mp4" in shown.data
+    assert "label indices that labels.txt does not have (1 in train)" in shown.data
+
+
+def test_records_without_anything_to_show(tmp_path):
+    broken = inspected.clip(0, images=[b"x"] * 5, flow=[b"y"], audio=np.full(800, np.nan))
+    bare = inspected.clip(2, images=None, flow=None, audio=None)
+    sound = inspected.clip(4, images=None, flow=None)
+    inspected.write(tmp_path / "records", train=[broken, bare, sound])
+    shown = page(inspected.check(tmp_path / "records"), tmp_path / "index.html")
+    assert sum(a.get("class") == "clip" for _, a in shown.tags) == 3
+    assert "frame undecodable" in shown.data
+
+
+def test_flow_states_the_displacement_of_its_full_colour():
+    field = np.zeros((16, 24, 2), np.float32)
+    field[..., 0] = 6.0
+    jpeg = record_fixtures.jpeg(flow_lib.quantize(field, 20.0))
+    clip = StoredClip.parse(inspected.clip(0, flow=[jpeg] * 5))
+    assert "flow: full colour at 6 px per frame step" in clip_card.clip_card(clip, "", "", "")
+    still = record_fixtures.jpeg(flow_lib.quantize(np.zeros((16, 24, 2), np.float32), 20.0))
+    clip = StoredClip.parse(inspected.clip(0, flow=[still] * 5))
+    assert "flow: full colour at 1 px per frame step" in clip_card.clip_card(clip, "", "", "")
+
+
+def test_the_spectrogram_shows_a_tone_at_its_frequency(monkeypatch):
+    pictures = []
+    monkeypatch.setattr(
+        clip_card.pictures,
+        "heat",
+        lambda v: pictures.append(v) or np.zeros((*v.shape, 3), np.uint8),
+    )
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)).astype(np.float32)
+    clip_card.clip_card(StoredClip.parse(inspected.clip(0, audio=tone)), "", "", "")
+    (values,) = pictures
+    loudest = 1 - (np.argmax(values.mean(axis=1)) + 0.5) / len(values)
+    mels = [1127 * np.log1p(hertz / 700) for hertz in (60, 1000, 4000)]
+    assert loudest == pytest.approx((mels[1] - mels[0]) / (mels[2] - mels[0]), abs=0.02)
