@@ -1,4 +1,7 @@
-"""Where frames are cropped, and how they are decoded."""
+"""Where frames are cropped, and how they are decoded.
+
+The frames of a clip are either encoded, (T,) string, a JPEG each, or decoded, (T, H, W, 3) uint8.
+"""
 
 from __future__ import annotations
 
@@ -66,17 +69,22 @@ def resized_shape(
     return new_height, new_width
 
 
-def frame_shape(jpeg: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns height and width, () int32, of a JPEG, from its header."""
-    shape = tf.image.extract_jpeg_shape(jpeg)
+def num_frames(frames: tf.Tensor) -> tf.Tensor:
+    """Returns () int32, how many frames a clip has."""
+    return tf.shape(frames)[0]
+
+
+def frame_shape(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, () int32, of a frame: of a JPEG () string, from its header, or of pixels."""
+    shape = tf.image.extract_jpeg_shape(frame) if frame.dtype == tf.string else tf.shape(frame)
     return shape[0], shape[1]
 
 
-def decode_crop(jpegs: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    """Decodes the same crop of each frame.
+def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """Takes the same crop of each frame, decoding no more than it where they are encoded.
 
     Args:
-      jpegs: (T,) string; frames of one size, in colour or gray.
+      frames: (T,) string, JPEGs of one size, in colour or gray; or (T, H, W, 3) uint8.
       window: (4,) int32: top, left, height, width.
 
     Returns:
@@ -85,21 +93,24 @@ def decode_crop(jpegs: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     Raises:
       tf.errors.InvalidArgumentError: when run, if a frame is no JPEG or the crop lies outside it.
     """
+    if frames.dtype != tf.string:
+        top, left, height, width = tf.unstack(window)
+        return tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
 
     def decode(jpeg: tf.Tensor) -> tf.Tensor:
         return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
 
-    if jpegs.shape[0] is None:
+    if frames.shape[0] is None:
         return tf.map_fn(
-            decode, jpegs, fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8)
+            decode, frames, fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8)
         )
     # Unrolled, the decoders need no loop bookkeeping and may run side by side.
-    return tf.stack([decode(jpeg) for jpeg in tf.unstack(jpegs)])
+    return tf.stack([decode(jpeg) for jpeg in tf.unstack(frames)])
 
 
-def decode_crop_resize(jpegs: tf.Tensor, window: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def decode_crop_resize(frames: tf.Tensor, window: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, 255].
 
     Bilinear, half-pixel centres, without antialiasing.
     """
-    return tf.image.resize(decode_crop(jpegs, window), (height, width))
+    return tf.image.resize(decode_crop(frames, window), (height, width))

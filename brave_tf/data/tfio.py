@@ -1,15 +1,56 @@
-"""The one door to tensorflow-io: sound that records hold as FLAC, decoded inside the graph.
+"""The one door to tensorflow-io: video and sound decoded inside the graph.
 
-tensorflow-io is imported when it is first needed, so that datasets with plain PCM do not load it.
+tensorflow-io is imported when it is first needed, so that datasets that do without do not load it. Of its
+decoders, that of Vorbis can end the process on damaged bytes, and that of AAC fails on some good ones: these
+are not used.
 """
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import tensorflow as tf
+
+from brave_tf.data import ffmpeg4
+
+
+@functools.cache
+def can_decode_video() -> bool:
+    """Whether `decode_video` works here: it needs the libraries of FFmpeg 4, see `ffmpeg4`."""
+    if ffmpeg4.load() is None:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from tensorflow_io.python.ops import ffmpeg_ops  # noqa: F401
+    except (ImportError, NotImplementedError):
+        return False
+    return True
+
+
+def decode_video(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes all frames of the first video stream of a file, without their times and as they are stored.
+
+    Args:
+      encoded: () string, a media file.
+
+    Returns:
+      (frames, H, W, 3) uint8, RGB.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if the bytes are no video, or nothing can be decoded.
+    """
+    import tensorflow_io
+
+    frames = tensorflow_io.experimental.ffmpeg.decode_video(encoded)
+    return tf.ensure_shape(frames, (None, None, None, 3))
 
 
 def decode_flac(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes 16-bit FLAC.
+
+    On damaged bytes the decoder may run for ever: give it only what a checksum protects, as that of records.
 
     Args:
       encoded: () string, a FLAC file.
@@ -22,9 +63,51 @@ def decode_flac(encoded: tf.Tensor) -> tf.Tensor:
     """
     import tensorflow_io
 
-    # On an empty string the kernel would try to open a file.
-    not_empty = tf.debugging.assert_greater(tf.strings.length(encoded), 0, "empty FLAC field")
+    encoded = _not_empty(encoded)
+    return _mono(tensorflow_io.audio.decode_flac(encoded, dtype=tf.int16)) / 32768.0
+
+
+def decode_wav(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes 16-bit PCM in WAV.
+
+    Args:
+      encoded: () string, a WAV file whose data are as long as its header says.
+
+    Returns:
+      (samples,) float32 in [-1, 1), the mean over the channels.
+
+    Raises:
+      tf.errors.OpError: when run, if the bytes are empty or no such file.
+    """
+    import tensorflow_io
+
+    encoded = _not_empty(encoded)
+    return _mono(tensorflow_io.audio.decode_wav(encoded, dtype=tf.int16)) / 32768.0
+
+
+def decode_mp3(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes MP3, without the silence that encoders put before and after the sound.
+
+    Args:
+      encoded: () string, an MP3 file.
+
+    Returns:
+      (samples,) float32 in [-1, 1], the mean over the channels.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if the bytes are empty or no MP3.
+    """
+    import tensorflow_io
+
+    return _mono(tensorflow_io.audio.decode_mp3(_not_empty(encoded)))
+
+
+def _not_empty(encoded: tf.Tensor) -> tf.Tensor:
+    # On an empty string the kernels would try to open a file.
+    not_empty = tf.debugging.assert_greater(tf.strings.length(encoded), 0, "empty file or field")
     with tf.control_dependencies([not_empty] if not_empty is not None else []):
-        encoded = tf.identity(encoded)
-    samples = tensorflow_io.audio.decode_flac(encoded, dtype=tf.int16)
-    return tf.reduce_mean(tf.cast(samples, tf.float32), axis=-1) / 32768.0
+        return tf.identity(encoded)
+
+
+def _mono(samples: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.cast(samples, tf.float32), axis=-1)

@@ -85,6 +85,26 @@ def test_resized_shape_is_that_of_the_reference(golden_dir):
         assert tuple(int(side) for side in got) == after[1:3]
 
 
+def test_resizing_is_that_of_the_reference(golden_dir):
+    arrays, _ = reference.values(golden_dir, "ops")
+    for number in range(5):
+        before, after = (arrays[f"resize_min/{number}/{key}"] for key in ("input", "output"))
+        whole = tf.constant([0, 0, *before.shape[1:3]])
+        got = frames.decode_crop_resize(tf.constant(before), whole, *after.shape[1:3])
+        # The reference rounds the resized values down to whole levels.
+        assert (got - after).numpy().min() > -1e-3 and (got - after).numpy().max() < 1 + 1e-3
+
+
+@pytest.mark.parametrize("name", ["landscape", "portrait"])
+def test_decoding_is_that_of_the_reference(golden_dir, name):
+    arrays, _ = reference.values(golden_dir, "ops")
+    jpegs = golden_jpegs(arrays, name)
+    whole = tf.stack([0, 0, *frames.frame_shape(jpegs[0])])
+    pixels = frames.decode_crop(jpegs, whole).numpy().astype(np.int64)
+    expected = arrays[f"jpeg/{name}/decoded_probe"]
+    np.testing.assert_allclose(pixels.sum(axis=(1, 2, 3)), expected, atol=0.1 * pixels[0].size)
+
+
 @pytest.mark.parametrize("name", ["landscape", "portrait"])
 def test_decode_crop_resize_is_that_of_the_reference(golden_dir, name):
     arrays, cases = reference.values(golden_dir, "ops")
@@ -112,3 +132,22 @@ def test_gray_jpegs_become_colour():
     got = frames.decode_crop(tf.constant([jpeg]), tf.constant([0, 0, 16, 16]))
     assert got.shape == (1, 16, 16, 3)
     np.testing.assert_allclose(tf.cast(got, tf.float32), 77, atol=1)
+
+
+def test_decoded_frames_are_cropped_like_encoded_ones():
+    rng = np.random.default_rng(0)
+    jpegs = [record_fixtures.jpeg(rng.integers(0, 256, (24, 32, 3), np.uint8)) for _ in range(3)]
+    pixels = tf.stack([tf.io.decode_jpeg(jpeg) for jpeg in jpegs])
+    jpegs, window = tf.constant(jpegs), tf.constant([3, 5, 10, 20])
+    for clip in (jpegs, pixels):
+        assert int(frames.num_frames(clip)) == 3
+        assert [int(side) for side in frames.frame_shape(clip[0])] == [24, 32]
+        np.testing.assert_array_equal(frames.decode_crop(clip, window), pixels[:, 3:13, 5:25])
+    resized = [frames.decode_crop_resize(clip, window, 8, 8) for clip in (jpegs, pixels)]
+    np.testing.assert_array_equal(*resized)
+
+
+@pytest.mark.parametrize("window", [[0, 0, 25, 32], [20, 0, 5, 32], [0, -1, 5, 5]])
+def test_a_crop_outside_of_decoded_frames_is_an_error(window):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        frames.decode_crop(tf.zeros((2, 24, 32, 3), tf.uint8), tf.constant(window))

@@ -1,6 +1,8 @@
 import io
 
 import av
+import decoded
+import media
 import numpy as np
 import pytest
 import record_fixtures
@@ -45,3 +47,60 @@ def test_garbage_is_an_error(encoded):
     decode = tf.function(tfio.decode_flac)
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode(tf.constant(encoded))
+
+
+def by_pyav(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+VIDEOS = [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libx264")]
+
+
+@pytest.mark.parametrize("name, codec", VIDEOS)
+def test_video_is_that_of_pyav_frame_by_frame(tmp_path, name, codec):
+    path = media.write_video(tmp_path / name, media.moving_texture(40), codec=codec)
+    assert tfio.can_decode_video()
+    got = tfio.decode_video(tf.constant(path.read_bytes()))
+    np.testing.assert_array_equal(got, by_pyav(path))
+
+
+@pytest.mark.parametrize("name, codec", [("a.avi", "mpeg4"), ("a.webm", "libvpx-vp9")])
+def test_truncated_video_is_that_of_pyav(tmp_path, name, codec):
+    path = media.write_video(tmp_path / name, media.moving_texture(40), codec=codec)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    got = tfio.decode_video(tf.constant(path.read_bytes()))
+    assert 5 < len(got) < 40
+    np.testing.assert_array_equal(got, by_pyav(path))
+
+
+@pytest.mark.parametrize("encoded", [b"", b"garbage" * 100, b"RIFF1234AVI LIST" + bytes(200)])
+def test_no_video_is_an_error(encoded):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tfio.decode_video(tf.constant(encoded))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(
+    "name, decode, tolerance",
+    [
+        ("a.wav", tfio.decode_wav, 0),
+        ("a.flac", tfio.decode_flac, 0),
+        ("a.mp3", tfio.decode_mp3, 2e-6),
+    ],
+)
+def test_sound_is_that_of_pyav(tmp_path, name, decode, tolerance, channels):
+    tones = [media.tone(0.7, 300 * (number + 1)) for number in range(channels)]
+    path = media.write_audio(tmp_path / name, np.stack(tones, axis=1))
+    expected = decoded.samples(path)
+    np.testing.assert_allclose(
+        decode(tf.constant(path.read_bytes())), expected, atol=tolerance + 1e-7
+    )
+
+
+@pytest.mark.parametrize("decode", [tfio.decode_wav, tfio.decode_mp3])
+@pytest.mark.parametrize("encoded", [b"", b"\0" * 500, b"RIFF and then nothing"])
+def test_no_sound_is_an_error(decode, encoded):
+    with pytest.raises(tf.errors.OpError):
+        tf.function(decode)(tf.constant(encoded))

@@ -1,0 +1,168 @@
+"""What training and evaluation need from data, wherever it comes from.
+
+A source is a place with clips, such as a folder of records. A kind of source of one's own is a subclass of
+`Source` that is registered, in a module that an `import` line of a gin file names.
+"""
+
+from __future__ import annotations
+
+import abc
+import inspect
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data.record_reader import Clip
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+
+# A tensor, or a nested structure of tensors, of static shape, of which a kind of stream reads a clip.
+Item = Any
+
+_KINDS: list[type[Source]] = []
+
+
+class Stream(abc.ABC):
+    """The clips of one input pipeline. Its items say what to read; a clip is read by `parse`.
+
+    Which items are given, in which order and with which seeds depends on the arguments alone, so that a
+    resumed run goes on with the clips that it would have seen.
+    """
+
+    @abc.abstractmethod
+    def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
+        """Gives every item once, without the first `skip`: (item, (2,) int32 seed of the clip)."""
+
+    @abc.abstractmethod
+    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        """Gives epoch after epoch, each shuffled in its own way, from the position `skip`.
+
+        Args:
+          seed: of all orders and clips.
+          shuffle_buffer: at least so many items are shuffled among each other.
+          skip: so many items of the run are left out.
+
+        Returns:
+          A dataset of (item, (2,) int32 seed of the clip).
+        """
+
+    def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        """Does what `endless` does in turns that the workers of a tf.data service can share.
+
+        Raises:
+          UserError: clips of this kind cannot be read by other machines.
+        """
+        raise UserError(
+            "train.data_service: only clip records can be decoded by a tf.data service; make them with "
+            "brave_tf_prepare, or take the binding away."
+        )
+
+    @abc.abstractmethod
+    def parse(self, item: Item, seed: tf.Tensor | None = None) -> Clip:
+        """Reads a clip, with what the views of the stream need.
+
+        Args:
+          item: of this stream.
+          seed: (2,) int32; of the choice of a stretch, in kinds of source that do not read all of a long
+            clip. None always reads the same one.
+
+        Raises:
+          tf.errors.InvalidArgumentError: when run, if the clip is damaged.
+        """
+
+    @abc.abstractmethod
+    def describe(self, item: Item) -> Clip:
+        """Returns the labels and the path of a clip, without frames and sound."""
+
+    def name(self, item: Item) -> str:
+        """Names a clip for messages, outside the graph; must not fail for damaged ones."""
+        return self.describe(item).path.numpy().decode(errors="replace")
+
+
+class Source(abc.ABC):
+    """A place with clips.
+
+    Attributes:
+      location: what the user called it.
+      label_names: class names in the order of their index; empty where nobody knows.
+      split_names: of the splits that there are.
+      settings: how clips are read, where bindings decide that.
+    """
+
+    location: str
+    label_names: tuple[str, ...]
+    split_names: tuple[str, ...]
+    settings: Mapping[str, Any] = types.MappingProxyType({})
+
+    @classmethod
+    @abc.abstractmethod
+    def accepts(cls, location: str) -> bool:
+        """Whether there is something of this kind at `location`; cheap."""
+
+    @classmethod
+    @abc.abstractmethod
+    def open(cls, location: str) -> Source:
+        """Returns the source at `location`.
+
+        Raises:
+          UserError: it cannot be used.
+        """
+
+    @abc.abstractmethod
+    def check(self, split: str, views: Mapping[str, View]) -> None:
+        """Makes sure that the views can be made from a split, before any long work starts.
+
+        Raises:
+          UserError: they cannot.
+        """
+
+    @abc.abstractmethod
+    def stream(
+        self, split: str, views: Mapping[str, View], num_pipelines: int = 1, pipeline: int = 0
+    ) -> Stream:
+        """Returns the clips of one input pipeline that have all modalities of the views.
+
+        Pipelines share no clip, and together have all of them.
+
+        Raises:
+          UserError: no such split, or there is no clip for this pipeline.
+        """
+
+    @abc.abstractmethod
+    def labels(self, split: str, view: View) -> np.ndarray:
+        """Returns (clips,) int64, in the order of `Stream.once`; decodes nothing.
+
+        The first label of each clip, -1 for clips without a label or without the modality of the view.
+        """
+
+    @abc.abstractmethod
+    def num_clips(self, split: str) -> int | None:
+        """Returns how many clips a split has, with those that cannot be read; None when nobody counted."""
+
+    @abc.abstractmethod
+    def files(self, split: str) -> list[str]:
+        """Returns the files on which the clips of a split depend."""
+
+
+def register_source(kind: type[Source]) -> type[Source]:
+    """Makes `open_source` try a kind of source, before those that were registered earlier.
+
+    Raises:
+      TypeError: for what is not a complete subclass of `Source`.
+    """
+    if not (inspect.isclass(kind) and issubclass(kind, Source)) or inspect.isabstract(kind):
+        raise TypeError(
+            f"register_source was given {kind!r}: expected a subclass of Source that defines all its "
+            "abstract methods."
+        )
+    if kind not in _KINDS:
+        _KINDS.insert(0, kind)
+    return kind
+
+
+def registered_sources() -> tuple[type[Source], ...]:
+    """Returns the kinds of sources, the latest first."""
+    return tuple(_KINDS)

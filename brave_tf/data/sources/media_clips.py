@@ -1,0 +1,248 @@
+"""Reads clips of media files inside a tf.data pipeline."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Callable, NamedTuple
+
+import av
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data import tfio
+from brave_tf.data.preparation import video_decoding
+from brave_tf.data.preparation.clip_list import Clip as MediaClip
+from brave_tf.data.preparation.media import MediaError, MediaFile
+from brave_tf.data.record_reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE, Clip
+from brave_tf.data.record_stream import epoch_seeds
+from brave_tf.data.sources.base import Stream
+from brave_tf.data.sources.media_facts import Facts, constant_stamps
+
+_SOUND_DECODERS = {"wav": tfio.decode_wav, "mp3": tfio.decode_mp3}
+
+
+class Decoding(NamedTuple):
+    """How clips are read.
+
+    Attributes:
+      fps: frames per second.
+      min_side: pixels of the shorter side; None keeps it.
+      max_seconds: how much is read of a longer clip.
+      with_frames: whether frames are read.
+      sample_rate: samples per second; None when no sound is read.
+      sound_in_graph: whether tensorflow-io decodes the sound that it can.
+      video_in_graph: whether tensorflow-io decodes the video that it can.
+    """
+
+    fps: float
+    min_side: int | None
+    max_seconds: float
+    with_frames: bool
+    sample_rate: int | None
+    sound_in_graph: bool
+    video_in_graph: bool
+
+
+class MediaClips(Stream):
+    """The clips of one input pipeline; an item is () int64, the number of a clip in its split.
+
+    Args:
+      clips: of the split.
+      facts: what is known of the file of each.
+      label_names: in the order of their index.
+      decoding: how they are read.
+      numbers: of the clips that are this pipeline's.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[MediaClip],
+        facts: Sequence[Facts],
+        label_names: Sequence[str],
+        decoding: Decoding,
+        numbers: Sequence[int],
+    ):
+        self._clips, self._facts, self._decoding = clips, facts, decoding
+        self._numbers = np.array(numbers, np.int64)
+        index = {name: number for number, name in enumerate(label_names)}
+        self._labels = [[index[label] for label in clip.labels] for clip in clips]
+        self._starts = np.array([clip.start for clip in clips])
+        self._ends = np.array([math.inf if clip.end is None else clip.end for clip in clips])
+        file_ends = [math.inf if fact.seconds is None else fact.seconds for fact in facts]
+        self._seconds = np.minimum(self._ends, file_ends) - self._starts
+        self._is_file = np.isinf(self._ends) & (self._starts == 0)
+        self._is_file &= self._seconds <= decoding.max_seconds
+
+    def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
+        _, _, clip_seed = epoch_seeds(seed, tf.constant(0, tf.int64))
+        return _with_seeds(tf.constant(self._numbers), clip_seed).skip(skip)
+
+    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        del shuffle_buffer  # All clips are shuffled: their numbers take no memory to speak of.
+        first_epoch, rest = divmod(skip, len(self._numbers))
+
+        @tf.autograph.experimental.do_not_convert
+        def epoch(number: tf.Tensor) -> tf.data.Dataset:
+            order_seed, _, clip_seed = epoch_seeds(seed, number)
+            order = tf.random.experimental.stateless_shuffle(self._numbers, order_seed)
+            return _with_seeds(order, clip_seed)
+
+        return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch).skip(rest)
+
+    def describe(self, item: tf.Tensor) -> Clip:
+        lengths = [len(labels) for labels in self._labels]
+        ends = tf.constant(np.cumsum([0, *lengths]), tf.int64)
+        labels = tf.constant([label for labels in self._labels for label in labels], tf.int64)
+        return Clip(
+            images=tf.zeros((0,), tf.string),
+            flow=tf.zeros((0,), tf.string),
+            audio=tf.zeros((0,), tf.float32),
+            frame_rate=tf.constant(self._decoding.fps, tf.float64),
+            sample_rate=tf.constant(self._decoding.sample_rate or DEFAULT_SAMPLE_RATE, tf.float64),
+            flow_bound=tf.constant(DEFAULT_FLOW_BOUND, tf.float32),
+            labels=labels[ends[item] : ends[item + 1]],
+            path=tf.gather([_encode(clip.path) for clip in self._clips], item),
+        )
+
+    def parse(self, item: tf.Tensor, seed: tf.Tensor | None = None) -> Clip:
+        clip = self.describe(item)
+        start, end = self._stretch(item, seed)
+        if self._decoding.with_frames:
+            clip = clip._replace(images=self._frames(item, start, end))
+            count = tf.cast(tf.shape(clip.images)[0], tf.float64)
+            end = start + count / self._decoding.fps
+        else:
+            end = tf.minimum(end, self._end_of_frames(item, start))
+        if self._decoding.sample_rate is not None:
+            clip = clip._replace(audio=self._sound(item, start, end))
+        return clip
+
+    def _stretch(self, item: tf.Tensor, seed: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns start and end of what is read of a clip, () float64 seconds; inf is the end of the file."""
+        longest, fps = self._decoding.max_seconds, self._decoding.fps
+        start, seconds = tf.gather(self._starts, item), tf.gather(self._seconds, item)
+        place = tf.constant(0.5, tf.float64)
+        if seed is not None:
+            # Not one of the seeds that the views get.
+            seed = tf.random.experimental.stateless_fold_in(seed, 0)
+            place = tf.random.stateless_uniform((), seed, dtype=tf.float64)
+        spare = tf.where(tf.math.is_finite(seconds), tf.maximum(seconds - longest, 0.0), 0.0)
+        begin = start + tf.floor(place * spare * fps) / fps
+        end = tf.where(seconds > longest, begin + longest, tf.gather(self._ends, item))
+        return begin, end
+
+    def _end_of_frames(self, item: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        """Returns up to where sound is read where frames are not, so that it lasts as long as they would."""
+        last = [
+            _last_moment(fact) if fact.has_video and fact.seconds is not None else math.inf
+            for fact in self._facts
+        ]
+        fps = self._decoding.fps
+        return start + tf.math.ceil((tf.gather(np.array(last), item) - start) * fps) / fps
+
+    def _frames(self, item: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        def by_pyav() -> tf.Tensor:
+            frames = tf.numpy_function(self._read_frames, [item, start, end], tf.uint8)
+            return tf.ensure_shape(frames, (None, None, None, 3))
+
+        if not self._decoding.video_in_graph:
+            return by_pyav()
+
+        def at_rate(frames: tf.Tensor) -> tf.Tensor:
+            frames = tf.numpy_function(self._at_rate, [item, frames], tf.uint8)
+            return tf.ensure_shape(frames, (None, None, None, 3))
+
+        def in_graph() -> tf.Tensor:
+            frames = tfio.decode_video(tf.io.read_file(self._file(item)))
+            # A picture that was passed over would shift those after it.
+            counts = tf.constant([fact.num_frames for fact in self._facts])
+            complete = tf.shape(frames)[0] == counts[item]
+            return tf.cond(complete, lambda: at_rate(frames), by_pyav)
+
+        simple = self._is_file & np.array([fact.frame_rate > 0 for fact in self._facts])
+        return tf.cond(tf.gather(simple, item), in_graph, by_pyav)
+
+    def _sound(self, item: tf.Tensor, start: tf.Tensor, end: tf.Tensor) -> tf.Tensor:
+        def by_pyav() -> tf.Tensor:
+            sound = tf.numpy_function(self._read_sound, [item, start, end], tf.float32)
+            return tf.ensure_shape(sound, (None,))
+
+        kinds = [
+            fact.sound if is_file and fact.sample_rate == self._decoding.sample_rate else ""
+            for fact, is_file in zip(self._facts, self._is_file)
+        ]
+        present = sorted(set(kinds) - {""}) if self._decoding.sound_in_graph else []
+        branches = [by_pyav, *(self._sound_in_graph(kind, item) for kind in present)]
+        chosen = [present.index(kind) + 1 if kind in present else 0 for kind in kinds]
+        return tf.switch_case(tf.gather(chosen, item), branches)
+
+    def _sound_in_graph(self, kind: str, item: tf.Tensor) -> Callable[[], tf.Tensor]:
+        return lambda: _SOUND_DECODERS[kind](tf.io.read_file(self._file(item)))
+
+    def _file(self, item: tf.Tensor) -> tf.Tensor:
+        return tf.gather([_encode(clip.file) for clip in self._clips], item)
+
+    def _read_frames(self, item: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        # Clips are decoded side by side already.
+        cv2.setNumThreads(1)
+        with self._open(item) as media:
+            frames = media.frames(
+                float(start), _or_none(end), self._decoding.fps, self._decoding.min_side
+            )
+            return np.stack([cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in frames])
+
+    def _read_sound(self, item: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        with self._open(item) as media:
+            end = _or_none(end)
+            pad = media.has_video and end is not None
+            sound = media.samples(float(start), end, self._decoding.sample_rate, pad)
+        if sound is None:
+            raise ValueError(f"no sound at {start:g} s or later")
+        return sound
+
+    @contextlib.contextmanager
+    def _open(self, item: np.ndarray) -> Iterator[MediaFile]:
+        """Opens a clip's file; errors become those that TensorFlow turns into InvalidArgumentError."""
+        try:
+            with MediaFile(self._clips[int(item)].file) as media:
+                yield media
+        except (MediaError, av.FFmpegError, OSError) as error:
+            raise ValueError(str(error)) from None
+
+    def _at_rate(self, item: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Chooses and resizes frames of a constant rate: what `video_decoding` does with times."""
+        cv2.setNumThreads(1)
+        fact, fps = self._facts[int(item)], self._decoding.fps
+        times = np.arange(math.ceil(_last_moment(fact) * fps)) / fps
+        shown = constant_stamps(len(frames), fact.frame_rate, fact.tick) * fact.tick
+        shown -= video_decoding.slack(fact.tick)
+        used, places = np.unique(np.searchsorted(shown, times, "right") - 1, return_inverse=True)
+        height, width = frames.shape[1:3]
+        size = video_decoding.resized(width, height, self._decoding.min_side)
+        if size == (width, height):
+            return frames[used[places]]
+        return np.stack([video_decoding.resize(frames[index], size) for index in used])[places]
+
+
+def _last_moment(fact: Facts) -> float:
+    """Returns the seconds before which a frame can be shown, as in `video_decoding.pick`."""
+    return fact.seconds - video_decoding.slack(fact.tick)
+
+
+def _with_seeds(numbers: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+    @tf.autograph.experimental.do_not_convert
+    def add_seed(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return number, tf.random.experimental.stateless_fold_in(seed, number)
+
+    return tf.data.Dataset.from_tensor_slices(numbers).map(add_seed)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _or_none(seconds: np.ndarray) -> float | None:
+    return float(seconds) if np.isfinite(seconds) else None

@@ -1,0 +1,96 @@
+"""The source that is a folder of clip records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
+from brave_tf.data.record_stream import Record, RecordStream
+from brave_tf.data.sources.base import Source, Stream, register_source
+from brave_tf.data.views.base import View
+from brave_tf.progress import Progress
+
+
+@register_source
+class Records(Source):
+    """Clip records, written by `brave_tf_prepare` or by DMVR; see `DatasetInfo`."""
+
+    def __init__(self, info: DatasetInfo):
+        self.location = info.data_dir
+        self.label_names = info.labels
+        self.split_names = tuple(info.splits)
+        self._info = info
+
+    @classmethod
+    def accepts(cls, location: str) -> bool:
+        names = ("dataset.json", "*.tfrecord*")
+        return any(tf.io.gfile.glob(os.path.join(location, name)) for name in names)
+
+    @classmethod
+    def open(cls, location: str) -> Records:
+        return cls(DatasetInfo.load(location))
+
+    def check(self, split: str, views: Mapping[str, View]) -> None:
+        self._info.check(split, views)
+
+    def stream(
+        self, split: str, views: Mapping[str, View], num_pipelines: int = 1, pipeline: int = 0
+    ) -> RecordClips:
+        return RecordClips(RecordStream.open(self._info, split, views, num_pipelines, pipeline))
+
+    def labels(self, split: str, view: View) -> np.ndarray:
+        chosen = self._info.split(split)
+        wanted = self._info.stored_fields(view)
+
+        def label(record: tf.Tensor) -> tf.Tensor:
+            usable = has_fields(record, wanted)
+            return tf.where(usable, parse_clip(record, ()).label, tf.constant(-1, tf.int64))
+
+        files = self.files(split)
+        records = tf.data.TFRecordDataset(files, compression_of(files[0]))
+        records = records.map(label, tf.data.AUTOTUNE).ignore_errors(log_warning=True)
+        labels = []
+        with Progress(chosen.clips, f"labels of {split}") as progress:
+            for value in records.as_numpy_iterator():
+                labels.append(value)
+                progress.add()
+        return np.array(labels, np.int64)
+
+    def num_clips(self, split: str) -> int | None:
+        return self._info.split(split).clips
+
+    def files(self, split: str) -> list[str]:
+        return [shard.path for shard in self._info.split(split).shards]
+
+
+class RecordClips(Stream):
+    """The records of one input pipeline; an item is a `Record`."""
+
+    def __init__(self, stream: RecordStream):
+        self._stream = stream
+
+    def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
+        return self._stream.once(seed, skip)
+
+    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        return self._stream.endless(seed, shuffle_buffer, skip)
+
+    def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        return self._stream.by_shard(seed, shuffle_buffer, skip)
+
+    def parse(self, item: Record, seed: tf.Tensor | None = None) -> Clip:
+        del seed  # A record is read whole.
+        present = tf.debugging.Assert(item.serialized != b"", ["the shard is damaged or cut short"])
+        with tf.control_dependencies([present] if present is not None else []):
+            return parse_clip(tf.identity(item.serialized), self._stream.fields)
+
+    def describe(self, item: Record) -> Clip:
+        return parse_clip(item.serialized, ())
+
+    def name(self, item: Record) -> str:
+        return self._stream.name(item)
