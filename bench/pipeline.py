@@ -1,0 +1,187 @@
+"""Input pipeline: clips per second, and as a share of plain JPEG decoding.
+
+On rendered clips of 10 s, 320x240 pixels, 37 KB a frame and 48 kHz sound, or on --data=DIR. The limit is
+`tf.io.decode_jpeg` of whole frames of these very clips, as many at the same time as the pipeline makes
+clips. Each row's share is the frames per second that its views show over the limit of the same turn.
+
+Rows: `plain` decode, resize and scale whole frames, without a random crop or augmentations; the others do
+the work of BraVe's views: narrow 16 frames of 224 pixels, cropped, flipped, recoloured, grayed and blurred,
+with 10.24 s of sound as a log-mel spectrogram (V/A) or with 64 frames of 112 pixels under random
+convolutions (V/V).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, Callable
+
+import numpy as np
+import tensorflow as tf
+
+from bench import clips, timing
+from brave_tf.data import record_fields
+from brave_tf.data.augment.gaussian_blur import gaussian_blur
+from brave_tf.data.augment.random_color import METHODS, random_color
+from brave_tf.data.augment.random_convolution import random_convolution
+from brave_tf.data.augment.random_flip import random_flip
+from brave_tf.data.augment.random_gray import random_gray
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.record_stream import CORES
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.base import View
+from brave_tf.data.views.rgb import RgbView
+
+_LIMIT = "decode limit"
+_WARM_UP = 2  # Batches.
+_LIMIT_CLIPS = 4  # Clips whose frames the limit decodes.
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags."""
+    parser.add_argument("--data", help="a folder of records with rgb and 48 kHz sound")
+    parser.add_argument("--split", help="its split; the first one by default")
+    parser.add_argument("--clips", type=int, default=24, help="clips to render without --data")
+    parser.add_argument("--batch_size", type=int, default=4)
+    parser.add_argument("--batches", type=int, default=16, help="batches of one measurement")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=CORES, help="clips made at the same time")
+    parser.add_argument("--shuffle_buffer", type=int, default=8)
+    parser.add_argument("--color", choices=list(METHODS), default="exact")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures the limit and every pipeline in turn."""
+    with contextlib.ExitStack() as stack:
+        data_dir = args.data
+        if not data_dir:
+            data_dir = stack.enter_context(tempfile.TemporaryDirectory())
+            clips.write_clips(pathlib.Path(data_dir), args.clips)
+        info = DatasetInfo.load(data_dir)
+        split = args.split or next(iter(info.splits))
+        return _measure(args, info, split)
+
+
+def _measure(args: argparse.Namespace, info: DatasetInfo, split: str) -> dict[str, Any]:
+    view_sets = _view_sets(args.color)
+    jpegs = _jpegs(info, split)
+    functions = {_LIMIT: functools.partial(_decoding, jpegs, args.threads)}
+    for name, views in view_sets.items():
+        dataset = clip_dataset(
+            info.data_dir,
+            split,
+            views,
+            args.batch_size,
+            training=True,
+            shuffle_buffer=args.shuffle_buffer,
+            num_parallel=args.threads,
+        )
+        functions[name] = functools.partial(_batches, dataset, args.batches)
+    times = timing.measure(functions, args.repeats)
+    rows = [_limit_row(times[_LIMIT], len(jpegs))]
+    for name, views in view_sets.items():
+        rows.append(_row(name, times, args.batches * args.batch_size, _frames(views), len(jpegs)))
+    settings = {**vars(args), "kb_per_frame": float(np.mean([len(j) for j in jpegs]) / 1024)}
+    return {"settings": settings, "rows": rows}
+
+
+def _limit_row(times: timing.Times, frames: int) -> dict[str, Any]:
+    rate = times.rate(frames)
+    return {
+        "pipeline": _LIMIT,
+        "frames_per_s": rate["per_s"],
+        "spread": rate["spread"],
+        "cpu_ms_per_frame": rate["cpu_ms_each"],
+    }
+
+
+def _row(
+    name: str, times: Mapping[str, timing.Times], count: int, frames: int, limit_frames: int
+) -> dict[str, Any]:
+    """Returns the row of a pipeline that made `count` clips with `frames` frames each in every turn.
+
+    'decode_share' is by wall time; 'cpu_share', by CPU seconds, holds on a machine that others load too.
+    """
+    rate, limit = times[name].rate(count), times[_LIMIT].rate(limit_frames)
+    shares = count * frames / limit_frames / timing.ratios(times[name], times[_LIMIT])
+    return {
+        "pipeline": name,
+        "clips_per_s": rate["per_s"],
+        "frames_per_s": rate["per_s"] * frames,
+        "spread": rate["spread"] * frames,
+        "cpu_ms_per_clip": rate["cpu_ms_each"],
+        "decode_share": float(np.median(shares)),
+        "share_spread": timing.spread(shares),
+        "cpu_share": frames * limit["cpu_ms_each"] / rate["cpu_ms_each"],
+    }
+
+
+def _view_sets(color: str) -> dict[str, dict[str, View]]:
+    narrow = RgbView(
+        augmentations=(
+            random_flip,
+            functools.partial(random_color, method=color),
+            random_gray,
+            gaussian_blur,
+        )
+    )
+    broad = RgbView(
+        num_frames=64,
+        frame_step=4,
+        size=112,
+        augmentations=(random_flip, random_convolution),
+        sync=False,
+    )
+    plain = {"min_area": 1.0, "augmentations": ()}
+    narrow_plain, broad_plain = (dataclasses.replace(view, **plain) for view in (narrow, broad))
+    return {
+        "V plain": {"narrow": narrow_plain},
+        "V/A plain": {"narrow": narrow_plain, "broad_audio": AudioView()},
+        "V/V plain": {"narrow": narrow_plain, "broad_video": broad_plain},
+        "V/A": {"narrow": narrow, "broad_audio": AudioView()},
+        "V/V": {"narrow": narrow, "broad_video": broad},
+    }
+
+
+def _frames(views: Mapping[str, View]) -> int:
+    return sum(view.num_frames for view in views.values() if view.modality == "rgb")
+
+
+def _jpegs(info: DatasetInfo, split: str) -> list[bytes]:
+    paths = [shard.path for shard in info.split(split).shards]
+    records = tf.data.TFRecordDataset(paths).take(_LIMIT_CLIPS)
+    parsed = [parse_clip(record, (record_fields.IMAGE,)).images.numpy() for record in records]
+    return [jpeg for images in parsed for jpeg in images]
+
+
+def _decoding(jpegs: list[bytes], threads: int) -> Callable[[], None]:
+    """Prepares decoding all frames once, `threads` at a time."""
+    encoded = tf.data.Dataset.from_tensor_slices(jpegs)
+    # Only the size leaves the pipeline: no batch is put together.
+    decoded = encoded.map(lambda jpeg: tf.shape(tf.io.decode_jpeg(jpeg)), threads)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return _all(iter(decoded.with_options(options)), len(jpegs))
+
+
+def _batches(dataset: tf.data.Dataset, number: int) -> Callable[[], None]:
+    """Starts an iterator, and prepares taking `number` batches from it."""
+    iterator = iter(dataset)
+    for _ in range(_WARM_UP):
+        next(iterator)
+    return _all(iterator, number)
+
+
+def _all(iterator: Iterator, number: int) -> Callable[[], None]:
+    def take() -> None:
+        for _ in range(number):
+            next(iterator)
+
+    return take
