@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import gin
 import numpy as np
@@ -20,7 +21,7 @@ class LogMel:
 
     The defaults are the preset of the released BraVe code: at 48 kHz a Hann window of 320 samples (6.7 ms)
     every 160 (3.3 ms), 80 mel bands from 80 to 7600 Hz, log(1 + 10000 mel). 16 of its bands lie between two
-    frequencies of so short an FFT and are always 0, see `empty_bands`; a longer `frame_length` fills them.
+    frequencies of so short an FFT and are always 0, see `empty_bands`; `log_mel_preset` has another.
 
     Attributes:
       sample_rate: of the PCM, Hz.
@@ -98,18 +99,52 @@ class LogMel:
         Returns:
           (..., ceil(samples / frame_step), mel_bins) float32.
         """
-        spectrum = tf.abs(
-            tf.signal.stft(
-                pcm,
-                self.frame_length,
-                self.frame_step,
-                self.fft_length or self.frame_length,
-                window_fn=tf.signal.hann_window,
-                pad_end=True,
-            )
+        spectrum = tf.signal.stft(
+            pcm,
+            self.frame_length,
+            self.frame_step,
+            self.fft_length or self.frame_length,
+            window_fn=tf.signal.hann_window,
+            pad_end=True,
         )
-        mel = tf.tensordot(spectrum, self.matrix(), 1)
+        matrix = self.matrix()
+        # Most of the frequencies are above the bands: their magnitudes are not needed.
+        used = np.flatnonzero(matrix.any(axis=1)).max(initial=0) + 1
+        mel = tf.tensordot(tf.abs(spectrum[..., :used]), matrix[:used], 1)
         return tf.math.log(self.log_offset + self.log_scale * mel)
+
+
+@gin.configurable
+def log_mel_preset(name: str = "released", sample_rate: int = 48_000, mel_bins: int = 80) -> LogMel:
+    """Returns a spectrogram by name.
+
+    'released' is that of the released BraVe code, the defaults of `LogMel`. '25ms' has the windows that are
+    usual in speech and sound recognition, 25 ms every 10 ms (1024 frames for 10.24 s), padded to an FFT so
+    fine that no band is empty (with up to 128 bands, at 8 kHz or more); bands and logarithm are the same.
+
+    Args:
+      name: 'released' or '25ms'.
+      sample_rate: of the PCM, Hz.
+      mel_bins: number of mel bands.
+
+    Raises:
+      UserError: there is no such preset, or a number cannot be used.
+    """
+    if sample_rate <= 0:
+        raise UserError(f"log_mel_preset.sample_rate = {sample_rate}: expected Hz above 0.")
+    common = {"sample_rate": sample_rate, "mel_bins": mel_bins}
+    if name == "released":
+        return LogMel(**common)
+    if name != "25ms":
+        raise UserError(f"log_mel_preset.name = {name!r}: expected 'released' or '25ms'.")
+    frame_length = round(0.025 * sample_rate)
+    return LogMel(
+        frame_length=frame_length,
+        frame_step=round(0.010 * sample_rate),
+        fft_length=2 ** (1 + math.ceil(math.log2(frame_length))),
+        upper_hz=min(7600.0, sample_rate / 2),
+        **common,
+    )
 
 
 @functools.cache
@@ -128,8 +163,8 @@ def _warn_of_empty_bands(config: LogMel) -> None:
     if empty:
         logging.warning(
             "%d of the %d mel bands are always empty: %s. At %d Hz an FFT of %d samples has a frequency "
-            "every %.0f Hz, too few for bands this narrow. A longer LogMel.frame_length or fewer "
-            "LogMel.mel_bins fills them.",
+            "every %.0f Hz, too few for bands this narrow. A longer LogMel.frame_length, fewer "
+            "LogMel.mel_bins or log_mel_preset.name = '25ms' fills them.",
             len(empty),
             config.mel_bins,
             empty,

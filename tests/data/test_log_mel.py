@@ -7,7 +7,7 @@ import reference
 import tensorflow as tf
 
 from brave_tf.data import log_mel
-from brave_tf.data.log_mel import LogMel
+from brave_tf.data.log_mel import LogMel, log_mel_preset
 from brave_tf.errors import UserError
 
 
@@ -69,6 +69,8 @@ def test_matches_the_reference(golden_dir):
     assert checked == 8
     np.testing.assert_array_equal(LogMel()(tf.zeros(800)), arrays["spectrogram/silence"])
     np.testing.assert_allclose(LogMel().matrix(), arrays["mel_matrix/48000_80"], atol=1e-6)
+    window = tf.signal.hann_window(320)
+    np.testing.assert_allclose(window, arrays["mel_matrix/hann_window_320"], atol=1e-6)
 
 
 def test_released_preset_gives_3072_frames():
@@ -138,3 +140,41 @@ def test_gin_binds_the_fields():
             assert LogMel() == LogMel(mel_bins=17, log_scale=5.0)
     finally:
         gin.clear_config()
+
+
+def test_a_spectrogram_of_empty_bands_alone_is_constant():
+    config = LogMel(mel_bins=2, lower_hz=10.0, upper_hz=20.0)
+    assert config.empty_bands() == [0, 1]
+    np.testing.assert_array_equal(config(tf.ones(1000)), np.zeros((7, 2)))
+
+
+def test_the_released_preset_is_the_default():
+    assert log_mel_preset() == log_mel_preset("released") == LogMel()
+    assert log_mel_preset("released", 16_000, 40) == LogMel(sample_rate=16_000, mel_bins=40)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("mel_bins", [40, 80, 128])
+def test_the_25ms_preset_has_no_empty_band(sample_rate, mel_bins):
+    config = log_mel_preset("25ms", sample_rate, mel_bins)
+    assert config.empty_bands() == []
+    assert config.frame_length == round(0.025 * sample_rate)
+    assert config.frames(10 * sample_rate) in range(1000, 1004)
+
+
+def test_the_25ms_preset_matches_numpy():
+    config = log_mel_preset("25ms", 16_000)
+    pcm = np.random.default_rng(0).normal(size=7001).astype(np.float32) * 0.1
+    np.testing.assert_allclose(config(pcm), numpy_log_mel(pcm, config), atol=2e-3)
+
+
+def test_presets_are_chosen_by_gin():
+    gin.parse_config("broad/log_mel_preset.name = '25ms'\nlog_mel_preset.mel_bins = 64")
+    with gin.config_scope("broad"):
+        assert log_mel_preset() == log_mel_preset("25ms", mel_bins=64)
+
+
+@pytest.mark.parametrize("field, value", [("name", "10ms"), ("sample_rate", 0)])
+def test_presets_refuse_what_they_do_not_know(field, value):
+    with pytest.raises(UserError, match=rf"log_mel_preset\.{field}"):
+        log_mel_preset(**{"name": "25ms", field: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import gin
+import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.augment.base import with_probability
@@ -12,6 +13,9 @@ from brave_tf.errors import UserError
 
 # The standard deviation that is left of a normal distribution truncated at two.
 _TRUNCATED_STDDEV = 0.87962566103423978
+# Pixels that large kernels see as one, and the smallest kernel for which that is faster.
+_BLOCK = 4
+_BLOCKED_SIZE = 5
 
 
 @gin.configurable
@@ -63,5 +67,26 @@ def he_normal(size: int, channels: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def apply_convolution(video: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Convolves (T, H, W, C) frames with a (k, k, C, C) kernel; outside them is 0."""
-    return tf.nn.conv2d(video, kernel, 1, "SAME")
+    """Convolves (T, H, W, C) frames with a (k, k, C, C) kernel, k odd; outside them is 0."""
+    size = kernel.shape[0]
+    frames, height, width, channels = video.shape
+    if size < _BLOCKED_SIZE or width % _BLOCK:
+        return tf.nn.conv2d(video, kernel, 1, "SAME")
+    # Convolutions with few channels are slow: neighbours in a row become channels of one wide pixel.
+    wide = tf.reshape(video, (frames, height, width // _BLOCK, _BLOCK * channels))
+    return tf.reshape(tf.nn.conv2d(wide, _wide_kernel(kernel), 1, "SAME"), video.shape)
+
+
+def _wide_kernel(kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the kernel that does to `_BLOCK` pixels at once what a (k, k, C, C) kernel does to one."""
+    size, channels = kernel.shape[0], kernel.shape[2]
+    radius = size // 2
+    wide_radius = -(-radius // _BLOCK)
+    # Which tap leads from a pixel of the 2 * wide_radius + 1 wide ones to a pixel of the middle one.
+    sources = np.arange(-wide_radius * _BLOCK, (wide_radius + 1) * _BLOCK)
+    taps = sources[:, np.newaxis] - np.arange(_BLOCK) + radius
+    used = ((taps >= 0) & (taps < size)).astype(np.float32)
+    taps = tf.gather(kernel, np.clip(taps, 0, size - 1), axis=1) * used[..., np.newaxis, np.newaxis]
+    taps = tf.transpose(taps, (0, 1, 3, 2, 4))  # k, source, C, target, C
+    side = _BLOCK * channels
+    return tf.reshape(taps, (size, 2 * wide_radius + 1, side, side))

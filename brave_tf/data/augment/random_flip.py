@@ -22,7 +22,9 @@ def random_flip(video: tf.Tensor, seed: tf.Tensor, probability: float = 0.5) -> 
 
 def flip(video: tf.Tensor) -> tf.Tensor:
     """Mirrors (T, H, W, C) frames left to right, and the direction of flow with them."""
-    mirrored = tf.reverse(video, axis=[2])
+    # Three dimensions have a reversal that is several times faster than that of four.
+    rows = tf.reshape(video, (-1, *video.shape[2:]))
+    mirrored = tf.reshape(tf.reverse(rows, axis=[1]), tf.shape(video))
     if video.shape[-1] == 2:
         return mirrored * tf.constant([-1.0, 1.0], video.dtype)
     return mirrored

@@ -6,6 +6,9 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data.augment.base import require_rgb, with_probability
+from brave_tf.data.augment.color_matrix import apply_matrix
+
+_LUMA = (0.2989, 0.5870, 0.1140)  # The digits of `tf.image.rgb_to_grayscale`.
 
 
 @gin.configurable
@@ -23,4 +26,4 @@ def random_gray(video: tf.Tensor, seed: tf.Tensor, probability: float = 0.2) -> 
 
 def gray(video: tf.Tensor) -> tf.Tensor:
     """Returns the luma (ITU-R BT.601) of (T, H, W, 3) frames in all three channels."""
-    return tf.repeat(tf.image.rgb_to_grayscale(video), 3, axis=-1)
+    return apply_matrix(video, tf.constant([[weight] * 3 for weight in _LUMA]))

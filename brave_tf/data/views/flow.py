@@ -38,12 +38,12 @@ class FlowView(VideoView):
     modality: ClassVar[str] = "flow"
     augmentations: tuple[Augmentation, ...] = (random_flip,)
     num_frames: int = 64
-    frame_step: int = 4
+    frame_step: float = 4
     size: int = 112
     bound: float = 20.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __post_init__(self, seconds: float | None) -> None:
+        super().__post_init__(seconds)
         self._require("bound", self.bound > 0, "pixels above 0")
 
     @property

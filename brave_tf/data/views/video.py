@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 
 import tensorflow as tf
 
 from brave_tf.data import frames, sampling
 from brave_tf.data.record_reader import Clip
 from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,7 @@ class VideoView(View):
 
     Attributes:
       num_frames: length of the window.
-      frame_step: distance of its frames, in frames at `frame_rate`.
+      frame_step: distance of its frames, in frames at `frame_rate`; not always a whole number.
       frame_rate: frames per second that the window is described in; records of other rates are read by time.
       size: height and width of the result in pixels.
       resize: shorter side of the frames in `crops`; None: 8/7 of `size`, 256 for 224.
@@ -31,10 +33,12 @@ class VideoView(View):
       max_area: highest area of it. With both 1 the whole frame is taken.
       min_aspect: lowest width / height of it.
       max_aspect: highest width / height of it.
+      seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
+        is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
     """
 
     num_frames: int = 16
-    frame_step: int = 2
+    frame_step: float = 2
     frame_rate: float = 25.0
     size: int = 224
     resize: int | None = None
@@ -42,13 +46,17 @@ class VideoView(View):
     max_area: float = 1.0
     min_aspect: float = 0.5
     max_aspect: float = 2.0
+    seconds: dataclasses.InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, seconds: float | None) -> None:
         super().__post_init__()
-        for field in ("num_frames", "frame_step", "size"):
+        for field in ("num_frames", "size"):
             value = getattr(self, field)
             self._require(field, isinstance(value, int) and value > 0, "a whole number above 0")
         self._require("frame_rate", self.frame_rate > 0, "frames per second above 0")
+        if seconds is not None:
+            object.__setattr__(self, "frame_step", self._step(seconds))
+        self._require("frame_step", self.frame_step > 0, "frames above 0")
         self._require(
             "resize",
             self.resize is None or self.resize >= self.size,
@@ -92,7 +100,7 @@ class VideoView(View):
         return (self.num_frames, self.size, self.size, self.channels)
 
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
-        count = tf.size(self._jpegs(clip))
+        count = frames.num_frames(self._jpegs(clip))
         first = sampling.random_start(count, self._window(clip), seed, loop=loop)
         return tf.cast(first, tf.float64) / clip.frame_rate
 
@@ -104,7 +112,7 @@ class VideoView(View):
             self.frame_step,
             self.frame_rate,
             clip.frame_rate,
-            tf.size(self._jpegs(clip)),
+            frames.num_frames(self._jpegs(clip)),
         )
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -141,6 +149,13 @@ class VideoView(View):
         ]
         return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
 
+    def _step(self, seconds: float) -> float:
+        if not seconds > 0:
+            name = type(self).__name__
+            raise UserError(f"{name}.seconds = {seconds!r}: expected None or seconds above 0.")
+        step = seconds * self.frame_rate / self.num_frames
+        return round(step) if math.isclose(step, round(step)) else step
+
     def _window(self, clip: Clip) -> tf.Tensor:
         return sampling.window_length(
             self.num_frames, self.frame_step, self.frame_rate, clip.frame_rate
@@ -152,7 +167,7 @@ class VideoView(View):
     def _crop_frames(self, clip: Clip, temporal: int) -> tf.Tensor:
         """Returns the frames of the test windows, (temporal, num_frames) int32."""
         window = self._window(clip)
-        length = sampling.extended_length(tf.size(self._jpegs(clip)), window)
+        length = sampling.extended_length(frames.num_frames(self._jpegs(clip)), window)
         starts = tf.cast(sampling.linear_starts(length, window, temporal), tf.float64)
         return tf.stack(
             [self.frame_indices(clip, start / clip.frame_rate) for start in tf.unstack(starts)]

@@ -47,3 +47,10 @@ def test_kernel_is_a_tenth_of_the_width_and_sigma_is_drawn_once():
 def test_small_frames_are_left_alone():
     video = tf.random.stateless_uniform((1, 16, 16, 3), (1, 2))
     np.testing.assert_array_equal(gaussian_blur(video, (1, 2)), video)
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.4, 0.9, 2.0, 7.0])
+def test_taps_that_are_left_out_are_not_missed(sigma):
+    video = np.random.default_rng(0).random((3, 31, 33, 3), np.float32)
+    got = apply_blur(tf.constant(video), sigma, 23)
+    np.testing.assert_allclose(got, numpy_blur(video, sigma, 23), atol=2e-6)

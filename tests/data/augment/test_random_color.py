@@ -5,7 +5,13 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.data.augment.random_color import adjust_color, random_color
+from brave_tf.data.augment.random_color import (
+    METHODS,
+    adjust_color,
+    adjust_color_by_addons,
+    adjust_color_in_yiq,
+    random_color,
+)
 from brave_tf.errors import UserError
 
 
@@ -62,3 +68,62 @@ def test_is_left_out_sometimes():
 def test_refuses_flow():
     with pytest.raises(UserError, match="random_color"):
         random_color(tf.zeros((1, 2, 2, 2)), (1, 2))
+
+
+def extreme_colors():
+    """All colours of a coarse grid, with grays, black, white and pure colours."""
+    levels = np.linspace(0, 1, 6, dtype=np.float32)
+    return np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, 12, 18, 3)
+
+
+@pytest.mark.parametrize(
+    "amounts", [(0.3, 3.0, 1.5, 0.45), (-0.4, 0.0, 0.2, -0.9), (0.0, 1.0, 1.0, 0.5), (-1, 2, 1, 0)]
+)
+def test_extreme_colors_and_amounts_match_tensorflow(amounts):
+    brightness, saturation, contrast, hue = amounts
+    expected = tf.image.adjust_brightness(extreme_colors(), brightness)
+    expected = tf.image.adjust_saturation(expected, saturation)
+    expected = tf.image.adjust_contrast(expected, contrast)
+    expected = tf.clip_by_value(tf.image.adjust_hue(expected, hue), 0, 1)
+    np.testing.assert_allclose(adjust_color(extreme_colors(), *amounts), expected, atol=1e-5)
+
+
+def numpy_yiq(video, brightness, saturation, contrast, hue):
+    to_yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    mean = (video + brightness).mean(axis=(1, 2), keepdims=True)
+    y, i, q = np.moveaxis((mean + contrast * (video + brightness - mean)) @ to_yiq.T, -1, 0)
+    colors = (i + 1j * q) * saturation * np.exp(-2j * np.pi * hue)
+    yiq = np.stack([y, colors.real, colors.imag], -1)
+    return np.clip(yiq @ np.linalg.inv(to_yiq).T, 0, 1)
+
+
+@pytest.mark.parametrize("adjust", [adjust_color_in_yiq, adjust_color_by_addons])
+@pytest.mark.parametrize("amounts", [(0.1, 1.3, 0.7, 0.15), (-0.05, 0.6, 1.2, -0.2), (0, 1, 1, 0)])
+def test_yiq_matches_an_independent_computation(adjust, amounts):
+    video = np.random.default_rng(0).random((2, 5, 7, 3)).astype(np.float32)
+    amounts = [np.float32(amount) for amount in amounts]
+    np.testing.assert_allclose(adjust(video, *amounts), numpy_yiq(video, *amounts), atol=2e-5)
+
+
+@pytest.mark.parametrize("amounts", [(0.1, 1.1, 0.9, 0.03), (-0.05, 0.9, 1.1, -0.03)])
+def test_yiq_is_near_the_exact_change(amounts):
+    video = np.random.default_rng(0).uniform(0.3, 0.7, (2, 6, 8, 3)).astype(np.float32)
+    exact, near = adjust_color(video, *amounts), adjust_color_in_yiq(video, *amounts)
+    assert np.abs(exact - near).mean() < 0.03 < np.abs(exact - video).mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_works_inside_a_dataset(method):
+    video = tf.random.stateless_uniform((2, 8, 8, 3), (1, 2))
+    seeds = tf.data.Dataset.range(4).map(lambda i: tf.stack([tf.cast(i, tf.int32), 0]))
+
+    def color(seed):
+        return random_color(video, seed, probability=1.0, method=method)
+
+    for seed, got in zip(seeds, seeds.map(color, num_parallel_calls=2)):
+        np.testing.assert_allclose(got, color(seed), atol=1e-5)
+
+
+def test_refuses_an_unknown_method():
+    with pytest.raises(UserError, match=r"random_color\.method = 'hsv'.*exact, yiq, addons"):
+        random_color(tf.zeros((1, 2, 2, 3)), (1, 2), method="hsv")

@@ -61,3 +61,19 @@ def test_works_on_flow():
 def test_refuses_no_kernel():
     with pytest.raises(UserError, match="max_kernel"):
         random_convolution(tf.zeros((1, 8, 8, 3)), (1, 2), max_kernel=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 9, 16, 3), (1, 7, 12, 2), (2, 12, 13, 3), (1, 3, 4, 1)])
+@pytest.mark.parametrize("size", [5, 7, 9, 13])
+def test_apply_convolution_matches_numpy_at_every_width(shape, size):
+    rng = np.random.default_rng(size)
+    video = rng.normal(size=shape).astype(np.float32)
+    kernel = rng.normal(size=(size, size, shape[-1], shape[-1])).astype(np.float32)
+    radius = size // 2
+    padded = np.pad(video, ((0, 0), (radius, radius), (radius, radius), (0, 0)))
+    expected = np.zeros(shape)
+    for y in range(size):
+        for x in range(size):
+            moved = padded[:, y : y + shape[1], x : x + shape[2]]
+            expected += moved @ kernel[y, x]
+    np.testing.assert_allclose(apply_convolution(video, kernel), expected, atol=1e-3)

@@ -28,3 +28,9 @@ def test_a_fifth_of_the_videos_is_gray():
 def test_refuses_flow():
     with pytest.raises(UserError, match="random_gray"):
         random_gray(tf.zeros((1, 2, 2, 2)), (1, 2))
+
+
+def test_odd_sizes_are_gray_too():
+    video = np.random.default_rng(0).random((3, 5, 7, 3), np.float32)
+    luma = video @ np.array([0.2989, 0.587, 0.114])
+    np.testing.assert_allclose(gray(video), np.repeat(luma[..., None], 3, -1), atol=1e-6)

@@ -57,6 +57,19 @@ def test_windows_are_those_of_the_released_sampler(golden_dir):
         np.testing.assert_allclose(wraps, case["broad_audio_wrap_positions"], atol=38 * passes)
 
 
+def test_frames_and_samples_correspond_as_in_the_reference(golden_dir):
+    _, cases = reference.values(golden_dir, "ops")
+    # Where sound and frames last equally long: else the reference stretches time, see above.
+    same = [c for c in cases["synced_indices"] if c["new_length"] == c["old_length"] * 1920]
+    assert len(same) == 4
+    for case in same:
+        first, end, _ = case["result"]
+        clip = clip_of(np.arange(case["new_length"], dtype=np.float32), frames=case["old_length"])
+        view = AudioView(duration=(min(case["end"], case["old_length"]) - case["start"]) / 25)
+        got = view.window(clip, case["start"] / 25).numpy()
+        assert (got[0], got[-1]) == (first, end - 1)
+
+
 def test_sample_is_the_spectrogram_of_the_window():
     pcm = np.random.default_rng(0).normal(size=8000).astype(np.float32)
     view = AudioView(duration=0.5, log_mel=SMALL)
@@ -136,3 +149,16 @@ def test_gin_scopes_reach_the_spectrogram():
         assert AudioView().shape == (768, 80)
     finally:
         gin.clear_config()
+
+
+def test_gin_chooses_a_preset_of_the_spectrogram():
+    gin.parse_config(
+        """
+        import brave_tf.data.log_mel
+        AudioView.log_mel = @broad_audio/log_mel_preset()
+        broad_audio/log_mel_preset.name = '25ms'
+        """
+    )
+    view = AudioView()
+    assert view.shape == (1024, 80)
+    assert view.log_mel.empty_bands() == []

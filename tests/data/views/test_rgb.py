@@ -101,6 +101,36 @@ def test_crops_are_those_of_the_reference(golden_dir, name):
     assert 0.3 < difference.mean() < 0.7
 
 
+@pytest.mark.parametrize("name", ["landscape", "portrait"])
+def test_one_crop_of_the_reference_is_the_first_of_three(golden_dir, name):
+    arrays, cases = reference.values(golden_dir, "ops")
+    case = cases[f"multi_crop/{name}/1"]
+    stream = io.BytesIO(arrays[f"jpeg/{name}/bytes"].tobytes())
+    jpegs = [stream.read(length) for length in arrays[f"jpeg/{name}/lengths"]]
+    size = case["center_crop_size"]
+    view = RgbView(num_frames=case["num_video_frames"], size=size, resize=case["initial_resize"])
+    top_left = view.crops(clip_of(jpegs), case["num_temporal_crops"], spatial=3)[::3]
+    difference = top_left.numpy() * 255 - arrays[f"multi_crop/{name}/1/video_uint8"]
+    assert difference.min() > -1 and difference.max() < 2
+    assert 0.3 < difference.mean() < 0.7
+
+
+@pytest.mark.parametrize("height, width, size", [(37, 53, 15), (51, 33, 24), (20, 20, 31)])
+@pytest.mark.parametrize("gray", [False, True])
+def test_frames_of_every_size_and_gray_ones_give_samples(height, width, size, gray):
+    channels = 1 if gray else 3
+    frames = [RNG.integers(0, 256, (height, width, channels), np.uint8) for _ in range(5)]
+    view = RgbView(num_frames=3, frame_step=1, size=size)
+    clip = clip_of([record_fixtures.jpeg(frame) for frame in frames])
+    for seed in range(4):
+        sample = view.sample(clip, 0.0, (seed, 0)).numpy()
+        assert sample.shape == (3, size, size, 3)
+        assert sample.min() >= 0 and sample.max() <= 1 and sample.std() > 0
+        plain = dataclasses.replace(view, augmentations=()).sample(clip, 0.0, (seed, 0)).numpy()
+        if gray:
+            assert np.abs(plain - plain[..., :1]).max() < 2 / 255
+
+
 def test_crops_of_a_clip_that_is_too_short_repeat_it():
     frames = [np.full((16, 16, 3), 10 * number, np.uint8) for number in range(12)]
     view = RgbView(num_frames=8, frame_step=2, size=16, resize=16)

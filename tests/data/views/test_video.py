@@ -50,6 +50,32 @@ def test_duration_and_shape():
     assert FlowView().duration == pytest.approx(10.24)
 
 
+def test_a_duration_is_another_way_to_say_the_step():
+    assert RgbView(seconds=1.28) == RELEASED_NARROW
+    assert hash(RgbView(seconds=1.28)) == hash(RELEASED_NARROW)
+    assert RgbView(num_frames=64, size=112, seconds=10.24) == RELEASED_BROAD
+    assert FlowView(seconds=10.24) == FlowView()
+    assert RgbView(seconds=1.3).duration == pytest.approx(1.3)
+
+
+def test_a_duration_with_a_step_between_frames_chooses_by_time():
+    view = RgbView(num_frames=16, seconds=1.3)
+    expected = [int(0.4 * 25 + i * 1.3 * 25 / 16 + 1e-4) for i in range(16)]
+    np.testing.assert_array_equal(view.frame_indices(clip_of(250), 0.4), expected)
+
+
+def test_more_frames_of_a_view_with_a_duration_keep_its_step():
+    view = dataclasses.replace(RgbView(seconds=2.56), num_frames=32)
+    assert (view.frame_step, view.duration) == (4, pytest.approx(5.12))
+
+
+def test_gin_binds_the_duration():
+    gin.parse_config("broad/RgbView.seconds = 2.56\nFlowView.seconds = 5.12")
+    with gin.config_scope("broad"):
+        assert RgbView().frame_step == 4
+    assert FlowView().frame_step == 2
+
+
 @pytest.mark.parametrize("view", [RgbView(), FlowView()])
 def test_replace_keeps_the_class(view):
     changed = dataclasses.replace(view, num_frames=3, augmentations=())
@@ -88,6 +114,8 @@ def test_gin_binds_fields_by_scope_and_replace_does_not_bind_again():
     [
         ("num_frames", 0),
         ("frame_step", -1),
+        ("seconds", 0.0),
+        ("seconds", -1.28),
         ("size", 22.5),
         ("frame_rate", 0.0),
         ("resize", 100),
