@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import Callable
 
 from absl import app, flags, logging
@@ -12,24 +13,29 @@ from brave_tf import errors
 UNUSABLE_INPUT = 2
 
 
-def run(main: Callable[[list[str]], int | None]) -> None:
+def run(main: Callable[[list[str]], int | None], description: str = "") -> None:
     """Runs the `main` of a console command under absl.
 
-    `--help` prints the docstring and the flags of the module of `main`, and exits with 0. A UserError
-    or a wrong flag becomes a message on stderr and exit code 2.
+    `--help` prints a description (the docstring of the module of `main` if none is given) and the flags
+    of that module and of the script that was started, and exits with 0. A UserError or a wrong flag
+    becomes a message on stderr and exit code 2.
     """
     module = sys.modules[main.__module__]
+    modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        print(f"{module.__doc__.strip()}\n\nFlags:{flags.FLAGS.module_help(module)}")
+        explained = "".join(map(flags.FLAGS.module_help, modules))
+        print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}")
         sys.exit(0)
-    app.run(lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, module))
+    app.run(
+        lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, modules)
+    )
 
 
-def _parse_flags(args: list[str], module: object) -> list[str]:
+def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
     try:
         return flags.FLAGS(args, known_only=False)
     except flags.Error as error:
-        known = [flag.name for flag in flags.FLAGS.get_flags_for_module(module)]
+        known = [flag.name for each in modules for flag in flags.FLAGS.get_flags_for_module(each)]
         print(f"error: {error} The flags are --{', --'.join(known)}; see --help.", file=sys.stderr)
         sys.exit(UNUSABLE_INPUT)
 

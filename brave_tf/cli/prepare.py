@@ -3,36 +3,50 @@
     brave_tf_prepare --input=videos --output=records --flow=dis
 
 leaves TFRecord shards, labels.txt, failures.csv and dataset.json in the output. Interrupted and run
-again with the same flags, it goes on where it was.
+again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1 nothing could be
+prepared, 2 unusable arguments, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import signal
 import sys
+from typing import Callable
 
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.errors import UserError
+from brave_tf.data.preparation import clip_counts, clip_list
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.errors import UserError, nearest
 
 # Workers import this module as the main one: it must stay quick to import.
 
+RUNNERS = ("local", "beam")
+INTERRUPTED = 130
+ClipReader = Callable[[str], "list[Clip]"]
 
-def define_flags() -> None:
-    """Defines the flags of the command."""
+
+def define_flags(own_input: bool = False) -> None:
+    """Defines the flags of the command.
+
+    Args:
+      own_input: Leave out the flags that describe a folder of any files, or a CSV.
+    """
     from brave_tf.data.preparation.settings import Settings
 
     default = Settings()
-    flags.DEFINE_string(
-        "input",
-        None,
-        "A folder with media files, one sub-folder per class (below train/, val/, test/ if there are "
-        "splits), or a CSV with a column path and optionally label, split, start and end in seconds.",
-    )
+    if own_input:
+        flags.DEFINE_string("input", None, "The folder with the files of the data set.")
+    else:
+        _define_input_flags()
     flags.DEFINE_string("output", None, "Folder for the records.")
+    flags.DEFINE_bool(
+        "list", False, "Only count the clips and the files that are missing; prepare nothing."
+    )
     flags.DEFINE_float("fps", default.fps, "Frames per second of the records.")
     flags.DEFINE_integer("min_side", default.min_side, "Pixels of the short side of the frames.")
     flags.DEFINE_string(
@@ -47,48 +61,70 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "num_shards", default.num_shards, "Shards per split; 0 makes shards of up to 256 clips."
     )
-    flags.DEFINE_float(
-        "test_fraction",
-        default.test_fraction,
-        "Share of the files of each class that goes to a split test.",
-    )
-    flags.DEFINE_string("label_column", default.label_column, "Column of the CSV with the label.")
-    flags.DEFINE_string("split_column", default.split_column, "Column of the CSV with the split.")
-    flags.DEFINE_string(
-        "label_separator",
-        default.label_separator,
-        "Text between several labels of a clip in the CSV; empty: one label each.",
-    )
-    flags.DEFINE_integer("seed", default.seed, "Seed of the order of clips and of test_fraction.")
+    flags.DEFINE_integer("seed", default.seed, "Seed of the order of the clips.")
     flags.DEFINE_integer("workers", 0, "Processes; 0 is one per core.")
     flags.DEFINE_float(
         "timeout", 0.0, "Seconds that a clip may take; 0 is 300, and 7200 with --flow=tvl1."
     )
-
-
-def main(_: list[str]) -> int:
-    """Prepares the clips; returns 0 when there are records, 1 when nothing could be prepared."""
-    from brave_tf.data.preparation.prepare import prepare
-    from brave_tf.data.preparation.settings import Settings
-
-    values = flags.FLAGS
-    for name in ("input", "output"):
-        if not values[name].value:
-            raise UserError(f"--{name} is missing. See brave_tf_prepare --help.")
-    for name in ("workers", "timeout"):
-        if not 0 <= values[name].value < float("inf"):
-            raise UserError(f"--{name}={values[name].value}: expected 0 or more.")
-    settings = Settings(
-        **{field.name: values[field.name].value for field in dataclasses.fields(Settings)}
+    flags.DEFINE_string(
+        "runner",
+        "local",
+        "Where clips are prepared: local (processes of this machine) or beam (an Apache Beam pipeline).",
     )
+    flags.DEFINE_string(
+        "beam_options",
+        "",
+        "Options of the Beam pipeline, such as '--runner=FlinkRunner --flink_master=host:8081'. Its "
+        "workers must see input and output under the same paths. Empty: Beam's local runner.",
+    )
+
+
+def _define_input_flags():
+    flags.DEFINE_string(
+        "input",
+        None,
+        "A folder with media files, one sub-folder per class (below train/, val/, test/ if there are "
+        "splits), or a CSV with a column path and optionally label, split, start and end in seconds.",
+    )
+    flags.DEFINE_float(
+        "test_fraction",
+        0.0,
+        "Share of the files of each class that goes to a split test, chosen by --seed.",
+    )
+    flags.DEFINE_string("label_column", "label", "Column of the CSV with the label.")
+    flags.DEFINE_string("split_column", "split", "Column of the CSV with the split.")
+    flags.DEFINE_string(
+        "label_separator",
+        "",
+        "Text between several labels of a clip in the CSV; empty: one label each.",
+    )
+
+
+def main(read_clips: ClipReader) -> int:
+    """Prepares the clips; returns 0 when there are records, 1 when nothing could be prepared."""
+    values = flags.FLAGS
+    _check_flags(values)
+    settings = _settings(values)
+    clips = read_clips(values.input)
+    if values.list:
+        return _list(clips)
+    for line in clip_counts.missing(clips):
+        print(line, flush=True)
     terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        from brave_tf.data.preparation.prepare import prepare
+
         report = prepare(
-            values.input, values.output, settings, workers=values.workers, timeout=values.timeout
+            clips,
+            values.output,
+            settings,
+            workers=values.workers,
+            timeout=values.timeout,
+            beam_options=shlex.split(values.beam_options) if values.runner == "beam" else None,
         )
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -109,13 +145,57 @@ def main(_: list[str]) -> int:
     return 0
 
 
-def console_main() -> None:
-    """Entry point of the command."""
+def _check_flags(values):
+    for name in ("input", "output")[: 1 if values.list else 2]:
+        if not values[name].value:
+            raise UserError(f"--{name} is missing; see --help.")
+    for name in ("workers", "timeout"):
+        if not 0 <= values[name].value < float("inf"):
+            raise UserError(f"--{name}={values[name].value}: expected 0 or more.")
+    if values.runner not in RUNNERS:
+        raise UserError(
+            f"--runner={values.runner}: expected one of {', '.join(RUNNERS)}."
+            f"{nearest(values.runner, RUNNERS)} Runners of Beam are named in --beam_options."
+        )
+    if values.beam_options and values.runner != "beam":
+        raise UserError("--beam_options is for --runner=beam, which is not given.")
+
+
+def _settings(values):
+    from brave_tf.data.preparation.settings import Settings
+
+    names = [field.name for field in dataclasses.fields(Settings)]
+    return Settings(**{name: values[name].value for name in names})
+
+
+def _read_input(source):
+    values = flags.FLAGS
+    clips = clip_list.read_clips(
+        source, values.label_column, values.split_column, values.label_separator
+    )
+    return clip_list.move_to_test(clips, values.test_fraction, values.seed)
+
+
+def _list(clips):
+    """Prints clips by split and label, and the missing files; returns 1 when there is no file."""
+    for line in clip_counts.lines(clips):
+        print(line)
+    return 0 if any(clip.size is not None for clip in clips) else 1
+
+
+def console_main(read_clips: ClipReader | None = None, description: str = "") -> None:
+    """Entry point of the command, and of the scripts that prepare a known data set.
+
+    Args:
+      read_clips: Lists the clips of the folder that --input names, raising UserError where that is not
+        the data set; None reads any folder or CSV, described by more flags.
+      description: Shown by --help; empty for this module's docstring.
+    """
     # Nothing here is worth a GPU's memory, which TensorFlow would take, nor what it logs about lacking one.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    define_flags()
-    app.run(main)
+    define_flags(own_input=read_clips is not None)
+    app.run(lambda _: main(read_clips or _read_input), description)
 
 
 if __name__ == "__main__":

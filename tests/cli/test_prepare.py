@@ -59,13 +59,10 @@ def test_every_setting_has_a_flag(films, tmp_path):
         "sample_rate": 16000,
         "jpeg_quality": 80,
         "num_shards": 2,
-        "test_fraction": 0.0,
-        "label_column": "kind",
-        "split_column": "fold",
-        "label_separator": ";",
         "seed": 3,
     }
     given = [f"--{name}={value}" for name, value in flags.items()]
+    given += ["--label_column=kind", "--split_column=fold", "--label_separator=;"]
     out = tmp_path / "out"
     assert run(f"--input={source}", f"--output={out}", "--timeout=60", "--workers=1", *given) == 0
     dataset = json.loads((out / "dataset.json").read_text())
@@ -96,6 +93,12 @@ def test_nothing_could_be_prepared(tmp_path, capsys):
         (["--input={films}", "--output={out}", "--min_side=1"], "--min_side=1: expected"),
         (["--input={films}", "--output={out}", "--workers=-1"], "--workers=-1: expected"),
         (["--input={films}", "--output={out}", "--timeout=-1"], "--timeout=-1.0: expected"),
+        (
+            ["--input={films}", "--output={out}", "--test_fraction=1"],
+            "--test_fraction=1.0: expected",
+        ),
+        (["--input={films}", "--output={out}", "--runner=bean"], "Did you mean beam?"),
+        (["--input={films}", "--output={out}", "--beam_options=--x=1"], "is for --runner=beam"),
         (["--input={films}", "--output={films}/cat/film.mp4/x"], "cannot be written"),
         (["films", "--output={out}"], "unexpected arguments"),
         (["--input={films}", "--output={out}", "--fps=fast"], "--fps=fast"),
@@ -107,6 +110,77 @@ def test_unusable_arguments(films, tmp_path, capsys, flags, message):
     assert run(*(flag.format(films=films, out=out) for flag in flags)) == 2
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_beam_gives_the_same_folder(films, tmp_path, capsys):
+    flags = [f"--input={films}", *FAST]
+    assert run(*flags, f"--output={tmp_path / 'local'}") == 0
+    beam = ["--runner=beam", "--beam_options=--direct_num_workers=1 --runner=DirectRunner"]
+    assert run(*flags, *beam, f"--output={tmp_path / 'beam'}") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("wrote 2 clips in 1 shards")
+    assert contents(tmp_path / "beam") == contents(tmp_path / "local")
+
+
+def test_list_counts_clips_and_missing_files(films, tmp_path, capsys):
+    source = tmp_path / "clips.csv"
+    rows = ["films/cat/film.mp4,a;b,train", "gone.mp4,b,train", "films/dog/film.mp4,,test"]
+    source.write_text("\n".join(["path,label,split", *rows]) + "\n")
+    assert run(f"--input={source}", "--list", "--label_separator=;") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "test: 1 clips, 0 labels",
+        "  (none) 1",
+        "train: 2 clips (1 of missing files), 2 labels",
+        "  a 1",
+        "  b 2 (1 of missing files)",
+        "missing: gone.mp4",
+    ]
+    source.write_text("path\ngone.mp4\n")
+    assert run(f"--input={source}", "--list") == 1
+
+
+SCRIPT = '''"""Prepares the films of a test."""
+
+from absl import flags
+
+from brave_tf.cli import prepare
+from brave_tf.data.preparation import clip_list
+from brave_tf.errors import UserError
+
+
+def read_clips(root):
+    if flags.FLAGS.half not in (1, 2):
+        raise UserError(f"--half={flags.FLAGS.half}: expected 1 or 2.")
+    names = ["cat/film.mp4", "dog/film.mp4", "gone.mp4"][flags.FLAGS.half - 1 :]
+    return [clip_list.make_clip(root, name, labels=("film",), split="val") for name in names]
+
+
+if __name__ == "__main__":
+    flags.DEFINE_integer("half", 1, "Which half.")
+    prepare.console_main(read_clips, __doc__)
+'''
+
+
+def test_script_of_a_data_set(films, tmp_path):
+    script = tmp_path / "my data set" / "prepare-films.py"
+    script.parent.mkdir()
+    script.write_text(SCRIPT)
+
+    def start(*flags):
+        words = [sys.executable, str(script), *flags]
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
+
+    out = tmp_path / "out"
+    done = start(f"--input={films}", f"--output={out}", "--half=2", *FAST)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("wrote 1 clips in 1 shards") and "1 failed" in last
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["splits"]["val"]["labels"] == {"film": 1}
+    help_text = start("--help").stdout
+    assert help_text.startswith("Prepares the films of a test.")
+    assert "--half" in help_text and "--min_side" in help_text and "label_column" not in help_text
+    wrong = start(f"--input={films}", f"--output={tmp_path / 'other'}", "--half=3")
+    assert wrong.returncode == 2 and "--half=3: expected 1 or 2." in wrong.stderr
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +206,7 @@ def start(source, out, *flags):
 
 
 def lines(out):
-    journal = out / ".journal.jsonl"
-    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+    return sum(path.read_bytes().count(b"\n") for path in out.glob(".*.journal"))
 
 
 @pytest.mark.long

@@ -25,6 +25,7 @@ _SOUND_CODECS = {
     ".wav": "pcm_s16le",
     ".webm": "libopus",
 }
+_BIT_RATES = {"libmp3lame": 128_000, "wmav2": 48_000}
 _NUMBER_BITS = 8
 
 
@@ -162,8 +163,8 @@ def set_display_matrix(path: str | pathlib.Path, matrix: Sequence[Sequence[int]]
 def _add_sound(container, codec, samples, sample_rate):
     layout = "mono" if samples.ndim == 1 else {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
     stream = container.add_stream(codec, rate=sample_rate, layout=layout)
-    if codec == "libmp3lame":
-        stream.bit_rate = 128_000
+    if codec in _BIT_RATES:
+        stream.bit_rate = _BIT_RATES[codec]
     return stream
 
 

@@ -16,6 +16,7 @@ MAX_DRIFT = 0.01
 # A jump of the clock by more seconds is damage, not a gap.
 MAX_GAP = 60.0
 _MAX_LEAD = 1000
+_MAX_SAMPLE = 1e4
 
 
 def collect(
@@ -54,10 +55,15 @@ def collect(
 
 
 def mono(frame: av.AudioFrame) -> np.ndarray:
-    """Returns the mean over the channels of a frame: (N,) float32, full scale is [-1, 1]."""
+    """Returns the mean over the channels of a frame: (N,) float32, full scale is [-1, 1].
+
+    Floating-point samples may be anything in a damaged file: what is no number, or absurd, becomes silence.
+    """
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind == "f":
+        samples = np.where(np.abs(samples) < _MAX_SAMPLE, samples, 0)
     mixed = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
     if samples.dtype.kind == "u":
         mixed = (mixed.astype(np.float64) - 128) / 128

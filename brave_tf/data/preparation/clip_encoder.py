@@ -18,6 +18,8 @@ from brave_tf.data.preparation.media import MediaError, MediaFile
 from brave_tf.data.preparation.settings import Settings
 
 FLOW_QUALITY = 95
+# Protocol buffers, and so records, hold less than 2 GiB.
+MAX_BYTES = (2 << 30) - (64 << 20)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,25 +67,36 @@ def encode(clip: Clip, settings: Settings) -> PreparedClip:
     """Decodes and encodes one clip.
 
     Raises:
-      MediaError: The file cannot be read, or the window holds nothing.
+      MediaError: The file cannot be read, or the window holds nothing or too much.
     """
     # The worker processes use all cores already.
     cv2.setNumThreads(1)
+    budget = _Budget()
     with MediaFile(clip.file) as media:
+        if clip.may_be_cut:
+            clip = _whole_if_cut(clip, media.duration)
         if media.has_video:
-            fields = _encode_video(media, clip, settings)
+            fields = _encode_video(media, clip, settings, budget)
         elif settings.audio == "none":
             raise MediaError("decode", "holds sound only, which these settings leave out")
         else:
             fields = {"end": clip.end}
         if settings.audio != "none" and media.has_audio:
-            fields.update(_encode_audio(media, clip, settings, fields["end"]))
+            fields.update(_encode_audio(media, clip, settings, fields["end"], budget))
     return PreparedClip(clip=clip, **fields)
 
 
-def _encode_video(media, clip, settings):
+def _whole_if_cut(clip, duration):
+    """Returns the clip; all of the file if that is the window, which need not be cut to the second."""
+    ends_early = duration is not None and duration < clip.end - 0.5
+    if ends_early and duration < clip.end - clip.start + 2:
+        return dataclasses.replace(clip, start=0.0, end=None)
+    return clip
+
+
+def _encode_video(media, clip, settings, budget):
     jpegs = []
-    flows = _FlowEncoder(settings) if settings.flow != "none" else None
+    flows = _FlowEncoder(settings, budget) if settings.flow != "none" else None
     previous = None
     for frame in media.frames(clip.start, clip.end, settings.fps, settings.min_side):
         if frame is previous:
@@ -92,6 +105,7 @@ def _encode_video(media, clip, settings):
             jpegs.append(_jpeg(frame, settings.jpeg_quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420))
         if flows is not None:
             flows.add(frame, frame is previous)
+        budget.take(len(jpegs[-1]))
         previous = frame
     height, width = previous.shape[:2]
     return {
@@ -103,7 +117,10 @@ def _encode_video(media, clip, settings):
     }
 
 
-def _encode_audio(media, clip, settings, end):
+def _encode_audio(media, clip, settings, end, budget):
+    if end is None:
+        # A broken clock can ask for terabytes of silence.
+        end = clip.start + MAX_BYTES / 4 / settings.sample_rate
     try:
         audio = media.samples(clip.start, end, settings.sample_rate, pad=media.has_video)
     except MediaError:
@@ -114,16 +131,32 @@ def _encode_audio(media, clip, settings, end):
         if not media.has_video:
             raise MediaError("decode", f"no sound at {clip.start:g} s or later")
         return {}
+    budget.take(audio.nbytes)
     fields = {} if media.has_video else {"end": clip.start + len(audio) / settings.sample_rate}
     if settings.audio == "flac":
         return {**fields, "flac": audio_decoding.encode_flac(audio, settings.sample_rate)}
     return {**fields, "audio": audio}
 
 
+class _Budget:
+    """The bytes that a record may take."""
+
+    def __init__(self):
+        self._left = MAX_BYTES
+
+    def take(self, size):
+        self._left -= size
+        if self._left <= 0:
+            raise MediaError(
+                "encode", "is too long for one record of 2 GB: list shorter windows of it in a CSV"
+            )
+
+
 class _FlowEncoder:
     """Takes frames, gives one flow JPEG for each."""
 
-    def __init__(self, settings):
+    def __init__(self, settings, budget):
+        self._budget = budget
         self._estimate = flow.estimator(settings.flow)
         self._bound = settings.flow_bound
         self._previous = None
@@ -138,6 +171,8 @@ class _FlowEncoder:
             self._jpegs.append(self._still)
         else:
             self._jpegs.append(self._encode(self._estimate(self._previous, grey)))
+        if self._jpegs:
+            self._budget.take(len(self._jpegs[-1]))
         self._previous = grey
 
     def finish(self):

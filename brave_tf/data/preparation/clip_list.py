@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from brave_tf.errors import UserError, nearest
 
@@ -41,6 +42,8 @@ class Clip:
       labels: Names of its classes; usually one, empty when unlabelled.
       split: Name of the split it belongs to.
       size: Bytes of the file; None when it is missing.
+      may_be_cut: Whether the file may be the window itself, cut out of the media file that `start` and
+        `end` count in; its duration tells.
     """
 
     path: str
@@ -50,6 +53,7 @@ class Clip:
     labels: tuple[str, ...]
     split: str
     size: int | None
+    may_be_cut: bool = False
 
 
 def read_clips(
@@ -83,6 +87,32 @@ def read_clips(
     return _read_csv(source, label_column, split_column, label_separator)
 
 
+def make_clip(
+    root: str,
+    path: str,
+    *,
+    labels: Sequence[str] = (),
+    split: str = DEFAULT_SPLIT,
+    start: float = 0.0,
+    end: float | None = None,
+    may_be_cut: bool = False,
+) -> Clip:
+    """Returns the Clip of a file that may be missing.
+
+    Args:
+      root: The folder of the input.
+      path: The file, relative to `root` with forward slashes, or absolute.
+      labels: Names of its classes.
+      split: Name of its split.
+      start: Seconds in the file.
+      end: Seconds in the file; None is its end.
+      may_be_cut: Whether the file may be the window itself; needs an `end`.
+    """
+    file = os.path.join(root, path)
+    size = os.path.getsize(file) if os.path.isfile(file) else None
+    return Clip(path, os.path.abspath(file), start, end, tuple(labels), split, size, may_be_cut)
+
+
 def move_to_test(clips: list[Clip], fraction: float, seed: int) -> list[Clip]:
     """Returns the clips with a share of the files of each class moved from the split train to test.
 
@@ -94,8 +124,10 @@ def move_to_test(clips: list[Clip], fraction: float, seed: int) -> list[Clip]:
       seed: Another one chooses other files.
 
     Raises:
-      UserError: There is a split test already.
+      UserError: Not a share, or there is a split test already.
     """
+    if not 0 <= fraction < 1:
+        raise UserError(f"--test_fraction={fraction}: expected a share in [0, 1).")
     if not fraction:
         return clips
     if any(clip.split == "test" for clip in clips):
@@ -131,7 +163,7 @@ def _rank(*what):
 
 
 def _read_folder(root):
-    files = sorted(_media_files(root))
+    files = sorted(path for path in files_below(root) if is_media(path))
     if not files:
         extensions = " ".join(sorted(VIDEO_EXTENSIONS | AUDIO_EXTENSIONS))
         raise UserError(f"--input={root}: holds no media files ({extensions}).")
@@ -140,11 +172,12 @@ def _read_folder(root):
     for path in files:
         *folders, _ = path.split("/")
         split = folders.pop(0).lower() if has_splits and folders else DEFAULT_SPLIT
-        clips.append(_clip(root, path, 0.0, None, tuple(folders[:1]), split))
+        clips.append(make_clip(root, path, labels=folders[:1], split=split))
     return clips
 
 
-def _media_files(root):
+def files_below(root: str) -> Iterator[str]:
+    """Yields all files of a folder and its sub-folders, relative to it, but those that are hidden."""
     visited = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -153,11 +186,14 @@ def _media_files(root):
             continue
         visited.add(real)
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in names:
-            extension = os.path.splitext(name)[1].lower()
-            if extension in VIDEO_EXTENSIONS | AUDIO_EXTENSIONS and not name.startswith("."):
-                path = os.path.relpath(os.path.join(folder, name), root)
-                yield path.replace(os.sep, "/")
+        inside = os.path.relpath(folder, root).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        yield from (prefix + name for name in names if not name.startswith("."))
+
+
+def is_media(path: str) -> bool:
+    """Whether the extension of a file is one of those of video and sound."""
+    return os.path.splitext(path)[1].lower() in VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
 
 
 def _has_split_folders(root, folders):
@@ -170,12 +206,6 @@ def _has_split_folders(root, folders):
             f"{others[0]!r} is not. Move the others elsewhere, or list the clips in a CSV."
         )
     return bool(splits) and not others
-
-
-def _clip(root, path, start, end, labels, split):
-    file = os.path.join(root, path)
-    size = os.path.getsize(file) if os.path.isfile(file) else None
-    return Clip(path, os.path.abspath(file), start, end, labels, split, size)
 
 
 def _read_csv(source, label_column, split_column, label_separator):
@@ -228,7 +258,8 @@ class _Columns:
                 line,
                 f"column {self._split!r} is {split!r}: it names shards, so use letters and digits",
             )
-        return _clip(self._root, path, start or 0.0, end, self._labels(cells, line), split)
+        labels = self._labels(cells, line)
+        return make_clip(self._root, path, labels=labels, split=split, start=start or 0.0, end=end)
 
     def _seconds(self, cells, column, line):
         text = cells.get(column, "")

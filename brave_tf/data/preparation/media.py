@@ -62,8 +62,14 @@ class MediaFile:
     def __exit__(self, *_) -> None:
         self._container.close()
 
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the header states, or that can be told from it; None when it tells nothing."""
+        duration = self._container.duration
+        return None if duration is None else duration / av.time_base
+
     def frames(
-        self, start: float, end: float | None, fps: float, min_side: int
+        self, start: float, end: float | None, fps: float, min_side: int | None
     ) -> Iterator[np.ndarray]:
         """Yields the picture shown at `start`, `start` + 1/fps, ... before `end` and the video's end.
 
@@ -71,11 +77,11 @@ class MediaFile:
           start: Seconds.
           end: Seconds; None is the end of the video.
           fps: Pictures per second of the result.
-          min_side: Pixels of the short side of the result.
+          min_side: Pixels of the short side of the result; None is that of the video.
 
         Yields:
-          (H, W, 3) uint8 BGR, upright, the long side even; the very same array again when a picture
-          is shown at more than one of these times.
+          (H, W, 3) uint8 BGR, upright, the long side even where resized; the very same array again when
+          a picture is shown at more than one of these times.
 
         Raises:
           MediaError: No picture can be decoded, or none lies in the window.

@@ -1,25 +1,19 @@
-"""Turns media files into a folder of clip records."""
+"""Turns clips of media files into a folder of clip records."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
-import shutil
-import signal
-from typing import Callable, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from brave_tf import quiet
-from brave_tf.data.preparation import clip_encoder, clip_list, prepared_folder, worker_pool
-from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
+from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
 from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 from brave_tf.data.preparation.settings import Settings
+from brave_tf.errors import UserError
 from brave_tf.progress import Progress
-
-_SPACE_SAMPLE = 32
-Encoder = Callable[[Clip, Settings], "PreparedClip | ClipFailure"]
 
 
 class Report(NamedTuple):
@@ -32,134 +26,125 @@ class Report(NamedTuple):
 
 
 def prepare(
-    source: str,
+    clips: Sequence[Clip],
     output: str,
     settings: Settings,
     *,
     workers: int = 0,
     timeout: float = 0.0,
-    encoder: Encoder = clip_encoder.try_encode,
+    encoder: filling.Encoder = clip_encoder.try_encode,
+    beam_options: Sequence[str] | None = None,
 ) -> Report:
-    """Prepares the clips of `source` in `output`, or goes on with that where it was interrupted.
+    """Prepares clips in `output`, or goes on with that where it was interrupted.
 
     Leaves `<split>-00000-of-0000N.tfrecord`, `labels.txt`, `failures.csv` and `dataset.json`; without a
-    single record, `failures.csv` alone. The same source and settings give the same bytes, whatever the
-    workers and interruptions.
+    single record, `failures.csv` alone. The same clips and settings give the same bytes, whatever the
+    workers, the runner and interruptions.
 
     Args:
-      source: A folder or a CSV, see `clip_list.read_clips`.
+      clips: From `clip_list.read_clips`, or the script of a data set.
       output: A folder; made when missing.
       settings: What decides the records.
       workers: Number of processes; 0 is one per core.
       timeout: Seconds that a clip may take; 0 is 300, or 7200 with TV-L1, which takes seconds a frame.
       encoder: Makes the contents of a record; must be importable by name in another process.
+      beam_options: Options of an Apache Beam pipeline that does the work; None does it here.
 
     Raises:
-      UserError: The source is unusable, or the output belongs to another preparation.
-      StorageError: The output cannot be written any more.
+      UserError: The output belongs to another preparation, or Beam cannot be used.
+      StorageError: The output cannot be written any more, or the Beam pipeline failed.
     """
-    clips = clip_list.read_clips(
-        source, settings.label_column, settings.split_column, settings.label_separator
-    )
-    clips = clip_list.move_to_test(clips, settings.test_fraction, settings.seed)
     identity = {
         "settings": dataclasses.asdict(settings),
         "input": prepared_folder.fingerprint(clips),
     }
     timeout = timeout or (7200.0 if settings.flow == "tvl1" else 300.0)
-    work = functools.partial(
-        worker_pool.run_in_order,
-        functools.partial(encoder, settings=settings),
-        workers=workers or os.cpu_count() or 1,
-        timeout=timeout,
-    )
+    labels = tuple(sorted({label for clip in clips for label in clip.labels}))
+    job = filling.Job(os.path.abspath(output), settings, labels, encoder, timeout)
+    workers = workers or os.cpu_count() or 1
     with prepared_folder.claimed(output):
         dataset = prepared_folder.completed(output, identity)
         if dataset is not None:
+            prepared_folder.clean(output)
             return _report(dataset, complete_before=True)
-        return _prepare(clips, output, settings, identity, work)
+        prepared_folder.begin(output, identity)
+        planned = _plan(clips, settings)
+        if beam_options is None:
+            _run_here(job, planned, workers)
+        else:
+            _beam_runner().run(job, planned, workers, beam_options)
+        return _conclude(clips, planned, job, identity)
 
 
-def _prepare(clips, output, settings, identity, run):
-    outcomes = [_missing(clip) for clip in clips]
+def _plan(clips, settings):
     present = [clip for clip in clips if clip.size is not None]
-    files = []
-    if present:
-        # TensorFlow takes seconds to import, and what was checked so far does not need it.
-        quiet.load_tensorflow()
-        from brave_tf.data.preparation import shards
+    if not present:
+        return []
+    # TensorFlow takes seconds to import, and what was checked so far does not need it.
+    quiet.load_tensorflow()
+    from brave_tf.data.preparation import shards
 
-        planned = shards.plan(present, settings.num_shards, settings.seed)
-        with shards.ShardStore(output, planned, identity) as store:
-            _fill(store, run, settings, output, _labels(clips))
-        position = {id(clip): index for index, clip in enumerate(clips)}
-        ordered = [clip for shard in planned for clip in shard.clips]
-        for clip, outcome in zip(ordered, store.outcomes):
-            outcomes[position[id(clip)]] = outcome
-        files = [(shard.split, file) for shard, file in zip(planned, store.files)]
-    prepared_folder.write_failures(output, clips, outcomes)
-    if all(outcome.failure is not None for outcome in outcomes):
-        if present:
-            store.discard()
-        return Report(0, len(clips), 0, False)
-    dataset = prepared_folder.write_summary(
-        output, identity, _labels(clips), clips, outcomes, files
-    )
-    store.forget_journal()
+    return shards.plan(present, settings.num_shards, settings.seed)
+
+
+def _run_here(job, planned, workers):
+    if not planned:
+        return
+    from brave_tf.data.preparation.shards import clips_done
+
+    total = sum(len(shard.clips) for shard in planned)
+    done = sum(clips_done(job.output, shard) for shard in planned)
+    outcomes = filling.fill(job, planned, workers)
+    with contextlib.closing(outcomes), Progress(total, "preparing", done=done) as progress:
+        for outcome in outcomes:
+            progress.add(failed=int(outcome.failure is not None))
+
+
+def _beam_runner():
+    try:
+        from brave_tf.data.preparation import beam_runner
+    except ModuleNotFoundError as error:
+        if error.name != "apache_beam":
+            raise
+        raise UserError("--runner=beam needs Apache Beam: pip install 'brave_tf[beam]'.") from error
+    return beam_runner
+
+
+def _conclude(clips, planned, job, identity):
+    """Writes the files beside the shards, all of which are whole."""
+    splits, failure_of = _summarize(planned, job.output)
+    failures = [failure_of.get(id(clip)) or _missing(clip) for clip in clips]
+    failed = sum(failure is not None for failure in failures)
+    prepared_folder.write_failures(job.output, clips, failures)
+    if failed == len(clips):
+        prepared_folder.discard(job.output, [shard.file for shard in planned])
+        return Report(0, failed, 0, False)
+    dataset = prepared_folder.write_summary(job.output, identity, job.labels, splits, failed)
+    prepared_folder.clean(job.output)
     return _report(dataset, complete_before=False)
 
 
-def _fill(store, run, settings, output, labels):
-    """Encodes the clips that the store still lacks, and adds them."""
-    from brave_tf.data.preparation.records import serialize_clip
+def _summarize(planned, output):
+    """Returns the summary of each split, and the failures by id of the clip."""
+    if not planned:
+        return {}, {}
+    from brave_tf.data.preparation.shards import read_whole
 
-    label_index = {label: index for index, label in enumerate(labels)}
-    clips = list(store.remaining())
-    space = _SpaceCheck(output, len(clips))
-    results = run(clips)
-    progress = Progress(store.total, "preparing", done=len(store.outcomes))
-    with contextlib.closing(results), progress:
-        for clip, result in zip(clips, results):
-            if isinstance(result, PreparedClip):
-                record = serialize_clip(result, settings, label_index)
-                store.add(_outcome(clip, result), record)
-                space.add(len(record))
-            else:
-                store.add(Outcome(failure=tuple(_failure(result))), None)
-            progress.add(failed=int(not isinstance(result, PreparedClip)))
-
-
-def _outcome(clip, prepared):
-    parts = {
-        "rgb": prepared.frames,
-        "flow": prepared.flow,
-        "audio": prepared.flac if prepared.audio is None else prepared.audio,
-    }
-    modalities = tuple(name for name, part in parts.items() if part is not None)
-    return Outcome(modalities, prepared.end - clip.start)
-
-
-def _failure(result):
-    if isinstance(result, worker_pool.TimedOut):
-        return ClipFailure(
-            "timeout", f"took longer than {result.seconds:g} s; --timeout allows more"
-        )
-    if isinstance(result, worker_pool.Died):
-        code = result.exit_code
-        name = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return ClipFailure("crash", f"ended the process that was decoding it ({name})")
-    return result
+    splits, failure_of = {}, {}
+    for shard in planned:
+        description, outcomes = read_whole(output, shard)
+        summary = splits.setdefault(shard.split, prepared_folder.SplitSummary())
+        summary.add(description, shard.clips, outcomes)
+        for clip, outcome in zip(shard.clips, outcomes):
+            if outcome.failure is not None:
+                failure_of[id(clip)] = outcome.failure
+    return splits, failure_of
 
 
 def _missing(clip):
     if clip.size is not None:
-        return Outcome()
-    reason = "is not a file" if os.path.exists(clip.file) else "does not exist"
-    return Outcome(failure=("find", reason))
-
-
-def _labels(clips):
-    return sorted({label for clip in clips for label in clip.labels})
+        return None
+    return ("find", "is not a file" if os.path.exists(clip.file) else "does not exist")
 
 
 def _report(dataset, complete_before):
@@ -170,25 +155,3 @@ def _report(dataset, complete_before):
         shards=sum(len(split["shards"]) for split in splits),
         complete_before=complete_before,
     )
-
-
-class _SpaceCheck:
-    """Compares what the first records took with what is left, before hours of work are in vain."""
-
-    def __init__(self, folder, total):
-        self._folder, self._total = folder, total
-        self._records = self._bytes = 0
-
-    def add(self, size):
-        self._records += 1
-        self._bytes += size
-        if self._records != _SPACE_SAMPLE:
-            return
-        usage = shutil.disk_usage(self._folder)
-        need = self._bytes / self._records * (self._total - self._records)
-        if usage.total and need > usage.free:
-            raise StorageError(
-                f"{self._folder}: the other {self._total - self._records} clips need about "
-                f"{need / 1e9:.1f} GB, {usage.free / 1e9:.1f} GB are free. Make room and run the same "
-                "command again: it goes on here. Or prepare into another folder."
-            )

@@ -5,23 +5,26 @@ from __future__ import annotations
 import collections
 import contextlib
 import csv
-import fcntl
 import glob
 import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import av
 
 import brave_tf
 from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.locks import locked
 from brave_tf.errors import UserError
 
-JOURNAL = ".journal.jsonl"
+# Of a preparation that is not complete.
+PLAN = ".plan.jsonl"
+_IDENTITY = ".preparation.json"
+_TRANSIENT = (_IDENTITY, PLAN, ".*.tfrecord.*")
 _FORMAT = 1
 _DATASET = "dataset.json"
 _MODALITIES = ("rgb", "flow", "audio")
@@ -44,7 +47,7 @@ def fingerprint(clips: Sequence[Clip]) -> dict[str, Any]:
     """Returns what tells one list of clips from another: their number, and a digest of all but the folder."""
     digest = hashlib.sha256()
     for clip in clips:
-        row = [clip.path, clip.start, clip.end, clip.labels, clip.split, clip.size]
+        row = [value for name, value in vars(clip).items() if name != "file"]
         digest.update(json.dumps(row).encode())
     return {"clips": len(clips), "sha256": digest.hexdigest()}
 
@@ -67,14 +70,11 @@ def claimed(folder: str) -> Iterator[None]:
         raise UserError(f"--output={folder}: cannot be written: {reason}.") from error
     if usage.total and usage.free < _LEAST_SPACE:
         raise UserError(f"--output={folder}: the disk is full ({usage.free >> 20} MB are free).")
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with locked(os.path.join(folder, ".lock"), wait=False):
+            yield
     except BlockingIOError as error:
         raise UserError(f"--output={folder}: another process is preparing clips in it.") from error
-    finally:
-        os.close(handle)
 
 
 def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -87,8 +87,8 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
     Raises:
       UserError: The folder holds another preparation, or records of unknown origin, or lacks shards.
     """
-    dataset = _first_json(os.path.join(folder, _DATASET), whole=True)
-    found = dataset or _first_json(os.path.join(folder, JOURNAL))
+    dataset = _read_json(os.path.join(folder, _DATASET))
+    found = dataset or _read_json(os.path.join(folder, _IDENTITY))
     if found is None:
         if glob.glob(os.path.join(glob.escape(folder), "*.tfrecord*")):
             raise UserError(
@@ -114,24 +114,77 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
     return dataset
 
 
-def write_failures(folder: str, clips: Sequence[Clip], outcomes: Sequence[Outcome]) -> None:
-    """Writes failures.csv: a row for each of the clips whose outcome is a failure."""
+def begin(folder: str, identity: dict[str, Any]) -> None:
+    """Notes whose folder it is from now on."""
+    _write_json(os.path.join(folder, _IDENTITY), identity)
+
+
+def clean(folder: str) -> None:
+    """Removes what a preparation needs only until it is complete."""
+    for pattern in _TRANSIENT:
+        for path in glob.glob(os.path.join(glob.escape(folder), pattern)):
+            os.remove(path)
+
+
+def discard(folder: str, shards: Iterable[str]) -> None:
+    """Removes the files of the shards of a preparation without a single record."""
+    for file in shards:
+        os.remove(os.path.join(folder, file))
+    clean(folder)
+
+
+def write_failures(
+    folder: str, clips: Iterable[Clip], failures: Iterable[tuple[str, str] | None]
+) -> None:
+    """Writes failures.csv: a row for each of the clips that has a failure."""
     path = os.path.join(folder, "failures.csv")
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["path", "start", "end", "stage", "reason"])
+        for clip, failure in zip(clips, failures):
+            if failure is not None:
+                rows.writerow([clip.path, clip.start, clip.end, *failure])
+
+
+class SplitSummary:
+    """What the records of a split hold, counted shard by shard."""
+
+    def __init__(self):
+        self._shards = []
+        self._clips = 0
+        self._modalities = collections.Counter()
+        self._seconds = 0.0
+        self._labels = collections.Counter()
+
+    def add(
+        self, description: dict[str, Any], clips: Sequence[Clip], outcomes: Sequence[Outcome]
+    ) -> None:
+        """Counts a shard: its description (file, clips, bytes, sha256) and what became of its clips."""
+        self._shards.append(description)
         for clip, outcome in zip(clips, outcomes):
-            if outcome.failure is not None:
-                rows.writerow([clip.path, clip.start, clip.end, *outcome.failure])
+            if outcome.failure is None:
+                self._clips += 1
+                self._modalities.update(outcome.modalities)
+                self._seconds += outcome.seconds
+                self._labels.update(clip.labels)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the split's part of dataset.json."""
+        return {
+            "clips": self._clips,
+            "shards": self._shards,
+            **{f"with_{modality}": self._modalities[modality] for modality in _MODALITIES},
+            "seconds": round(self._seconds, 3),
+            "labels": dict(sorted(self._labels.items())),
+        }
 
 
 def write_summary(
     folder: str,
     identity: dict[str, Any],
     labels: Sequence[str],
-    clips: Sequence[Clip],
-    outcomes: Sequence[Outcome],
-    shards: Sequence[tuple[str, dict[str, Any]]],
+    splits: Mapping[str, SplitSummary],
+    failures: int,
 ) -> dict[str, Any]:
     """Writes labels.txt and dataset.json; returns the contents of the latter.
 
@@ -139,47 +192,21 @@ def write_summary(
       folder: The output.
       identity: `settings` and `input` of the preparation.
       labels: In the order of their index.
-      clips: All of them.
-      outcomes: What became of each.
-      shards: Split and description (file, clips, bytes, sha256) of each shard.
+      splits: By name.
+      failures: Number of clips without a record.
     """
     path = os.path.join(folder, "labels.txt")
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.writelines(label + "\n" for label in labels)
-    members = collections.defaultdict(list)
-    for clip, outcome in zip(clips, outcomes):
-        if outcome.failure is None:
-            members[clip.split].append((clip, outcome))
-    described = collections.defaultdict(list)
-    for split, description in shards:
-        described[split].append(description)
     dataset = {
         "format": _FORMAT,
-        "splits": {split: _summary(members[split], described[split]) for split in described},
+        "splits": {name: split.as_dict() for name, split in splits.items()},
         **identity,
-        "failures": sum(outcome.failure is not None for outcome in outcomes),
+        "failures": failures,
         "versions": _versions(),
     }
-    path = os.path.join(folder, _DATASET)
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(dataset, file, indent=2)
-        file.write("\n")
-    os.replace(path + ".new", path)
+    _write_json(os.path.join(folder, _DATASET), dataset)
     return dataset
-
-
-def _summary(members, shards):
-    labels = collections.Counter(label for clip, _ in members for label in clip.labels)
-    return {
-        "clips": len(members),
-        "shards": shards,
-        **{
-            f"with_{modality}": sum(modality in outcome.modalities for _, outcome in members)
-            for modality in _MODALITIES
-        },
-        "seconds": round(sum(outcome.seconds for _, outcome in members), 3),
-        "labels": dict(sorted(labels.items())),
-    }
 
 
 def _differences(found, wanted):
@@ -192,21 +219,29 @@ def _differences(found, wanted):
     before, now = found.get("input", {}), wanted["input"]
     if before != now:
         differences.append(
-            f"its input was other files or labels ({before.get('clips')} clips, now {now['clips']})"
+            f"its clips were others, in files, windows, labels or splits ({before.get('clips')} clips, "
+            f"now {now['clips']} clips)"
         )
     return differences
 
 
-def _first_json(path, whole=False):
+def _read_json(path):
     try:
         with open(path, encoding="utf-8") as file:
-            return json.loads(file.read() if whole else file.readline())
+            return json.load(file)
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise UserError(
             f"{path}: is damaged ({error}). Empty the folder and prepare anew."
         ) from error
+
+
+def _write_json(path, contents):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(contents, file, indent=2)
+        file.write("\n")
+    os.replace(path + ".new", path)
 
 
 def _versions():

@@ -24,11 +24,7 @@ class Settings:
       sample_rate: Samples of sound per second.
       jpeg_quality: Quality of the frames, 1 to 100.
       num_shards: Shards per split; 0 chooses them so that one holds up to 256 clips.
-      test_fraction: Share of each class that is moved from the split train to a split test.
-      label_column: Column of the CSV that holds the label.
-      split_column: Column of the CSV that holds the split.
-      label_separator: Text between several labels of one clip in the CSV; empty for one label each.
-      seed: Seed of the order of the clips and of the choice of test clips.
+      seed: Seed of the order of the clips.
 
     Raises:
       UserError: A value is out of range.
@@ -42,10 +38,6 @@ class Settings:
     sample_rate: int = 48000
     jpeg_quality: int = 95
     num_shards: int = 0
-    test_fraction: float = 0.0
-    label_column: str = "label"
-    split_column: str = "split"
-    label_separator: str = ""
     seed: int = 0
 
     def __post_init__(self):
@@ -57,8 +49,6 @@ class Settings:
         _check_range("sample_rate", self.sample_rate, 1000, 384000)
         _check_range("jpeg_quality", self.jpeg_quality, 1, 100)
         _check_range("num_shards", self.num_shards, 0, 99999)
-        if not 0 <= self.test_fraction < 1:
-            raise UserError(f"--test_fraction={self.test_fraction}: expected a share in [0, 1).")
 
 
 def _check_choice(name, value, choices):

@@ -1,7 +1,8 @@
-"""Clip records in shards, written so that an interrupted preparation goes on where it stopped.
+"""Clip records in shards, each written so that an interrupted preparation goes on where it stopped.
 
 A shard grows in a hidden file and gets its name when it is whole. A journal beside it has a line for each
-clip that is done; the two are brought in line with each other when a preparation is taken up again.
+clip that is done; the two are brought in line with each other when the shard is taken up again. Shards know
+nothing of each other, so that any process on any machine can write any of them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from brave_tf.data.preparation.clip_list import Clip, shuffled
-from brave_tf.data.preparation.prepared_folder import JOURNAL, Outcome, StorageError
+from brave_tf.data.preparation.locks import locked
+from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 
 CLIPS_PER_SHARD = 256
 
@@ -48,46 +50,75 @@ def plan(clips: Sequence[Clip], num_shards: int, seed: int) -> list[Shard]:
     return shards
 
 
-class ShardStore:
-    """Takes the records of all clips in the order of the shards; a context manager.
+def clips_done(folder: str, shard: Shard) -> int:
+    """Returns how many clips of a shard are done, as far as can be told without reading it."""
+    if os.path.isfile(os.path.join(folder, shard.file)):
+        return len(shard.clips)
+    with contextlib.suppress(FileNotFoundError), open(_journal(folder, shard), "rb") as journal:
+        return min(sum(line.endswith(b"\n") for line in journal), len(shard.clips))
+    return 0
+
+
+def read_whole(folder: str, shard: Shard) -> tuple[dict[str, Any], list[Outcome]] | None:
+    """Returns `file`, `clips`, `bytes` and `sha256` of a shard, and what became of each of its clips.
+
+    None while it is not whole.
+    """
+    outcomes, entry = _read_journal(_journal(folder, shard))
+    path = os.path.join(folder, shard.file)
+    if len(outcomes) < len(shard.clips) or not os.path.isfile(path):
+        return None
+    entry = entry or _describe(path, outcomes)
+    return (entry, outcomes) if entry["bytes"] == os.path.getsize(path) else None
+
+
+class ShardWriter:
+    """Takes the records of the clips of a shard in their order; a context manager.
+
+    It waits for another process that is writing the same shard, and then goes on where that one stopped.
 
     Attributes:
-      total: Clips in all shards.
-      outcomes: What became of each clip so far, in order.
-      files: Of each whole shard, its `file`, `clips`, `bytes` and `sha256`.
+      whole: The shard is complete and has its name.
     """
 
-    def __init__(self, folder: str, shards: Sequence[Shard], identity: dict[str, Any]):
-        """Opens `folder`; takes up the preparation that its journal tells of.
+    def __init__(self, folder: str, shard: Shard):
+        """Takes up what there is of the shard in `folder`, which exists.
 
-        Args:
-          folder: Exists.
-          shards: From `plan`.
-          identity: What decides the bytes of the shards; the first line of the journal.
+        Raises:
+          StorageError: The disk does not take it.
         """
-        self._folder = folder
-        self._shards = shards
-        self._writer = None
-        self.total = sum(len(shard.clips) for shard in shards)
-        self.outcomes, self.files = [], []
-        outcomes, known = _read_journal(self._path(JOURNAL))
-        self._restore(outcomes, known, identity)
+        self._shard = shard
+        self._path = os.path.join(folder, shard.file)
+        self._partial = os.path.join(folder, f".{shard.file}.partial")
+        self._journal_path = _journal(folder, shard)
+        self._writer = self._journal = None
+        self._outcomes = []
+        with _storing(), contextlib.ExitStack() as stack:
+            stack.enter_context(locked(os.path.join(folder, f".{shard.file}.lock")))
+            self.whole = read_whole(folder, shard) is not None
+            if not self.whole:
+                self._take_up()
+            self._stack = stack.pop_all()
 
-    def __enter__(self) -> ShardStore:
+    def __enter__(self) -> ShardWriter:
         return self
 
     def __exit__(self, *_) -> None:
-        self._journal.close()
-        if self._writer is not None:
-            with contextlib.suppress(tf.errors.OpError):
-                self._writer.close()
+        self.close()
 
-    def remaining(self) -> Iterator[Clip]:
-        """Yields the clips that are still to be added, in order."""
-        done = len(self.outcomes)
-        for shard in self._shards:
-            yield from shard.clips[done:]
-            done = max(0, done - len(shard.clips))
+    @property
+    def done(self) -> int:
+        """Clips of the shard whose outcome is stored."""
+        return len(self._shard.clips) if self.whole else len(self._outcomes)
+
+    def close(self) -> None:
+        """Lets go of the shard, whole or not."""
+        with self._stack:
+            if self._journal is not None:
+                self._journal.close()
+            if self._writer is not None:
+                with contextlib.suppress(tf.errors.OpError):
+                    self._writer.close()
 
     def add(self, outcome: Outcome, record: bytes | None) -> None:
         """Stores the outcome of the next clip and, unless it failed, its record.
@@ -100,46 +131,16 @@ class ShardStore:
                 self._writer.write(record)
                 self._writer.flush()
             self._note(outcome._asdict())
-            self.outcomes.append(outcome)
-            self._finish_shards()
+            self._outcomes.append(outcome)
+            self._finish_if_done()
 
-    def forget_journal(self) -> None:
-        """Removes the journal of a preparation that is complete."""
-        os.remove(self._path(JOURNAL))
-
-    def discard(self) -> None:
-        """Removes all shards, of a preparation without a single record, and the journal."""
-        for file in self.files:
-            os.remove(self._path(file["file"]))
-        self.forget_journal()
-
-    def _restore(self, outcomes, known, identity):
-        """Keeps the whole shards, and of the next one what both journal and file have."""
-        for shard in self._shards:
-            have = outcomes[len(self.outcomes) :][: len(shard.clips)]
-            path = self._path(shard.file)
-            if len(have) < len(shard.clips) or not os.path.isfile(path):
-                break
-            entry = known.get(shard.file) or _describe(path, have)
-            if entry["bytes"] != os.path.getsize(path):
-                break
-            self.outcomes += have
-            self.files.append(entry)
-        else:
-            have = []
-        with _storing():
-            if len(self.files) < len(self._shards):
-                self._begin_shard(have)
-            self._write_journal(identity)
-            self._finish_shards()
-
-    def _begin_shard(self, outcomes=()):
-        """Opens the next shard, with the records of `outcomes` that its unfinished file has."""
-        partial = self._partial()
-        old = partial + ".old"
-        if os.path.exists(partial) and not os.path.exists(old):
-            os.replace(partial, old)
-        self._writer = tf.io.TFRecordWriter(partial)
+    def _take_up(self):
+        """Opens the unfinished file, with the records that both it and the journal have."""
+        outcomes, _ = _read_journal(self._journal_path)
+        old = self._partial + ".old"
+        if os.path.exists(self._partial) and not os.path.exists(old):
+            os.replace(self._partial, old)
+        self._writer = tf.io.TFRecordWriter(self._partial)
         records = _records(old) if os.path.exists(old) else iter(())
         for outcome in outcomes:
             if outcome.failure is None:
@@ -147,34 +148,28 @@ class ShardStore:
                 if record is None:
                     break
                 self._writer.write(record)
-            self.outcomes.append(outcome)
+            self._outcomes.append(outcome)
         self._writer.flush()
+        self._write_journal()
         with contextlib.suppress(FileNotFoundError):
             os.remove(old)
+        self._finish_if_done()
 
-    def _finish_shards(self):
-        """Gives the current shard its name when all its clips are done, and begins the next."""
-        while len(self.files) < len(self._shards):
-            ends = sum(len(shard.clips) for shard in self._shards[: len(self.files) + 1])
-            if len(self.outcomes) < ends:
-                return
-            shard = self._shards[len(self.files)]
-            self._writer.close()
-            self._writer = None
-            outcomes = self.outcomes[ends - len(shard.clips) : ends]
-            entry = {**_describe(self._partial(), outcomes), "file": shard.file}
-            os.replace(self._partial(), self._path(shard.file))
-            self._note({"shard": entry})
-            self.files.append(entry)
-            if len(self.files) < len(self._shards):
-                self._begin_shard()
+    def _finish_if_done(self):
+        """Gives the shard its name when all its clips are done."""
+        if len(self._outcomes) < len(self._shard.clips):
+            return
+        self._writer.close()
+        self._writer = None
+        entry = {**_describe(self._partial, self._outcomes), "file": self._shard.file}
+        os.replace(self._partial, self._path)
+        self._note({"shard": entry})
+        self.whole = True
 
-    def _write_journal(self, identity):
-        path = self._path(JOURNAL)
-        entries = [identity, *({"shard": entry} for entry in self.files)]
-        entries += [outcome._asdict() for outcome in self.outcomes]
+    def _write_journal(self):
+        path = self._journal_path
         with open(path + ".new", "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+            file.writelines(json.dumps(outcome._asdict()) + "\n" for outcome in self._outcomes)
         os.replace(path + ".new", path)
         self._journal = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed by __exit__
 
@@ -182,27 +177,24 @@ class ShardStore:
         self._journal.write(json.dumps(entry) + "\n")
         self._journal.flush()
 
-    def _path(self, name):
-        return os.path.join(self._folder, name)
 
-    def _partial(self):
-        return self._path(f".{self._shards[len(self.files)].file}.partial")
+def _journal(folder, shard):
+    return os.path.join(folder, f".{shard.file}.journal")
 
 
 def _read_journal(path):
-    outcomes, files = [], {}
+    outcomes, shard = [], None
     with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as journal:
-        next(journal, None)
         for line in journal:
             # The last line may have been cut short.
             with contextlib.suppress(ValueError):
                 entry = json.loads(line)
                 if "shard" in entry:
-                    files[entry["shard"]["file"]] = entry["shard"]
+                    shard = entry["shard"]
                 else:
                     failure = entry["failure"] and tuple(entry["failure"])
                     outcomes.append(Outcome(tuple(entry["modalities"]), entry["seconds"], failure))
-    return outcomes, files
+    return outcomes, shard
 
 
 def _records(path):

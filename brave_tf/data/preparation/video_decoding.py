@@ -14,6 +14,8 @@ from brave_tf.data.preparation.decoding import Piece
 # A jump of the clock by more seconds is damage, not a still picture.
 MAX_GAP = 60.0
 MAX_LAST = 10.0
+# Pixels that a JPEG may be long.
+MAX_SIDE = 65500
 
 
 def pick(
@@ -31,14 +33,14 @@ def pick(
       tick: Seconds; the resolution of the clock, up to which times count as equal.
     """
     count = math.inf if length is None else math.ceil(length * fps - 1e-3)
-    slack = min(tick, 1e-3) + 1e-6
+    late = slack(tick)
     index = 0
     held = None
     for piece in pieces:
         if held is not None:
             if not 0 < piece.time - held.time <= MAX_GAP:
                 continue
-            while index < count and begin + index / fps < piece.time - slack:
+            while index < count and begin + index / fps < piece.time - late:
                 yield held.frame
                 index += 1
         if index >= count:
@@ -46,13 +48,18 @@ def pick(
         held = piece
     if held is not None:
         end = held.time + min(held.duration, MAX_LAST)
-        while index < count and begin + index / fps < end - slack:
+        while index < count and begin + index / fps < end - late:
             yield held.frame
             index += 1
 
 
-def convert(frames: Iterable[av.VideoFrame], min_side: int) -> Iterator[np.ndarray]:
-    """Yields the frames as upright (H, W, 3) uint8 BGR whose short side is `min_side`.
+def slack(tick: float) -> float:
+    """Returns the seconds up to which times on a clock with this tick, in seconds, count as equal."""
+    return min(tick, 1e-3) + 1e-6
+
+
+def convert(frames: Iterable[av.VideoFrame], min_side: int | None) -> Iterator[np.ndarray]:
+    """Yields the frames as upright (H, W, 3) uint8 BGR whose short side is `min_side`; None keeps their size.
 
     All get the size of the first. A frame that comes twice in a row gives the very same array twice.
     Stored pixels count as square, as in the field's tools.
@@ -62,15 +69,23 @@ def convert(frames: Iterable[av.VideoFrame], min_side: int) -> Iterator[np.ndarr
     for frame in frames:
         if frame is not previous:
             size = size or resized(frame.width, frame.height, min_side)
-            image = _upright(_resize(_bgr(frame, reformatter), size), frame)
+            image = _upright(resize(_bgr(frame, reformatter), size), frame)
             previous = frame
         yield image
 
 
-def resized(width: int, height: int, min_side: int) -> tuple[int, int]:
-    """Returns (width, height) with the short side `min_side` and the long side even."""
+def resized(width: int, height: int, min_side: int | None) -> tuple[int, int]:
+    """Returns (width, height) with the short side `min_side` and the long side even; None changes nothing.
+
+    Raises:
+      ValueError: The long side would be more than JPEG takes, as happens with damaged headers.
+    """
+    if min_side is None:
+        return width, height
     long_side = 2 * round(max(width, height) * min_side / min(width, height) / 2)
     long_side = max(long_side, min_side)
+    if long_side > MAX_SIDE:
+        raise ValueError(f"pictures of {width} x {height} pixels would be {long_side} pixels long")
     return (long_side, min_side) if width > height else (min_side, long_side)
 
 
@@ -88,7 +103,8 @@ def _bgr(frame, reformatter):
     return converted.to_ndarray()
 
 
-def _resize(image, size):
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns an (H, W, 3) uint8 image in another size, (width, height)."""
     width, height = size
     if image.shape[:2] == (height, width):
         return image

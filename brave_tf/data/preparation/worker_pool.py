@@ -16,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any, Callable, NamedTuple
 
 # Tasks in a worker's pipe, including the one at work: it need not wait for the next one.
@@ -116,6 +117,8 @@ class _Pool:
 
     def _replace(self, index, outcome):
         """Puts a new worker in the place of one that ended while it did the first of its jobs."""
+        if not threading.main_thread().is_alive():
+            raise RuntimeError("this process is ending, and ended its workers")
         ended = self._workers[index]
         results = []
         culprit = ended.jobs[0][0] if ended.since is not None else "none"
@@ -150,7 +153,9 @@ class _Worker:
         self.since = None
         self._started = False
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        # Ctrl-C goes to the whole process group; only the parent shall answer.
+        # Ctrl-C goes to the whole process group; only the parent shall answer. The resource tracker, which
+        # comes with the first process, would unblock the signal.
+        resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()

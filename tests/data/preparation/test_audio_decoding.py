@@ -91,3 +91,14 @@ def test_resampled_sine_is_the_sine_at_the_new_rate(tmp_path, source, target):
     inner = slice(target // 20, -target // 20)
     expected = tone(1.0, sample_rate=target)[: len(heard)]
     np.testing.assert_allclose(heard[inner], expected[inner], atol=2e-3)
+
+
+@pytest.mark.parametrize("rate", [48000, 16000])
+def test_samples_that_are_no_numbers_are_silence(tmp_path, rate):
+    sound = tone(1.0)
+    clean = samples(write_audio(tmp_path / "a.wav", sound, codec="pcm_f32le"), rate=rate)
+    sound[24000:24006] = np.nan, np.inf, -np.inf, 3e38, -3e38, 1e30
+    heard = samples(write_audio(tmp_path / "b.wav", sound, codec="pcm_f32le"), rate=rate)
+    assert np.all(np.abs(heard) <= 1)
+    far = np.abs(np.arange(rate) - rate // 2) > rate // 100
+    np.testing.assert_allclose(heard[far], clean[far], atol=1e-3)

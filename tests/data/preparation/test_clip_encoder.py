@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from media import moving_texture, number_of, numbered_frame, tone, write_audio, write_video
 
-from brave_tf.data.preparation import audio_decoding, flow
-from brave_tf.data.preparation.clip_encoder import ClipFailure, encode, try_encode
+from brave_tf.data.preparation import audio_decoding, clip_encoder, flow
+from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, encode, try_encode
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.media import MediaError, MediaFile
 from brave_tf.data.preparation.settings import Settings
@@ -164,6 +164,38 @@ def test_jpeg_quality_sets_the_size(moving):
         for q in (30, 95)
     ]
     assert sizes[0] < 0.6 * sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("flow_method", "audio"),
+    [("none", "none"), ("dis", "none"), ("none", "float"), ("dis", "flac")],
+)
+def test_clip_that_is_too_long_for_a_record(tmp_path, monkeypatch, flow_method, audio):
+    film = write_video(tmp_path / "a.mp4", moving_texture(20), audio=tone(0.8))
+    settings = Settings(min_side=48, flow=flow_method, audio=audio)
+    whole = encode(clip(film), settings)
+    size = sum(map(len, [*whole.frames, *(whole.flow or ())])) + 4 * 38400 * (audio != "none")
+    monkeypatch.setattr(clip_encoder, "MAX_BYTES", size + 1)
+    assert isinstance(try_encode(clip(film), settings), PreparedClip)
+    monkeypatch.setattr(clip_encoder, "MAX_BYTES", round(0.9 * size))
+    failure = try_encode(clip(film), settings)
+    assert failure.stage == "encode" and "list shorter windows" in failure.reason
+    assert isinstance(try_encode(clip(film, 0.0, 0.4), settings), PreparedClip)
+
+
+def test_sound_that_is_too_long_for_a_record(tmp_path, monkeypatch):
+    sound = write_audio(tmp_path / "a.wav", tone(0.8))
+    monkeypatch.setattr(clip_encoder, "MAX_BYTES", 4 * 38400)
+    assert "list shorter windows" in try_encode(clip(sound), SETTINGS).reason
+    assert encode(clip(sound, 0.0, 0.79), SETTINGS).audio.shape == (37920,)
+    monkeypatch.setattr(clip_encoder, "MAX_BYTES", 4 * 38400 + 1)
+    assert encode(clip(sound), SETTINGS).audio.shape == (38400,)
+
+
+def test_picture_of_absurd_shape(tmp_path):
+    file = write_video(tmp_path / "a.avi", [np.zeros((2, 4000, 3), np.uint8)], codec="ffv1")
+    failure = try_encode(clip(file), SETTINGS)
+    assert failure.stage == "encode" and "4000 x 2 pixels" in failure.reason
 
 
 def test_failures_have_a_stage_and_a_reason(tmp_path, monkeypatch):

@@ -30,6 +30,13 @@ CONTAINERS = {
     "mkv vorbis": {"audio_codec": "libvorbis"},
     "avi h264": {"codec": "libx264"},
     "mpg": {"codec": "mpeg1video", "audio_codec": "mp2"},
+    "ts mpeg2": {"codec": "mpeg2video", "audio_codec": "mp2"},
+    "flv": {"codec": "flv", "audio_codec": "libmp3lame", "sample_rate": 44100},
+    "flv h264": {"codec": "libx264", "audio_codec": "aac"},
+    "3gp": {"codec": "mpeg4", "audio_codec": "aac"},
+    "wmv": {"codec": "wmv2", "audio_codec": "wmav2", "sample_rate": 44100},
+    "mp4 hevc": {"codec": "libx265", "options": {"x265-params": "log-level=none"}},
+    "webm vp9": {"codec": "libvpx-vp9"},
 }
 
 
@@ -37,11 +44,12 @@ CONTAINERS = {
 def flash_and_click(request, tmp_path_factory):
     """3 s of numbered pictures with a click in the middle of the second of picture 25."""
     extension = request.param.split()[0]
+    options = CONTAINERS[request.param]
     return write_video(
         tmp_path_factory.mktemp("media") / f"clip.{extension}",
         [numbered_frame(i) for i in range(75)],
-        audio=click(3, at=1.0),
-        **CONTAINERS[request.param],
+        audio=click(3, 1.0, options.get("sample_rate", 48000)),
+        **options,
     )
 
 

@@ -2,15 +2,15 @@ import hashlib
 import json
 import os
 import signal
+import threading
 
 import pytest
 import tensorflow as tf
 
 from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.prepared_folder import JOURNAL, Outcome, StorageError
-from brave_tf.data.preparation.shards import ShardStore, plan
+from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.preparation.shards import ShardWriter, clips_done, plan, read_whole
 
-IDENTITY = {"settings": {"fps": 25.0}, "input": {"clips": 10}}
 FAILED = {3, 7}
 
 
@@ -22,16 +22,19 @@ def record_of(clip):
     return clip.path.encode() * 20
 
 
-def add_all(store, limit=None):
-    for clip in list(store.remaining())[:limit]:
-        if int(clip.path[len(clip.split) : -4]) in FAILED:
-            store.add(Outcome(failure=("decode", "bad")), None)
-        else:
-            store.add(Outcome(("rgb",), 2.0), record_of(clip))
+def add_all(folder, shard, limit=None):
+    """Adds the clips that the shard lacks, up to `limit` of them."""
+    with ShardWriter(str(folder), shard) as writer:
+        for clip in shard.clips[writer.done :][:limit]:
+            if int(clip.path[len(clip.split) : -4]) in FAILED:
+                writer.add(Outcome(failure=("decode", "bad")), None)
+            else:
+                writer.add(Outcome(("rgb",), 2.0), record_of(clip))
+        return writer
 
 
 def contents(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != JOURNAL}
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 def records(path):
@@ -39,15 +42,15 @@ def records(path):
 
 
 @pytest.fixture(scope="module")
-def shards():
-    return plan(make_clips(), 3, seed=0)
+def shard():
+    """10 clips, of which 2 fail."""
+    return plan(make_clips(), 1, seed=0)[0]
 
 
 @pytest.fixture(scope="module")
-def whole(shards, tmp_path_factory):
+def whole(shard, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    with ShardStore(str(folder), shards, IDENTITY) as store:
-        add_all(store)
+    assert add_all(folder, shard).whole
     return contents(folder)
 
 
@@ -69,123 +72,127 @@ def test_plan_never_makes_more_shards_than_clips():
     assert [len(s.clips) for s in plan(make_clips(10), 4, 0)] == [2, 3, 2, 3]
 
 
-def test_shards_hold_the_records_in_order(tmp_path, shards):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        assert store.total == 10
-        add_all(store)
-        assert list(store.remaining()) == []
-    for shard, entry in zip(shards, store.files):
-        path = tmp_path / shard.file
-        good = [c for c in shard.clips if int(c.path[5:-4]) not in FAILED]
-        assert records(path) == [record_of(clip) for clip in good]
-        assert entry == {
-            "file": shard.file,
-            "clips": len(good),
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-    assert sum(outcome.failure is not None for outcome in store.outcomes) == len(FAILED)
+def test_shard_holds_the_records_in_order(tmp_path, shard, whole):
+    add_all(tmp_path, shard)
+    good = [c for c in shard.clips if int(c.path[5:-4]) not in FAILED]
+    assert records(tmp_path / shard.file) == [record_of(clip) for clip in good]
+    entry, outcomes = read_whole(str(tmp_path), shard)
+    assert entry == {
+        "file": shard.file,
+        "clips": 8,
+        "bytes": (tmp_path / shard.file).stat().st_size,
+        "sha256": hashlib.sha256((tmp_path / shard.file).read_bytes()).hexdigest(),
+    }
+    failed = [outcome.failure == ("decode", "bad") for outcome in outcomes]
+    assert failed == [int(clip.path[5:-4]) in FAILED for clip in shard.clips]
+    assert outcomes[failed.index(False)] == Outcome(("rgb",), 2.0)
+    assert set(contents(tmp_path)) == {shard.file, f".{shard.file}.journal"}
+
+
+def test_shard_has_its_name_only_when_whole(tmp_path, shard):
+    for done in range(10):
+        assert not (tmp_path / shard.file).exists()
+        assert read_whole(str(tmp_path), shard) is None
+        assert clips_done(str(tmp_path), shard) == done
+        assert add_all(tmp_path, shard, 1).done == done + 1
+    assert clips_done(str(tmp_path), shard) == 10 and read_whole(str(tmp_path), shard)
+
+
+def test_goes_on_again_and_again(tmp_path, shard, whole):
+    for stop in range(10):
+        assert add_all(tmp_path, shard, 1).done == stop + 1
+    assert contents(tmp_path) == whole
 
 
 @pytest.mark.parametrize("stop", range(11))
-def test_goes_on_after_any_clip(tmp_path, shards, whole, stop):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        add_all(store, stop)
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        assert len(store.outcomes) == stop
-        add_all(store)
-    assert contents(tmp_path) == whole
-    assert [entry["file"] for entry in store.files] == [shard.file for shard in shards]
-
-
-def test_goes_on_again_and_again(tmp_path, shards, whole):
-    for _ in range(10):
-        with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-            add_all(store, 1)
+def test_goes_on_after_any_clip(tmp_path, shard, whole, stop):
+    assert add_all(tmp_path, shard, stop).whole == (stop == 10)
+    assert add_all(tmp_path, shard).whole
     assert contents(tmp_path) == whole
 
 
-def test_unfinished_file_that_is_ahead_of_or_behind_the_journal(tmp_path, shards, whole):
-    for lost_from in ("journal", "shard"):
+def test_unfinished_file_that_is_ahead_of_or_behind_the_journal(tmp_path, shard, whole):
+    for lost_from in ("journal", "partial"):
         folder = tmp_path / lost_from
         folder.mkdir()
-        with ShardStore(str(folder), shards, IDENTITY) as store:
-            add_all(store, 5)
-        path = folder / JOURNAL
-        if lost_from == "shard":
-            (path,) = folder.glob(".*.partial")
+        add_all(folder, shard, 5)
+        path = folder / f".{shard.file}.{lost_from}"
         path.write_bytes(path.read_bytes()[:-30])
-        with ShardStore(str(folder), shards, IDENTITY) as store:
-            assert 3 <= len(store.outcomes) < 5
-            add_all(store)
+        with ShardWriter(str(folder), shard) as writer:
+            assert 3 <= writer.done < 5
+        add_all(folder, shard)
         assert contents(folder) == whole
 
 
-def test_stopped_between_closing_a_shard_and_noting_it(tmp_path, shards, whole):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        add_all(store, len(shards[0].clips))
-    journal = tmp_path / JOURNAL
+@pytest.mark.parametrize("renamed", [True, False])
+def test_stopped_between_closing_a_shard_and_noting_it(tmp_path, shard, whole, renamed):
+    add_all(tmp_path, shard)
+    journal = tmp_path / f".{shard.file}.journal"
     lines = journal.read_text().splitlines(keepends=True)
     assert "shard" in json.loads(lines[-1])
     journal.write_text("".join(lines[:-1]))
-    for rename_done in (True, False):
-        if not rename_done:
-            os.replace(tmp_path / shards[0].file, tmp_path / f".{shards[0].file}.partial")
-            journal.write_text("".join(lines[:-1]))
-        with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-            assert len(store.files) == 1
-            assert store.files[0]["sha256"] == hashlib.sha256(whole[shards[0].file]).hexdigest()
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        add_all(store)
-    assert contents(tmp_path) == whole
+    if not renamed:
+        os.replace(tmp_path / shard.file, tmp_path / f".{shard.file}.partial")
+    assert add_all(tmp_path, shard, 0).whole
+    entry, _ = read_whole(str(tmp_path), shard)
+    assert entry["sha256"] == hashlib.sha256(whole[shard.file]).hexdigest()
+    assert (tmp_path / shard.file).read_bytes() == whole[shard.file]
 
 
-def test_stopped_while_taking_up_an_unfinished_file(tmp_path, shards, whole):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        add_all(store, 2)
-    (partial,) = tmp_path.glob(".*.partial")
-    os.rename(partial, f"{partial}.old")
+def test_stopped_while_taking_up_an_unfinished_file(tmp_path, shard, whole):
+    add_all(tmp_path, shard, 2)
+    partial = tmp_path / f".{shard.file}.partial"
+    partial.rename(f"{partial}.old")
     partial.write_bytes(b"begun")
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        assert len(store.outcomes) == 2
-        add_all(store)
+    with ShardWriter(str(tmp_path), shard) as writer:
+        assert writer.done == 2
+    add_all(tmp_path, shard)
     assert contents(tmp_path) == whole
 
 
-def test_damaged_shard_is_made_again(tmp_path, shards, whole):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        add_all(store, 8)
-    (tmp_path / shards[0].file).write_bytes(b"damaged")
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        assert store.outcomes == []
-        add_all(store)
+def test_damaged_shard_is_made_again(tmp_path, shard, whole):
+    add_all(tmp_path, shard)
+    (tmp_path / shard.file).write_bytes(b"damaged")
+    assert read_whole(str(tmp_path), shard) is None
+    with ShardWriter(str(tmp_path), shard) as writer:
+        assert not writer.whole and writer.done == 0
+    add_all(tmp_path, shard)
     assert contents(tmp_path) == whole
 
 
-def test_discard_and_forget(tmp_path, shards):
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        for _ in list(store.remaining()):
-            store.add(Outcome(failure=("decode", "bad")), None)
-    store.discard()
-    assert list(tmp_path.iterdir()) == []
+def test_second_writer_waits_and_finds_the_work_done(tmp_path, shard, whole):
+    found = []
+
+    def write_too():
+        with ShardWriter(str(tmp_path), shard) as second:
+            found.append((second.whole, second.done))
+
+    with ShardWriter(str(tmp_path), shard) as writer:
+        other = threading.Thread(target=write_too)
+        other.start()
+        for clip in shard.clips:
+            assert not found
+            failed = int(clip.path[5:-4]) in FAILED
+            outcome = Outcome(failure=("decode", "bad")) if failed else Outcome(("rgb",), 2.0)
+            writer.add(outcome, None if failed else record_of(clip))
+    other.join(timeout=30)
+    assert found == [(True, 10)]
+    assert contents(tmp_path) == whole
 
 
-def test_disk_that_takes_no_more(tmp_path, shards, whole):
+def test_disk_that_takes_no_more(tmp_path, shard, whole):
     resource = pytest.importorskip("resource")
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    big = b"x" * 100_000
+    add_all(tmp_path, shard, 5)
     try:
-        with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-            add_all(store, 5)
-            done = len(store.outcomes)
+        with ShardWriter(str(tmp_path), shard) as writer:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
             with pytest.raises(StorageError, match="run the same command again"):
-                store.add(Outcome(("rgb",), 2.0), big)
+                writer.add(Outcome(("rgb",), 2.0), b"x" * 100_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
-    with ShardStore(str(tmp_path), shards, IDENTITY) as store:
-        assert len(store.outcomes) == done
-        add_all(store)
+    assert add_all(tmp_path, shard, 0).done == 5
+    add_all(tmp_path, shard)
     assert contents(tmp_path) == whole

@@ -1,0 +1,140 @@
+"""Fills shards with the records of their clips: the work of every runner."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Callable
+
+from brave_tf.data.preparation import worker_pool
+from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.preparation.settings import Settings
+
+if TYPE_CHECKING:
+    from brave_tf.data.preparation.shards import Shard
+
+_SPACE_SAMPLE = 32
+Encoder = Callable[[Clip, Settings], "PreparedClip | ClipFailure"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a process must know to fill shards.
+
+    Attributes:
+      output: The folder of the shards.
+      settings: What decides the records.
+      labels: In the order of their index.
+      encoder: Makes the contents of a record; must be importable by name in another process.
+      timeout: Seconds that a clip may take.
+    """
+
+    output: str
+    settings: Settings
+    labels: tuple[str, ...]
+    encoder: Encoder
+    timeout: float
+
+
+def fill(job: Job, planned: Sequence[Shard], workers: int) -> Iterator[Outcome]:
+    """Encodes the clips that shards still lack and adds them; yields what became of each.
+
+    Args:
+      job: Common to all shards.
+      planned: The shards, in the order in which they are to be filled.
+      workers: Number of processes.
+
+    Raises:
+      StorageError: The output cannot be written any more.
+    """
+    from brave_tf.data.preparation import records, shards
+
+    label_index = {label: index for index, label in enumerate(job.labels)}
+    opened = collections.deque()
+
+    def clips():
+        for shard in planned:
+            writer = shards.ShardWriter(job.output, shard)
+            if writer.whole:
+                writer.close()
+                continue
+            opened.append(writer)
+            yield from shard.clips[writer.done :]
+
+    left = sum(len(shard.clips) - shards.clips_done(job.output, shard) for shard in planned)
+    space = _SpaceCheck(job.output, left)
+    results = worker_pool.run_in_order(
+        functools.partial(job.encoder, settings=job.settings),
+        clips(),
+        workers=workers,
+        timeout=job.timeout,
+    )
+    try:
+        for result in results:
+            if isinstance(result, PreparedClip):
+                outcome = _outcome(result)
+                record = records.serialize_clip(result, job.settings, label_index)
+                space.add(len(record))
+            else:
+                outcome, record = Outcome(failure=tuple(failure(result))), None
+            opened[0].add(outcome, record)
+            if opened[0].whole:
+                opened.popleft().close()
+            yield outcome
+    finally:
+        results.close()
+        for writer in opened:
+            writer.close()
+
+
+def _outcome(prepared):
+    parts = {
+        "rgb": prepared.frames,
+        "flow": prepared.flow,
+        "audio": prepared.flac if prepared.audio is None else prepared.audio,
+    }
+    modalities = tuple(name for name, part in parts.items() if part is not None)
+    return Outcome(modalities, prepared.end - prepared.clip.start)
+
+
+def failure(
+    result: ClipFailure | worker_pool.Died | worker_pool.TimedOut,
+) -> ClipFailure:
+    """Returns why a clip gave no record."""
+    if isinstance(result, worker_pool.TimedOut):
+        return ClipFailure(
+            "timeout", f"took longer than {result.seconds:g} s; --timeout allows more"
+        )
+    if isinstance(result, worker_pool.Died):
+        code = result.exit_code
+        name = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return ClipFailure("crash", f"ended the process that was decoding it ({name})")
+    return result
+
+
+class _SpaceCheck:
+    """Compares what the first records took with what is left, before hours of work are in vain."""
+
+    def __init__(self, folder, total):
+        self._folder, self._total = folder, total
+        self._records = self._bytes = 0
+
+    def add(self, size):
+        self._records += 1
+        self._bytes += size
+        if self._records != _SPACE_SAMPLE:
+            return
+        usage = shutil.disk_usage(self._folder)
+        need = self._bytes / self._records * (self._total - self._records)
+        if usage.total and need > usage.free:
+            raise StorageError(
+                f"{self._folder}: the other {self._total - self._records} clips need about "
+                f"{need / 1e9:.1f} GB, {usage.free / 1e9:.1f} GB are free. Make room and run the same "
+                "command again: it goes on here. Or prepare into another folder."
+            )
