@@ -7,6 +7,8 @@ import gin
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# XLA takes minutes to optimise a deep network for a CPU.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import tensorflow as tf  # noqa: E402
 
@@ -32,7 +34,8 @@ def golden_dir(shared_dir: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(autouse=True)
 def _fresh_state():
-    """Bindings and mixed precision of one test are not another's."""
+    """Bindings and precision of one test are not another's."""
     yield
     gin.clear_config()
-    tf.keras.mixed_precision.set_global_policy("float32")
+    tf.keras.backend.set_floatx("float32")
+    tf.keras.mixed_precision.set_global_policy(None)

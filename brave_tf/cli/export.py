@@ -3,14 +3,21 @@
 Example:
   brave_tf_export --model_dir=runs/demo/pretrained --output=exported/demo
 
-Leaves OUTPUT/saved_model, which loads with plain TensorFlow, OUTPUT/weights with the Keras weights
-of each view's backbone, and OUTPUT/config.gin. Signatures, for each view of the model:
+Leaves OUTPUT/saved_model, which loads with plain TensorFlow, OUTPUT/keras/VIEW.keras with the Keras
+model of each view's backbone, OUTPUT/weights with its weights alone, and OUTPUT/config.gin.
+Signatures, for each view of the model:
   VIEW              video float32 (B, T, H, W, C), rgb in [0, 1], flow in [-1, 1];
                     for sound pcm float32 (B, N) at the view's sample rate
   VIEW_uint8        video uint8 (B, T, H, W, C)
   VIEW_frames       video uint8 of any size, resized and cropped to the view's
   VIEW_spectrogram  spectrogram float32 (B, frames, bins), for sound
-Each answers `embedding` (B, D). Exit codes: 0 exported, 2 unusable input.
+Each answers `embedding` (B, D); with --end_points=stage_3,last_conv also these, (B, T, h, w, C) for
+video and (B, h, w, C) for sound.
+
+--format=deepmind writes the file OUTPUT, such as v_a.npy, in the format of the published BraVe
+checkpoints instead: all weights of a run of BraVe on TSM-ResNets and audio ResNets.
+
+Exit codes: 0 exported, 2 unusable input.
 """
 
 from __future__ import annotations
@@ -27,7 +34,13 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
     flags.DEFINE_string("output", None, "Folder for the exported model; a new or an empty one.")
+    flags.DEFINE_list(
+        "end_points", [], "Layers whose output is answered too: stem, stage_1, ..., last_conv."
+    )
     flags.DEFINE_bool("overwrite", False, "Replace an exported model in --output.")
+    flags.DEFINE_enum(
+        "format", "saved_model", ["saved_model", "deepmind"], "What to write; see above."
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -36,12 +49,21 @@ def main(argv: list[str]) -> int:
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     quiet.load_tensorflow()
+    if FLAGS.format == "deepmind":
+        from brave_tf.interop import published
+
+        published.export_checkpoint(FLAGS.model_dir, FLAGS.output, FLAGS.overwrite)
+        print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
+        return 0
     from brave_tf.interop import saved_model
 
-    signatures = saved_model.export_run(FLAGS.model_dir, FLAGS.output, overwrite=FLAGS.overwrite)
+    signatures = saved_model.export_run(
+        FLAGS.model_dir, FLAGS.output, FLAGS.end_points, overwrite=FLAGS.overwrite
+    )
+    answers = ", ".join(["embedding", *FLAGS.end_points])
     for name, spec in signatures.items():
         shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
-        print(f"signature {name}: {spec.name} {spec.dtype.name} ({shape}) -> embedding")
+        print(f"signature {name}: {spec.name} {spec.dtype.name} ({shape}) -> {answers}")
     print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Backbones out: a folder with a SavedModel, Keras weights and the recipe's configuration.
+"""Backbones out: a folder with a SavedModel, Keras models, their weights and the recipe's configuration.
 
 The SavedModel needs nothing but TensorFlow; `signatures` lists what it answers.
 """
@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Callable
 
 import numpy as np
@@ -23,6 +23,7 @@ from brave_tf.training import recipe
 
 SAVED_MODEL = "saved_model"
 WEIGHTS = "weights"
+KERAS = "keras"
 CONFIG = recipe.CONFIG_FILE
 _UNKNOWN_STEP = -1
 
@@ -41,11 +42,13 @@ def check_output(output: str, overwrite: bool) -> None:
     if path.exists() and any(path.iterdir()) and not overwrite:
         raise UserError(
             f"--output={output} is not empty: name another folder, or add --overwrite to replace "
-            f"{SAVED_MODEL}, {WEIGHTS} and {CONFIG} in it."
+            f"{SAVED_MODEL}, {KERAS}, {WEIGHTS} and {CONFIG} in it."
         )
 
 
-def export_run(model_dir: str, output: str, overwrite: bool = False) -> dict[str, tf.TensorSpec]:
+def export_run(
+    model_dir: str, output: str, end_points: Sequence[str] = (), overwrite: bool = False
+) -> dict[str, tf.TensorSpec]:
     """Exports the backbones of a run at its newest checkpoint; see `export`.
 
     Raises:
@@ -59,6 +62,7 @@ def export_run(model_dir: str, output: str, overwrite: bool = False) -> dict[str
         output,
         config=(pathlib.Path(model_dir) / CONFIG).read_text(),
         step=run.step,
+        end_points=end_points,
         overwrite=overwrite,
     )
 
@@ -70,9 +74,14 @@ def export(
     *,
     config: str,
     step: int | None = None,
+    end_points: Sequence[str] = (),
     overwrite: bool = False,
 ) -> dict[str, tf.TensorSpec]:
-    """Writes `output/saved_model`, `output/weights/<view>.weights.h5` and `output/config.gin`.
+    """Writes `output/saved_model`, `output/keras/<view>.keras`, `output/weights/<view>.weights.h5` and
+    `output/config.gin`.
+
+    The SavedModel needs TensorFlow alone. The Keras models need the module of their backbone, such as
+    `brave_tf.models.tsm_resnet`, to be imported before `tf.keras.models.load_model`.
 
     Everything is written to a folder beside `output` first, so that an interrupted export leaves
     `output` as it was.
@@ -83,18 +92,20 @@ def export(
       output: folder, made when there is none.
       config: text of the gin configuration from which backbones and views were built.
       step: training step of the weights, kept in the SavedModel; None when it is not known.
+      end_points: names of the intermediate results that all signatures answer besides `embedding`.
       overwrite: replace what an earlier export left in `output`; other files there are kept.
 
     Returns:
       The input of each signature, by signature name.
 
     Raises:
-      UserError: when `output` may not be written to, see `check_output`.
+      UserError: when `output` may not be written to, see `check_output`, or a backbone does not have
+        one of the end points.
     """
     check_output(output, overwrite)
     signatures = {}
     for name, backbone in backbones.items():
-        signatures.update(view_signatures(name, views[name], backbone))
+        signatures.update(view_signatures(name, views[name], backbone, end_points))
     target = pathlib.Path(os.path.abspath(output))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +193,9 @@ def _write(
     step: int | None,
 ) -> None:
     (folder / WEIGHTS).mkdir(parents=True)
+    (folder / KERAS).mkdir()
     for name, backbone in backbones.items():
+        backbone.save(folder / KERAS / f"{name}.keras")
         backbone.save_weights(str(folder / WEIGHTS / f"{name}.weights.h5"))
     (folder / CONFIG).write_text(config)
     tf.saved_model.save(
@@ -212,7 +225,7 @@ def _move(aside: pathlib.Path, target: pathlib.Path) -> None:
         return
     old = aside.with_name("old")
     old.mkdir()
-    for entry in (SAVED_MODEL, WEIGHTS, CONFIG):
+    for entry in (SAVED_MODEL, KERAS, WEIGHTS, CONFIG):
         if (target / entry).exists():
             os.replace(target / entry, old / entry)
         os.replace(aside / entry, target / entry)

@@ -1,7 +1,8 @@
 """The signatures of an exported model.
 
 There is one set per view, named after it. All are float32, in inference mode, answer `embedding`
-(B, D), and take any batch size, length and frame size:
+(B, D) and the end points that were asked for, such as `stage_3` (B, T, h, w, C), and take any batch
+size, length and frame size that the backbone takes:
 
 * rgb and flow, `<view>`: `video` float32 (B, T, H, W, C), rgb in [0, 1], flow (u, v) in [-1, 1].
 * rgb and flow, `<view>_uint8`: `video` uint8. rgb (B, T, H, W, 3) is divided by 255; flow
@@ -14,50 +15,65 @@ There is one set per view, named after it. All are float32, in inference mode, a
 
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Sequence
+from typing import Callable, Optional
 
 import tensorflow as tf
 
 from brave_tf.data import frames
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.models.endpoints import endpoints
 
 MIN_AUDIO_SECONDS = 0.1
 
 Signatures = dict[str, tf.types.experimental.PolymorphicFunction]
+Sizes = Sequence[Optional[int]]  # those of the backbone's input that it leaves open are None
 Embed = Callable[[tf.Tensor], dict[str, tf.Tensor]]
 
 
-def view_signatures(name: str, view: View, backbone: tf.keras.Model) -> Signatures:
+def view_signatures(
+    name: str, view: View, backbone: tf.keras.Model, end_points: Sequence[str] = ()
+) -> Signatures:
     """Returns the signatures of one view by name; see the module.
 
     Args:
       name: of the view.
       view: its modality, size, channels and spectrogram.
       backbone: model from (B, *window) to (B, D).
+      end_points: what to answer besides the embedding; see `endpoints.endpoints`.
 
     Raises:
-      UserError: for a view of a modality that has no signatures.
+      UserError: for a view of a modality that has no signatures, or an end point that the backbone
+        does not have.
     """
+    outputs = endpoints(backbone, end_points).output if end_points else {}
+    model = tf.keras.Model(backbone.input, {**outputs, "embedding": backbone.output})
+    sizes = backbone.input_shape[1:]
 
     def embed(values: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"embedding": tf.cast(backbone(values, training=False), tf.float32)}
+        answers = model(tf.ensure_shape(values, (None, *sizes)), training=False)
+        return {key: tf.cast(answer, tf.float32) for key, answer in answers.items()}
 
     if view.modality == "audio":
-        return _audio_signatures(name, view, embed)
+        return _audio_signatures(name, view, sizes, embed)
     if view.modality in ("rgb", "flow"):
-        return _video_signatures(name, view, embed)
+        return _video_signatures(name, view, sizes, embed)
     raise UserError(
         f"view {name!r} has the modality {view.modality!r}, for which no signature is known: only "
         "rgb, flow and audio can be exported."
     )
 
 
-def _video_signatures(name: str, view: View, embed: Embed) -> Signatures:
+def _video_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Signatures:
+    length, height, width, _ = sizes
     # Records keep flow in the first channels of colour images.
     stored_channels = None if view.modality == "flow" else view.channels
-    values = tf.TensorSpec((None, None, None, None, view.channels), tf.float32, "video")
-    pixels = tf.TensorSpec((None, None, None, None, stored_channels), tf.uint8, "video")
+    values = tf.TensorSpec((None, length, height, width, view.channels), tf.float32, "video")
+    pixels = tf.TensorSpec((None, length, height, width, stored_channels), tf.uint8, "video")
+    frames_of_any_size = tf.TensorSpec(
+        (None, length, None, None, stored_channels), tf.uint8, "video"
+    )
 
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, scale = _resize_and_crop(_stored_channels(video, view), view.size)
@@ -72,12 +88,12 @@ def _video_signatures(name: str, view: View, embed: Embed) -> Signatures:
             lambda video: embed(_decode(_stored_channels(video, view), view)),
             pixels,
         ),
-        f"{name}_frames": (of_frames, pixels),
+        f"{name}_frames": (of_frames, frames_of_any_size),
     }
     return {key: _traced(function, spec) for key, (function, spec) in functions.items()}
 
 
-def _audio_signatures(name: str, view: View, embed: Embed) -> Signatures:
+def _audio_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Signatures:
     least = round(MIN_AUDIO_SECONDS * view.sample_rate)
 
     def of_pcm(pcm: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -89,8 +105,8 @@ def _audio_signatures(name: str, view: View, embed: Embed) -> Signatures:
         )
         return embed(view.log_mel(pcm))
 
-    bins = view.log_mel.mel_bins
-    spectrogram = tf.TensorSpec((None, None, bins), tf.float32, "spectrogram")
+    spectrogram = (None, sizes[0], view.log_mel.mel_bins)
+    spectrogram = tf.TensorSpec(spectrogram, tf.float32, "spectrogram")
     return {
         name: _traced(of_pcm, tf.TensorSpec((None, None), tf.float32, "pcm")),
         f"{name}_spectrogram": _traced(lambda spectrogram: embed(spectrogram), spectrogram),

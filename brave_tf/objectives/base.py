@@ -5,14 +5,18 @@ from __future__ import annotations
 import abc
 import types
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import tensorflow as tf
 
 from brave_tf import errors
+from brave_tf.models.precision import in_full
 
 # The name of the view whose backbone is the one most used: a short window of colour frames.
 NARROW = "narrow"
+
+# View name -> its backbone, or the name of another view whose backbone it shares.
+Backbones = Mapping[str, Union[tf.keras.Model, str]]
 
 
 class Terms(NamedTuple):
@@ -45,18 +49,22 @@ class Objective(tf.keras.Model, abc.ABC):
     `label` -> (B,) int64, -1 where a clip has none.
 
     Args:
-      backbones: view name -> model from (B, *view shape) to (B, D) features.
+      backbones: view name -> model from (B, *view shape) to (B, D) features, or the name of another view,
+        whose model both then train.
       loss_scale: constant factor on the loss.
+
+    Raises:
+      UserError: no backbones, or a name that is not that of a view with a model.
     """
 
-    def __init__(self, backbones: Mapping[str, tf.keras.Model], loss_scale: float = 1.0):
+    def __init__(self, backbones: Backbones, loss_scale: float = 1.0):
         super().__init__(name=type(self).__name__.lower())
         if not backbones:
             raise errors.UserError(
                 f"{type(self).__name__}.backbones is empty: bind view name -> backbone, such as "
                 "{'narrow': @narrow/tsm_resnet()}."
             )
-        self.backbones = dict(backbones)
+        self.backbones = {view: _backbone(backbones, view) for view in backbones}
         self.loss_scale = loss_scale
 
     @property
@@ -80,13 +88,13 @@ class Objective(tf.keras.Model, abc.ABC):
     def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """Returns the (B, D) float32 backbone features of every view."""
         return {
-            view: tf.cast(backbone(batch[view], training=training), tf.float32)
+            view: in_full(backbone(batch[view], training=training))
             for view, backbone in self.backbones.items()
         }
 
     def embed(self, view: str, x: tf.Tensor) -> tf.Tensor:
         """Returns the (B, D) float32 features of a batch of one view, in inference mode."""
-        return tf.cast(self.backbones[view](x, training=False), tf.float32)
+        return in_full(self.backbones[view](x, training=False))
 
     def compile(self, optimizer: tf.keras.optimizers.Optimizer, **kwargs) -> None:
         """Sets the optimizer, builds its slots, and makes the monitors."""
@@ -148,6 +156,19 @@ class Objective(tf.keras.Model, abc.ABC):
         for name, value in values.items():
             self._monitors[name].update_state(value)
         return {name: monitor.result() for name, monitor in self._monitors.items()}
+
+
+def _backbone(backbones: Backbones, view: str) -> tf.keras.Model:
+    backbone = backbones[view]
+    if not isinstance(backbone, str):
+        return backbone
+    models = [name for name, model in backbones.items() if not isinstance(model, str)]
+    if backbone not in models:
+        raise errors.UserError(
+            f"the backbone of view {view!r} is to be that of {backbone!r}: expected a view that has one of "
+            f"its own, {', '.join(map(repr, models))}.{errors.nearest(backbone, models)}"
+        )
+    return backbones[backbone]
 
 
 def feature_std(features: tf.Tensor) -> tf.Tensor:

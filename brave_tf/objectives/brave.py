@@ -28,7 +28,8 @@ class BraVe(base.Objective):
     `loss_scale` 0.5.
 
     Args:
-      backbones: view name -> backbone; `narrow` is the narrow view, all others are broad.
+      backbones: view name -> backbone, or the name of another view, whose backbone and heads it shares;
+        `narrow` is the narrow view, all others are broad.
       projector: builds a projector, `projector(input_size, name=...)`.
       predictor: builds a predictor, `predictor(input_size, name=...)`.
       heads: `per_view` draws one projector and one predictor for each view (the paper);
@@ -42,7 +43,7 @@ class BraVe(base.Objective):
 
     def __init__(
         self,
-        backbones: Mapping[str, tf.keras.Model],
+        backbones: base.Backbones,
         projector: Builder = heads_lib.projector,
         predictor: Builder = heads_lib.predictor,
         heads: str = "per_view",
@@ -56,17 +57,19 @@ class BraVe(base.Objective):
             )
         if heads not in ("shared", "per_view"):
             raise errors.UserError(f"BraVe.heads = {heads!r}: expected 'shared' or 'per_view'.")
-        self.projectors, self.predictors = {}, {}
-        if heads == "shared":
-            size = self._common_feature_size()
-            pair = _head_pair(size, projector, predictor, "shared")
-            for view in self.backbones:
-                self.projectors[view], self.predictors[view] = pair
+        self.shared = heads == "shared"
+        if self.shared:
+            pair = _head_pair(self._common_feature_size(), projector, predictor, "shared")
+            pairs = dict.fromkeys(self.backbones, pair)
         else:
-            for view in self.backbones:
-                size = self.feature_size(view)
-                pair = _head_pair(size, projector, predictor, view)
-                self.projectors[view], self.predictors[view] = pair
+            pairs, of_backbone = {}, {}
+            for view, backbone in self.backbones.items():
+                if id(backbone) not in of_backbone:
+                    pair = _head_pair(self.feature_size(view), projector, predictor, view)
+                    of_backbone[id(backbone)] = pair
+                pairs[view] = of_backbone[id(backbone)]
+        self.projectors = {view: pair[0] for view, pair in pairs.items()}
+        self.predictors = {view: pair[1] for view, pair in pairs.items()}
 
     def _common_feature_size(self) -> int:
         sizes = {view: self.feature_size(view) for view in self.backbones}
@@ -79,8 +82,8 @@ class BraVe(base.Objective):
 
     @property
     def broad(self) -> list[str]:
-        """Names of the broad views."""
-        return [view for view in self.backbones if view != NARROW]
+        """Names of the broad views, in the released code's order, video before audio."""
+        return sorted(set(self.backbones) - {NARROW}, reverse=True)
 
     @property
     def term_names(self) -> list[str]:
@@ -89,10 +92,13 @@ class BraVe(base.Objective):
     def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> base.Terms:
         """Computes both directions' losses of each broad view; see the class."""
         features = self(batch, training=training)
-        z = {v: self.projectors[v](f, training=training) for v, f in features.items()}
-        h = {v: self.predictors[v](z[v], training=training) for v in features}
-        losses = {}
+        z, h, losses = {}, {}, {}
         for broad in self.broad:
+            for view in (broad, NARROW):
+                # Shared heads count the narrow view in their averages once for each broad view.
+                if self.shared or view not in z:
+                    z[view] = self.projectors[view](features[view], training=training)
+                    h[view] = self.predictors[view](z[view], training=training)
             losses[f"{NARROW}_to_{broad}"] = regression_loss(h[NARROW], z[broad])
             losses[f"{broad}_to_{NARROW}"] = regression_loss(h[broad], z[NARROW])
         return base.Terms(losses, features, {})

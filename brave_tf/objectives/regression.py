@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from brave_tf.models.precision import in_full
+
 
 def regression_loss(prediction: tf.Tensor, target: tf.Tensor, epsilon: float = 1e-5) -> tf.Tensor:
     """Squared L2 distance between the normalised prediction and the normalised, constant target.
@@ -16,11 +18,11 @@ def regression_loss(prediction: tf.Tensor, target: tf.Tensor, epsilon: float = 1
       epsilon: lower bound on the norms, so that a zero row stays zero.
 
     Returns:
-      (B,) float32 in [0, 4].
+      (B,) float32 in [0, 4], float64 if both are.
     """
     tf.debugging.assert_equal(tf.shape(prediction), tf.shape(target))
-    prediction = _normalise(tf.cast(prediction, tf.float32), epsilon)
-    target = _normalise(tf.stop_gradient(tf.cast(target, tf.float32)), epsilon)
+    prediction = _normalise(in_full(prediction), epsilon)
+    target = _normalise(tf.stop_gradient(in_full(target)), epsilon)
     return tf.reduce_sum(tf.math.squared_difference(prediction, target), axis=-1)
 
 

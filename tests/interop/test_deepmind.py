@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from brave_tf.errors import UserError
-from brave_tf.interop.deepmind import load_haiku
+from brave_tf.interop.deepmind import load_haiku, to_haiku
 from brave_tf.models.heads import predictor, projector
 from brave_tf.models.tsm_light import tsm_light
 
@@ -51,6 +51,49 @@ def test_weights_and_statistics_arrive():
     hidden = np.maximum(norm(x @ p["linear"]["w"] + p["linear"]["b"], "batch_norm"), 0)
     expected = norm(hidden @ p["linear_1"]["w"] + p["linear_1"]["b"], "batch_norm_1")
     np.testing.assert_allclose(project(x.astype("f4")), expected, rtol=1e-4)
+
+
+def statistics(state, module="batch_norm", which="mean_ema"):
+    return state[f"shared_project/projector/{module}/~/{which}"]
+
+
+def test_averages_go_on_where_the_checkpoint_left_them():
+    params, state = checkpoint()
+    for module in ("batch_norm", "batch_norm_1"):
+        for which in ("mean_ema", "var_ema"):
+            kept = statistics(state, module, which)
+            kept["counter"] = np.array(5)
+            kept["hidden"] = 0.3 * kept["average"]
+    project = model()
+    load_haiku(project, params, state, "shared_project/projector")
+    before = statistics(to_haiku([(project, "shared_project/projector")])[1])
+    np.testing.assert_array_equal(before["hidden"], np.float32(statistics(state)["hidden"]))
+    x = np.random.default_rng(1).normal(size=(5, 4))
+    project(x.astype("f4"), training=True)
+    after = statistics(to_haiku([(project, "shared_project/projector")])[1])
+    linear = params["shared_project/projector/linear"]
+    mean = (x @ linear["w"] + linear["b"]).mean(0)
+    hidden = 0.9 * statistics(state)["hidden"] + 0.1 * mean
+    np.testing.assert_allclose(after["hidden"], hidden, rtol=1e-5)
+    np.testing.assert_allclose(after["average"], hidden / (1 - 0.9**6), rtol=1e-5)
+    assert (before["counter"], after["counter"]) == (5, 6)
+
+
+def test_averages_start_anew_where_only_they_were_kept():
+    params, state = checkpoint()
+    for arrays in state.values():
+        del arrays["hidden"], arrays["counter"]
+    project = model()
+    load_haiku(project, params, state, "shared_project/projector")
+    after = statistics(to_haiku([(project, "shared_project/projector")])[1])
+    np.testing.assert_array_equal(after["average"], np.float32(statistics(state)["average"]))
+    assert (after["counter"], after["hidden"].any()) == (0, False)
+
+
+def test_unequal_counters_are_refused():
+    params, state = checkpoint()
+    statistics(state, which="var_ema")["counter"] = np.array(3)
+    assert_refused("both count the same updates", model(), params, state)
 
 
 def assert_refused(message, project, params, state, prefix="shared_project/projector"):

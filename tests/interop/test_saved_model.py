@@ -68,6 +68,7 @@ def assert_close(found, expected):
 def test_the_folder(output):
     assert sorted(path.name for path in output.iterdir()) == [
         "config.gin",
+        "keras",
         "saved_model",
         "weights",
     ]

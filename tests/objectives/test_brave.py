@@ -86,6 +86,89 @@ def test_shared_heads_are_one_pair_and_per_view_heads_are_three():
     assert heads_of[1] == 3 * heads_of[0]
 
 
+def make_sharing():
+    """BraVe with two broad views of one backbone."""
+    tf.keras.utils.set_random_seed(0)
+    backbones = {
+        "narrow": dense_backbone(6, 7),
+        "broad_flow": dense_backbone(5, 7),
+        "broad_flow_2": "broad_flow",
+    }
+    return BraVe(backbones, small_projector, small_predictor)
+
+
+def make_sharing_batch(seed=1, clips=16):
+    rng = np.random.default_rng(seed)
+    sizes = {"narrow": 6, "broad_flow": 5, "broad_flow_2": 5}
+    batch = {k: rng.normal(size=(clips, n)).astype(np.float32) for k, n in sizes.items()}
+    return {**batch, "label": np.zeros(clips, np.int64)}
+
+
+def test_views_that_share_a_backbone_share_its_weights_and_heads():
+    brave = make_sharing()
+    assert brave.backbones["broad_flow_2"] is brave.backbones["broad_flow"]
+    assert brave.projectors["broad_flow_2"] is brave.projectors["broad_flow"]
+    assert brave.predictors["broad_flow_2"] is brave.predictors["broad_flow"]
+    assert brave.projectors["narrow"] is not brave.projectors["broad_flow"]
+    single = BraVe(
+        {"narrow": dense_backbone(6, 7), "broad_flow": dense_backbone(5, 7)},
+        small_projector,
+        small_predictor,
+    )
+    assert [w.shape for w in brave.trainable_variables] == [
+        w.shape for w in single.trainable_variables
+    ]
+
+
+def test_the_gradient_of_a_shared_backbone_is_the_sum_over_its_views():
+    brave, batch = make_sharing(), make_sharing_batch()
+    before = [w.numpy() for w in brave.backbones["broad_flow"].trainable_variables]
+    brave.compile(tf.keras.optimizers.SGD(1.0))
+    brave.train_on_batch(batch)
+    moved = [a - w.numpy() for a, w in zip(before, brave.backbones["broad_flow"].weights)]
+
+    # The same nets with a copy of the backbone and heads for the second view.
+    fresh = make_sharing()
+    apart = BraVe(
+        {view: dense_backbone(6 if view == "narrow" else 5, 7) for view in fresh.backbones},
+        small_projector,
+        small_predictor,
+    )
+    for view in apart.backbones:
+        for models in ("backbones", "projectors", "predictors"):
+            getattr(apart, models)[view].set_weights(getattr(fresh, models)[view].get_weights())
+    apart.compile(tf.keras.optimizers.SGD(1.0))
+    views = ("broad_flow", "broad_flow_2")
+    old = [[w.numpy() for w in apart.backbones[view].weights] for view in views]
+    apart.train_on_batch(batch)
+    steps = [
+        [a - w.numpy() for a, w in zip(values, apart.backbones[view].weights)]
+        for view, values in zip(views, old)
+    ]
+    for step, first, second in zip(moved, *steps):
+        np.testing.assert_allclose(step, first + second, rtol=1e-4, atol=1e-6)
+
+
+def test_a_shared_backbone_survives_a_checkpoint(tmp_path):
+    brave, again = make_sharing(), make_sharing()
+    for model in (brave, again):
+        model.compile(tf.keras.optimizers.SGD(0.1, momentum=0.9))
+    brave.train_on_batch(make_sharing_batch())
+    path = tf.train.Checkpoint(objective=brave, optimizer=brave.optimizer).save(tmp_path / "step")
+    restored = tf.train.Checkpoint(objective=again, optimizer=again.optimizer)
+    restored.restore(path).assert_consumed()
+    for model in (brave, again):
+        model.train_on_batch(make_sharing_batch(2))
+    for ours, theirs in zip(brave.weights, again.weights):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_a_shared_backbone_that_is_not_there_is_named():
+    backbones = {"narrow": dense_backbone(3, 4), "broad": "brood", "brood": "narrow"}
+    with pytest.raises(errors.UserError, match="'broad'.*'brood'.*'narrow'"):
+        BraVe(backbones, small_projector, small_predictor)
+
+
 def test_every_trainable_variable_moves_in_a_step():
     brave = make_brave()
     brave.compile(tf.keras.optimizers.SGD(0.1))

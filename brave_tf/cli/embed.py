@@ -1,0 +1,141 @@
+"""brave_tf_embed: embeds media files or clip records with an exported model.
+
+Examples:
+  brave_tf_embed --model=exported/mine --input=videos --output=features.npz
+  brave_tf_embed --model=imported/v_a --input=film.mp4 --view=narrow --crops=10x3 --output=film.npz
+
+OUTPUT holds, for each view of the model that the clips have, VIEW/features (N, D), VIEW/paths,
+VIEW/labels (names of folders, or labels of records) and VIEW/starts (seconds), one row per clip, or
+with --noaverage one per window. Files that cannot be read are skipped, counted on the last line and
+listed in OUTPUT's neighbour .failures.csv. Ctrl-C keeps the clips that are done. Exit codes:
+0 features were written, 1 there was nothing to write, 2 unusable input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from absl import flags
+
+from brave_tf import quiet
+from brave_tf.cli import app
+from brave_tf.errors import UserError, nearest
+
+# Processes that decode import this module as the main one: it must stay quick to import.
+
+FLAGS = flags.FLAGS
+INTERRUPTED = 130
+
+
+def define_flags() -> None:
+    flags.DEFINE_string(
+        "model", None, "Folder of a model that brave_tf_export or brave_tf_import wrote."
+    )
+    flags.DEFINE_string(
+        "input",
+        None,
+        "A media file, a folder of media files, a CSV with a column path and optionally label, start "
+        "and end in seconds, or a folder of clip records.",
+    )
+    flags.DEFINE_string("output", None, "The .npz file to write.")
+    flags.DEFINE_list("view", [], "Views to embed, separated by commas; all of the model if unset.")
+    flags.DEFINE_string(
+        "crops", "1x1", "Windows per clip x crops per window, evenly spaced; 1x1 is its beginning."
+    )
+    flags.DEFINE_bool("average", True, "One row per clip, the mean over its crops.")
+    flags.DEFINE_integer("batch_size", 8, "Windows per forward pass.")
+    flags.DEFINE_string("split", None, "Split of the clip records, a+b for two; all if unset.")
+    flags.DEFINE_enum(
+        "flow", "dis", ["dis", "tvl1"], "Optical flow of media files, for views of flow."
+    )
+    flags.DEFINE_integer("workers", 0, "Processes that decode media files; 0 is one per core.")
+    flags.DEFINE_float("timeout", 300.0, "Seconds that a media file may take.")
+    flags.DEFINE_multi_string(
+        "gin_bindings", [], "A gin statement that wins over the model's; repeatable."
+    )
+
+
+def main(argv: list[str]) -> int:
+    del argv
+    temporal, spatial = _checked()
+    quiet.load_tensorflow()
+    from brave_tf.evaluation import evaluate
+    from brave_tf.interop import embedding, saved_model, user_clips
+    from brave_tf.training import recipe
+
+    evaluate.configure(evaluate.Source(FLAGS.model, exported=True), [], FLAGS.gin_bindings)
+    views = _chosen(recipe.bound(recipe.Recipe).views)
+    source = user_clips.open_clips(
+        FLAGS.input,
+        views,
+        split=FLAGS.split,
+        flow=FLAGS.flow,
+        workers=FLAGS.workers,
+        timeout=FLAGS.timeout,
+    )
+    model = saved_model.Embedder(FLAGS.model)
+    report = embedding.embed_clips(
+        source,
+        {name: model.embed(name, view) for name, view in source.views.items()},
+        FLAGS.output,
+        temporal=temporal,
+        spatial=spatial,
+        average=FLAGS.average,
+        batch_size=FLAGS.batch_size,
+    )
+    return _conclude(report, views, embedding.failures_file(FLAGS.output))
+
+
+def _checked() -> tuple[int, int]:
+    """Checks the flags; returns windows per clip and crops per window."""
+    for flag in ("model", "input", "output"):
+        if not FLAGS[flag].value:
+            raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
+    for flag, least in (("batch_size", 1), ("workers", 0)):
+        if FLAGS[flag].value < least:
+            raise UserError(f"--{flag}={FLAGS[flag].value}: expected at least {least}.")
+    if not 0 < FLAGS.timeout < float("inf"):
+        raise UserError(f"--timeout={FLAGS.timeout}: expected seconds above 0.")
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", FLAGS.crops)
+    if not match:
+        raise UserError(
+            f"--crops={FLAGS.crops}: expected windows x crops, such as 1x1 or 10x3, each at least 1."
+        )
+    return int(match[1]), int(match[2])
+
+
+def _chosen(views: dict) -> dict:
+    for name in FLAGS.view:
+        if name not in views:
+            raise UserError(
+                f"--view={name}: the model has no such view, it has {', '.join(views)}."
+                f"{nearest(name, views)}"
+            )
+    return {name: views[name] for name in FLAGS.view or views}
+
+
+def _conclude(report, views: dict, failures) -> int:
+    for name, view in views.items():
+        if not report.rows.get(name):
+            print(f"{name}: no row, for no clip has {view.modality} that can be used")
+    listed = f", see {failures}" if report.failures else ""
+    rows = ", ".join(f"{count} rows of {name}" for name, count in report.rows.items() if count)
+    if report.interrupted:
+        print("interrupted: the same command starts again from the first clip", file=sys.stderr)
+    embedded = report.clips - len(report.failures)
+    if not rows:
+        print(
+            f"error: none of {report.clips} clips could be embedded{listed}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED if report.interrupted else 1
+    print(
+        f"wrote {rows} of {embedded} clips to {FLAGS.output}; {len(report.failures)} failed{listed}"
+    )
+    return INTERRUPTED if report.interrupted else 0
+
+
+def console_main() -> None:
+    define_flags()
+    app.run(main)

@@ -1,0 +1,178 @@
+"""A user's clips, whatever they are kept in, one serialized clip record after the other."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.preparation import clip_encoder, clip_list, filling, worker_pool
+from brave_tf.data.preparation.records import serialize_clip
+from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.record_reader import compression_of, parse_clip
+from brave_tf.data.record_stream import CORES
+from brave_tf.data.sources.records import Records
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+
+_QUALITY = 95
+
+
+class UserClip(NamedTuple):
+    """A clip, or why there is none.
+
+    Attributes:
+      path: the file as the user names it.
+      record: a serialized clip record; b"" when there is none.
+      label: name of its class, empty when unlabelled.
+      stage: what failed, if anything: find, open, decode, read, crash or timeout.
+      reason: why.
+    """
+
+    path: str
+    record: bytes = b""
+    label: str = ""
+    stage: str = ""
+    reason: str = ""
+
+
+class UserClips(NamedTuple):
+    """Clips to embed.
+
+    Attributes:
+      count: how many; None when nobody counted.
+      views: the views that can be made of them, by name.
+      fields: view name -> the record fields that the view is made from.
+      clips: the clips, read or decoded when asked for.
+    """
+
+    count: int | None
+    views: Mapping[str, View]
+    fields: Mapping[str, Sequence[str]]
+    clips: Iterator[UserClip]
+
+
+def open_clips(
+    source: str,
+    views: Mapping[str, View],
+    *,
+    split: str | None = None,
+    flow: str = "dis",
+    workers: int = CORES,
+    timeout: float = 300.0,
+) -> UserClips:
+    """Opens clips, having checked what can be checked before any long work.
+
+    Media files become what `brave_tf_prepare` would make of them, in processes that a broken file
+    cannot take down: frames at the views' rate and size, sound at their sample rate, flow only if a
+    view needs it.
+
+    Args:
+      source: a folder of clip records; a media file; a folder of media files or a CSV that lists
+        them, see `clip_list.read_clips`.
+      views: by name. Of records, those whose modality no clip has are left out.
+      split: of records; all if unset, 'a+b' for two.
+      flow: `dis` or `tvl1`, for media files.
+      workers: processes that decode media files.
+      timeout: seconds that a media file may take.
+
+    Raises:
+      UserError: there is nothing, or nothing that the views can be made from.
+    """
+    if os.path.isdir(source) and Records.accepts(source):
+        return _of_records(source, views, split)
+    if split:
+        raise UserError(
+            f"--split={split} is of clip records, which --input={source} does not hold."
+        )
+    if os.path.isfile(source) and not source.lower().endswith(".csv"):
+        path, size = os.path.abspath(source), os.path.getsize(source)
+        clips = [clip_list.Clip(source, path, 0.0, None, (), clip_list.DEFAULT_SPLIT, size)]
+    else:
+        clips = clip_list.read_clips(source)
+    settings = _settings(views, flow)
+    fields = {name: view.fields for name, view in views.items()}
+    return UserClips(
+        len(clips), views, fields, _decoded(clips, settings, workers or CORES, timeout)
+    )
+
+
+def _of_records(source: str, views: Mapping[str, View], split: str | None) -> UserClips:
+    info = DatasetInfo.load(source)
+    chosen = info.split(split or "+".join(info.splits))
+    counts = chosen.with_modality
+    usable = {name: view for name, view in views.items() if counts.get(view.modality) != 0}
+    if not usable:
+        needed = ", ".join(f"{name} ({view.modality})" for name, view in views.items())
+        raise UserError(f"--input={source}: no clip has what a view is made from: {needed}.")
+    info.check(chosen.name, usable)
+    fields = {name: info.stored_fields(view) for name, view in usable.items()}
+    return UserClips(chosen.clips, usable, fields, _read([s.path for s in chosen.shards], info))
+
+
+def _read(paths: Sequence[str], info: DatasetInfo) -> Iterator[UserClip]:
+    for path in paths:
+        records = iter(tf.data.TFRecordDataset(path, compression_of(path)))
+        position = 0
+        while True:
+            try:
+                record = next(records, None)
+                if record is None:
+                    break
+                clip = parse_clip(record, ())
+                yield UserClip(
+                    clip.path.numpy().decode("utf-8", "surrogateescape"),
+                    record.numpy(),
+                    _label_name(int(clip.label), info.labels),
+                )
+            except tf.errors.InvalidArgumentError as error:
+                yield UserClip(f"{path}, record {position}", stage="read", reason=error.message)
+            except tf.errors.OpError as error:
+                yield UserClip(
+                    f"{path}, from record {position} on", stage="read", reason=error.message
+                )
+                break
+            position += 1
+
+
+def _label_name(label: int, names: Sequence[str]) -> str:
+    if label < 0:
+        return ""
+    return names[label] if label < len(names) else str(label)
+
+
+def _settings(views: Mapping[str, View], flow: str) -> Settings:
+    video = [view for view in views.values() if view.modality != "audio"]
+    audio = [view for view in views.values() if view.modality == "audio"]
+    rates = sorted({view.sample_rate for view in audio})
+    if len(rates) > 1:
+        raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
+    return Settings(
+        fps=max((view.frame_rate for view in video), default=Settings.fps),
+        min_side=max((view.resize or round(view.size * 8 / 7) for view in video), default=16),
+        flow=flow if any(view.modality == "flow" for view in video) else "none",
+        audio="float" if audio else "none",
+        sample_rate=rates[0] if rates else Settings.sample_rate,
+        jpeg_quality=_QUALITY,
+    )
+
+
+def _decoded(
+    clips: Sequence[clip_list.Clip], settings: Settings, workers: int, timeout: float
+) -> Iterator[UserClip]:
+    encode = functools.partial(clip_encoder.try_encode, settings=settings)
+    results = worker_pool.run_in_order(encode, clips, workers=workers, timeout=timeout)
+    try:
+        for clip, result in zip(clips, results):
+            if isinstance(result, clip_encoder.PreparedClip):
+                index = {label: i for i, label in enumerate(clip.labels)}
+                record = serialize_clip(result, settings, index)
+                yield UserClip(clip.path, record, next(iter(clip.labels), ""))
+            else:
+                yield UserClip(clip.path, b"", "", *filling.failure(result))
+    finally:
+        results.close()
