@@ -16,6 +16,7 @@ from brave_tf.data import record_fields
 from brave_tf.data.record_reader import (
     DEFAULT_FRAME_RATE,
     DEFAULT_SAMPLE_RATE,
+    compression_of,
     has_fields,
     parse_clip,
 )
@@ -31,11 +32,12 @@ _MODALITIES = ("rgb", "flow", "audio")
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One TFRecord file; its number of clips and bytes, None where nobody counted."""
+    """One TFRecord file; its number of clips, bytes and sha256, None where nobody counted."""
 
     path: str
     clips: int | None = None
     bytes: int | None = None
+    sha256: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +168,7 @@ class DatasetInfo:
 
     def _try_view(self, split: Split, name: str, view: View, records: Sequence[tf.Tensor]) -> None:
         wanted = self.stored_fields(view)
-        usable = [record for record in records if has_fields(record, wanted)]
+        usable = [record for record in records if _can_be_read(record, wanted)]
         if not usable and view.modality not in split.with_modality:
             raise self._lacks(split, name, view)
         for record in usable:
@@ -219,7 +221,12 @@ def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
             name: Split(
                 name=name,
                 shards=tuple(
-                    Shard(os.path.join(folder, shard["file"]), shard["clips"], shard.get("bytes"))
+                    Shard(
+                        os.path.join(folder, shard["file"]),
+                        shard["clips"],
+                        shard.get("bytes"),
+                        shard.get("sha256") or None,
+                    )
                     for shard in split["shards"]
                 ),
                 clips=split["clips"],
@@ -288,10 +295,19 @@ def _check_files(data_dir: str, split: Split) -> None:
             )
 
 
+def _can_be_read(record: tf.Tensor, wanted: Sequence[str]) -> bool:
+    """Whether a record is one, and has all the fields."""
+    try:
+        return bool(has_fields(record, wanted))
+    except tf.errors.InvalidArgumentError:
+        return False
+
+
 def _first_records(split: Split, number: int) -> list[tf.Tensor]:
     """Returns up to `number` records of the first shard that has any that can be read."""
     for shard in split.shards:
-        records = tf.data.TFRecordDataset(shard.path).ignore_errors(log_warning=True)
+        read = tf.data.TFRecordDataset(shard.path, compression_of(shard.path))
+        records = read.ignore_errors(log_warning=True)
         if found := list(records.take(number)):
             return found
     return []

@@ -1,4 +1,4 @@
-"""Clip records become batches of views.
+"""Clips become batches of views.
 
 The order of clips, the windows, crops and augmentations are a function of the seed and of the
 position in the run alone: neither parallelism nor the point at which a run was resumed changes a
@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Callable
 
 import gin
 import tensorflow as tf
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.record_reader import Clip, parse_clip
-from brave_tf.data.record_stream import CORES, RecordStream
+from brave_tf.data import decode_service
+from brave_tf.data.attempts import SkippedClips, successes, try_all
+from brave_tf.data.record_reader import Clip
+from brave_tf.data.record_stream import CORES
+from brave_tf.data.source import open_source
+from brave_tf.data.sources.base import Item
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
@@ -38,6 +40,8 @@ def clip_dataset(
     start_batch: int = 0,
     num_labels: int | None = None,
     input_context: tf.distribute.InputContext | None = None,
+    skipped: SkippedClips | None = None,
+    service: str | None = None,
     shuffle_buffer: int = 256,
     num_parallel: int = CORES,
 ) -> tf.data.Dataset:
@@ -51,12 +55,19 @@ def clip_dataset(
     too short. Views with `sync` start where it does, the others anywhere that they fit, or anywhere
     in a clip that is too short for them. Windows that run over the end of a clip go on from its start.
 
-    Clips without a modality that the views need are left out. A clip that cannot be read is logged.
-    In training the clip after it takes its place too, so that the batches that follow stay what they
-    were; otherwise it is left out.
+    Clips without a modality that the views need are left out. Clips that cannot be read are logged and
+    counted. In training the clip after one takes its place too, so that the batches that follow stay
+    what they were; otherwise it is left out. When they are too many, the dataset ends with an
+    InvalidArgumentError; see `SkippedClips`.
+
+    With a `service`, training clips are made by its workers, which take shards in turns. Each epoch still
+    has each clip once, with the windows and augmentations that it has without the service. What is lost
+    is the order, which depends on the speed of the workers: clips of one epoch may come during the one
+    before or after it, and a resumed run goes on with about the shard that it was at. When a worker ends,
+    the rest of the shards that it was at is left out.
 
     Args:
-      data_dir: a folder of records.
+      data_dir: a folder of records, or media files, see `open_source`.
       split: its split; 'a+b' for several.
       views: by name; the names become the keys of a batch.
       batch_size: over all replicas and input pipelines.
@@ -67,33 +78,45 @@ def clip_dataset(
       input_context: of `tf.distribute`. The dataset then is the share of one input pipeline, in
         batches for one replica. Pipelines share no clip: each reads its own shards, or its own
         records of all shards when there are fewer shards than pipelines.
+      skipped: where clips that cannot be read are noted; None for an account of the dataset's own.
+      service: address of the dispatcher of a tf.data service, 'grpc://host:port', that makes training
+        clips on other machines; see `decode_service`. Its workers read `data_dir` under the same name.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory.
-      num_parallel: clips that are made at the same time; by default one per core.
+      num_parallel: clips that are made at the same time, by each worker where there is a service; by
+        default one per core of this machine.
 
     Returns:
       A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
       -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for.
 
     Raises:
-      UserError: the views cannot be made from the split, see `DatasetInfo.check`, or a number cannot
-        be used.
+      UserError: the views cannot be made from the split, see `Source.check`, a number cannot be used,
+        or the service does not answer.
     """
     pipelines = input_context.num_input_pipelines if input_context else 1
     pipeline = input_context.input_pipeline_id if input_context else 0
     replicas = input_context.num_replicas_in_sync if input_context else 1
     _check(views, batch_size, start_batch, shuffle_buffer, replicas)
-    info = DatasetInfo.load(data_dir)
-    info.check(split, views)
-    stream = RecordStream.open(info, split, views, pipelines, pipeline)
+    source = open_source(data_dir)
+    source.check(split, views)
+    stream = source.stream(split, views, pipelines, pipeline)
     skip = start_batch * (batch_size // pipelines)
-    records = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+    if service and training:
+        items = stream.by_shard(seed, shuffle_buffer, skip)
+    else:
+        items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
 
     @tf.autograph.experimental.do_not_convert
-    def make(record: tf.Tensor, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        clip = parse_clip(record, stream.fields)
+    def make(item: Item, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        clip = stream.parse(item, clip_seed)
         return {**sample_views(clip, views, clip_seed), **_labels(clip, num_labels)}
 
-    clips = _map(records, make, num_parallel, fill_gaps=training)
+    tried = try_all(items, make, num_parallel)
+    if service and training:
+        tried = tried.with_options(_options())
+        tried = decode_service.distribute(tried, service, source.files(split)[0])
+    name = lambda item, clip_seed: stream.name(item)  # noqa: E731
+    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=training)
     batches = clips.batch(batch_size // replicas, drop_remainder=training)
     return batches.prefetch(2).with_options(_options())
 
@@ -106,40 +129,45 @@ def crop_dataset(
     spatial: int = 3,
     *,
     num_labels: int | None = None,
+    skipped: SkippedClips | None = None,
 ) -> tf.data.Dataset:
     """Makes the test crops of each clip, in the order of the shards.
 
     Args:
-      data_dir: a folder of records.
+      data_dir: a folder of records, or media files, see `open_source`.
       split: its split; 'a+b' for several.
       view: what to cut from a clip.
       temporal: windows per clip.
       spatial: crops per window; sound has one.
       num_labels: classes of a dataset whose clips have several labels, which adds 'multi_hot'.
+      skipped: where clips that cannot be read are noted; None for an account of the dataset's own.
 
     Returns:
       A dataset of dicts, one per clip: 'crops' (temporal * spatial, *view.shape) float32, 'label' () int64,
       'index' () int64, the position among the clips that have the view's modality (clips that cannot be
-      read are logged and left out, so numbers may be missing), 'path' () string, 'multi_hot' as in
-      `clip_dataset`.
+      read are noted and left out, so numbers may be missing), 'path' () string, 'multi_hot' as in
+      `clip_dataset`. It ends with an InvalidArgumentError when too many are left out.
 
     Raises:
-      UserError: the view cannot be made from the split, see `DatasetInfo.check`.
+      UserError: the view cannot be made from the split, see `Source.check`.
     """
-    info = DatasetInfo.load(data_dir)
-    info.check(split, {"crops": view})
-    stream = RecordStream.open(info, split, {"crops": view})
+    source = open_source(data_dir)
+    source.check(split, {"crops": view})
+    stream = source.stream(split, {"crops": view})
 
     @tf.autograph.experimental.do_not_convert
-    def make(index: tf.Tensor, record: tf.Tensor) -> dict[str, tf.Tensor]:
-        clip = parse_clip(record, stream.fields)
+    def make(index: tf.Tensor, item: Item) -> dict[str, tf.Tensor]:
+        clip = stream.parse(item)
         crops = view.crops(clip, temporal, spatial)
         return {"crops": crops, "index": index, "path": clip.path, **_labels(clip, num_labels)}
 
-    records = stream.once(0).map(lambda record, seed: record).enumerate()
+    items = stream.once(0).enumerate().map(lambda index, item: (index, item[0]))
     bytes_per_clip = 4 * temporal * spatial * math.prod(view.shape)
     parallel = min(CORES, max(1, _CROP_BYTES // bytes_per_clip))
-    return _map(records, make, parallel).prefetch(1).with_options(_options())
+    tried = try_all(items, make, parallel)
+    name = lambda index, item: stream.name(item)  # noqa: E731
+    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=False)
+    return clips.prefetch(1).with_options(_options())
 
 
 def sample_views(clip: Clip, views: Mapping[str, View], seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -171,30 +199,6 @@ def _labels(clip: Clip, num_labels: int | None) -> dict[str, tf.Tensor]:
         return {"label": clip.label}
     each = tf.one_hot(clip.labels, num_labels)
     return {"label": clip.label, "multi_hot": tf.reduce_max(tf.pad(each, [[0, 1], [0, 0]]), axis=0)}
-
-
-def _map(
-    items: tf.data.Dataset, make: Callable, num_parallel: int, fill_gaps: bool = False
-) -> tf.data.Dataset:
-    """Maps `make` in parallel and in order; items for which it fails are logged and left out.
-
-    With `fill_gaps` the item after them is repeated in their place.
-    """
-    if not fill_gaps:
-        return items.map(make, num_parallel, deterministic=True).ignore_errors(log_warning=True)
-
-    @tf.autograph.experimental.do_not_convert
-    def numbered(position: tf.Tensor, item: tuple) -> tuple:
-        return position, make(*item)
-
-    @tf.autograph.experimental.do_not_convert
-    def count(last: tf.Tensor, numbered_item: tuple) -> tuple:
-        position, made = numbered_item
-        return position, (made, position - last)
-
-    made = items.enumerate().map(numbered, num_parallel, deterministic=True)
-    counted = made.ignore_errors(log_warning=True).scan(tf.constant(-1, tf.int64), count)
-    return counted.flat_map(lambda made, times: tf.data.Dataset.from_tensors(made).repeat(times))
 
 
 def _options() -> tf.data.Options:

@@ -34,9 +34,9 @@ _SEQUENCES = {
 
 
 class Clip(NamedTuple):
-    """One parsed clip record. Fields that were not asked for, or that the record lacks, are empty."""
+    """One clip. What was not asked for, or the clip lacks, is empty: (0,) string, (0,) float32."""
 
-    images: tf.Tensor  # (frames,) string, a JPEG each
+    images: tf.Tensor  # (frames,) string, a JPEG each; or (frames, H, W, 3) uint8 of raw media
     flow: tf.Tensor  # (frames,) string, a JPEG each
     audio: tf.Tensor  # (samples,) float32 mono PCM in [-1, 1]
     frame_rate: tf.Tensor  # () float64, frames per second of images and flow
@@ -50,7 +50,7 @@ class Clip(NamedTuple):
     @property
     def num_frames(self) -> tf.Tensor:
         """() int32: the number of frames of the images, or of the flow where there are no images."""
-        return tf.maximum(tf.size(self.images), tf.size(self.flow))
+        return tf.maximum(tf.shape(self.images)[0], tf.shape(self.flow)[0])
 
     @property
     def label(self) -> tf.Tensor:
@@ -97,6 +97,14 @@ def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
         labels=context[fields.LABEL_INDEX],
         path=_first(context[fields.PATH], tf.constant("")),
     )
+
+
+def compression_of(path: str) -> str:
+    """Returns how a TFRecord file is compressed: "GZIP", or "" for not at all."""
+    with tf.io.gfile.GFile(path, "rb") as file:
+        start = file.read(10)
+    # The last byte but one is one of three flags there; the length that the others would be is checked by it.
+    return "GZIP" if start.startswith(b"\x1f\x8b\x08") and start[8:9] in b"\0\2\4" else ""
 
 
 def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:

@@ -5,36 +5,55 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.record_reader import has_fields
+from brave_tf.data.attempts import map_or_else
+from brave_tf.data.dataset_info import DatasetInfo, Shard
+from brave_tf.data.record_reader import compression_of, has_fields, parse_clip
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
+# A file that cannot be opened fails each time again: a shard has no more records than this.
+_MOST_RECORDS = 10**6
+
+
+class Record(NamedTuple):
+    """A record as it was read, and from where."""
+
+    shard: tf.Tensor  # () int64, number of the shard in its split
+    position: tf.Tensor  # () int64, number of the record in its shard
+    serialized: tf.Tensor  # () string, empty where the shard is damaged or cut short
 
 
 @dataclasses.dataclass(frozen=True)
 class RecordStream:
-    """The records of one input pipeline, each with the seed of its clip: (() string, (2,) int32).
+    """The records of one input pipeline, each with the seed of its clip: (Record, (2,) int32).
+
+    The seed depends on the record and the epoch, not on the order in which records come.
 
     Attributes:
-      paths: shards to read.
+      shards: all shards of the split.
+      own: numbers of those that are read here.
       fields: sequence fields that a clip must have.
       filtered: whether some records may lack one of `fields`.
       epoch_size: records of one epoch, None when unknown.
+      compression: of the shards, see `compression_of`.
       every: of the records read, one in so many is this pipeline's,
       first: beginning with this one.
     """
 
-    paths: tuple[str, ...]
+    shards: tuple[Shard, ...]
+    own: tuple[int, ...]
     fields: tuple[str, ...]
     filtered: bool
     epoch_size: int | None
+    compression: str = ""
     every: int = 1
     first: int = 0
 
@@ -57,19 +76,23 @@ class RecordStream:
         with_all = chosen.count_with({view.modality for view in views.values()})
         filtered = with_all is None or with_all < chosen.clips
         own_shards = len(chosen.shards) >= num_pipelines
-        shards = chosen.shards[pipeline::num_pipelines] if own_shards else chosen.shards
         first, every = (0, 1) if own_shards else (pipeline, num_pipelines)
-        counted = not filtered and all(shard.clips is not None for shard in shards)
+        own = tuple(range(len(chosen.shards)))
+        own = own[pipeline::num_pipelines] if own_shards else own
+        counts = [chosen.shards[number].clips for number in own]
         if num_pipelines == 1:
             epoch_size = with_all
-        elif counted:
-            epoch_size = len(range(first, sum(shard.clips for shard in shards), every))
+        elif not filtered and None not in counts:
+            epoch_size = len(range(first, sum(counts), every))
         else:
             epoch_size = None
-        paths = tuple(shard.path for shard in shards)
-        stream = cls(paths, tuple(fields), filtered, epoch_size, every, first)
+        compression = compression_of(chosen.shards[0].path)
+        stream = cls(
+            chosen.shards, own, tuple(fields), filtered, epoch_size, compression, every, first
+        )
         # An empty epoch would be followed by the next for ever.
-        if next(iter(stream.once(0).take(1)), None) is None:
+        readable = stream.once(0).filter(lambda record, seed: record.serialized != b"")
+        if next(iter(readable.take(1)), None) is None:
             raise UserError(
                 f"input pipeline {pipeline} of {num_pipelines} finds no clip for the views in its share "
                 f"of the {len(chosen.shards)} shards of split {split!r} in {info.data_dir}: use fewer "
@@ -79,10 +102,9 @@ class RecordStream:
 
     def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
         """Reads all records in the order of the shards, without the first `skip`."""
-        records = self._keep(
-            tf.data.TFRecordDataset(list(self.paths)).ignore_errors(log_warning=True)
-        )
-        return _with_seeds(records, _epoch_seeds(seed, tf.constant(0, tf.int64))[2]).skip(skip)
+        _, _, clip_seed = epoch_seeds(seed, tf.constant(0, tf.int64))
+        shards = tf.data.Dataset.from_tensor_slices(np.array(self.own, np.int64))
+        return _with_seeds(self._keep(shards.flat_map(self._read)), clip_seed).skip(skip)
 
     def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
         """Reads epoch after epoch, each shuffled in its own way, from the position `skip`.
@@ -93,48 +115,145 @@ class RecordStream:
 
         @tf.autograph.experimental.do_not_convert
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
-            # The seed of `shuffle` is mixed with this graph's, which would be the process's global seed.
-            tf.random.set_seed(1)
-            shard_seed, buffer_seed, clip_seed = _epoch_seeds(seed, number)
-            order = tf.random.experimental.stateless_shuffle(list(self.paths), shard_seed)
+            shard_seed, buffer_seed, clip_seed = epoch_seeds(seed, number)
+            order = tf.random.experimental.stateless_shuffle(self._own, shard_seed)
             records = tf.data.Dataset.from_tensor_slices(order).interleave(
-                lambda path: tf.data.TFRecordDataset(path).ignore_errors(log_warning=True),
-                cycle_length=min(_INTERLEAVED_SHARDS, len(self.paths)),
-                num_parallel_calls=min(CORES, _INTERLEAVED_SHARDS, len(self.paths)),
+                self._read,
+                cycle_length=min(_INTERLEAVED_SHARDS, len(self.own)),
+                num_parallel_calls=min(CORES, _INTERLEAVED_SHARDS, len(self.own)),
                 deterministic=True,
             )
-            records = self._keep(records)
-            if shuffle_buffer > 1:
-                buffer_seed = tf.cast(buffer_seed[0], tf.int64)
-                records = records.shuffle(
-                    shuffle_buffer, seed=buffer_seed, reshuffle_each_iteration=False
-                )
+            records = _shuffle(self._keep(records), shuffle_buffer, buffer_seed)
             if self.epoch_size:
-                # A damaged shard gives fewer records than were counted: fill up, so that epochs start
-                # where they were said to.
+                # Of damaged records nobody knows whether they had all fields: epochs start where they were
+                # said to, whether more or fewer records were kept than have them.
                 records = records.repeat().take(self.epoch_size)
             return _with_seeds(records, clip_seed)
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
         return epochs.flat_map(epoch).skip(rest)
 
+    def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+        """Reads epoch after epoch like `endless`, for several workers that take shards in turns.
+
+        Between them they read every record once per epoch, with the seed that `endless` gives it. Records
+        are shuffled within their shard, and shards of large splits are read side by side.
+
+        Args:
+          seed: as in `endless`.
+          shuffle_buffer: as in `endless`.
+          skip: about so many records of the run are left out: those of as many whole shards.
+        """
+        number = len(self.own)
+        # Without counts, as many epochs as were certainly not begun before.
+        first = skip * number // self.epoch_size if self.epoch_size else skip * number
+
+        @tf.autograph.experimental.do_not_convert
+        def shard(turn: tf.Tensor) -> tf.data.Dataset:
+            shard_seed, buffer_seed, clip_seed = epoch_seeds(seed, turn // number)
+            shards = tf.random.experimental.stateless_shuffle(self._own, shard_seed)
+            records = self._keep(self._read(shards[turn % number]))
+            return _with_seeds(_shuffle(records, shuffle_buffer, buffer_seed), clip_seed)
+
+        # No more than an eighth of the shards at the same time, so that epochs hardly overlap.
+        cycle = max(1, min(_INTERLEAVED_SHARDS, number // 8))
+        turns = tf.data.Dataset.range(first, tf.int64.max)
+        return turns.interleave(shard, cycle, num_parallel_calls=min(CORES, cycle))
+
+    @property
+    def _own(self) -> tf.Tensor:
+        return tf.constant(self.own, tf.int64)
+
+    def name(self, record: Record) -> str:
+        """Names a record for messages: its clip and where it is, or its shard if it could not be read."""
+        shard = os.path.basename(self.shards[int(record.shard)].path)
+        if record.serialized == b"":
+            return f"records of {shard}"
+        place = f"record {int(record.position)} of {shard}"
+        try:
+            path = parse_clip(record.serialized, ()).path.numpy().decode(errors="replace")
+        except tf.errors.InvalidArgumentError:
+            return place
+        return f"{path} ({place})" if path else place
+
+    def _read(self, shard: tf.Tensor) -> tf.data.Dataset:
+        """Reads one shard. A damaged one ends with empty records, as many as are missing if that is known."""
+        path = tf.gather([shard.path for shard in self.shards], shard)
+        counts = [shard.clips for shard in self.shards]
+        if None in counts:
+            return _read_uncounted(path, shard, self.compression)
+        clips = tf.gather(tf.constant(counts, tf.int64), shard)
+        return _read_counted(path, shard, clips, self.compression)
+
     def _keep(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Keeps this pipeline's share, and the records that have all fields."""
+        """Keeps this pipeline's share, without the records that are known to lack a field."""
         if self.every > 1:
             records = records.shard(self.every, self.first)
         if not self.filtered:
             return records
 
-        @tf.autograph.experimental.do_not_convert
-        def usable(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return record, has_fields(record, self.fields)
+        def usable(record: Record) -> tuple[Record, tf.Tensor]:
+            missing = tf.equal(record.serialized, b"")
+            return record, missing | has_fields(record.serialized, self.fields)
 
-        records = records.map(usable, CORES, deterministic=True)
-        records = records.ignore_errors(log_warning=True)
-        return records.filter(lambda record, keep: keep).map(lambda record, keep: record)
+        def damaged(spec: tuple, record: Record) -> tuple[Record, bool]:
+            return record, True
+
+        records = map_or_else(records, usable, damaged, CORES)
+        return _kept(records)
 
 
-def _epoch_seeds(seed: int, epoch: tf.Tensor) -> list[tf.Tensor]:
+def _read_counted(
+    path: tf.Tensor, shard: tf.Tensor, clips: tf.Tensor, compression: str
+) -> tf.data.Dataset:
+    read = tf.data.TFRecordDataset(path, compression)
+    # A file that cannot be opened fails each time again: no more attempts than records.
+    attempts = tf.data.Dataset.zip((tf.data.Dataset.range(clips + 1), read)).ignore_errors()
+    found = attempts.map(lambda attempt, record: record)
+    records = found.concatenate(tf.data.Dataset.from_tensors(b"").repeat())
+    shards = tf.data.Dataset.from_tensors(shard).repeat()
+    return tf.data.Dataset.zip(Record(shards, tf.data.Dataset.range(clips), records))
+
+
+def _read_uncounted(path: tf.Tensor, shard: tf.Tensor, compression: str) -> tf.data.Dataset:
+    """A damaged shard ends with one empty record."""
+    end = tf.data.Dataset.from_tensors(b"")
+    read = tf.data.TFRecordDataset(path, compression).concatenate(end)
+    positions = tf.data.Dataset.range(_MOST_RECORDS)
+    shards = tf.data.Dataset.from_tensors(shard).repeat()
+    records = tf.data.Dataset.zip(Record(shards, positions, read)).ignore_errors()
+    # The end of a file that cannot be opened.
+    last = tf.constant(_MOST_RECORDS, tf.int64)
+    records = records.concatenate(tf.data.Dataset.from_tensors(Record(shard, last, b"")))
+
+    @tf.autograph.experimental.do_not_convert
+    def compare(before: tf.Tensor, record: Record) -> tuple:
+        # What fails uses up a position: then the end does not follow what is before it.
+        is_end = tf.equal(record.serialized, b"")
+        failed = record.position > before + 1
+        return tf.where(is_end, last, record.position), (record, failed | ~is_end)
+
+    compared = records.scan(tf.constant(-1, tf.int64), compare)
+    return _kept(compared)
+
+
+def _kept(marked: tf.data.Dataset) -> tf.data.Dataset:
+    """Takes (record, whether to keep it); gives the records that are kept."""
+    convert_not = tf.autograph.experimental.do_not_convert
+    kept = marked.filter(convert_not(lambda record, keep: keep))
+    return kept.map(convert_not(lambda record, keep: record))
+
+
+def _shuffle(records: tf.data.Dataset, shuffle_buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
+    if shuffle_buffer == 1:
+        return records
+    # The seed of `shuffle` is mixed with this graph's, which would be the process's global seed.
+    tf.random.set_seed(1)
+    seed = tf.cast(seed[0], tf.int64)
+    return records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=False)
+
+
+def epoch_seeds(seed: int, epoch: tf.Tensor) -> list[tf.Tensor]:
     """Returns three (2,) int32 seeds: for the order of shards, the shuffle buffer, and the clips."""
     base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
     mine = tf.random.experimental.stateless_fold_in(base, epoch)
@@ -143,7 +262,8 @@ def _epoch_seeds(seed: int, epoch: tf.Tensor) -> list[tf.Tensor]:
 
 def _with_seeds(records: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
     @tf.autograph.experimental.do_not_convert
-    def add_seed(position: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return record, tf.random.experimental.stateless_fold_in(seed, position)
+    def add_seed(record: Record) -> tuple[Record, tf.Tensor]:
+        number = record.shard * 2**32 + record.position
+        return record, tf.random.experimental.stateless_fold_in(seed, number)
 
-    return records.enumerate().map(add_seed)
+    return records.map(add_seed)

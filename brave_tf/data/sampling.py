@@ -13,7 +13,7 @@ _ROUNDING = 1e-4
 
 
 def window_length(
-    num_frames: int, frame_step: int, frame_rate: float, record_rate: tf.Tensor
+    num_frames: int, frame_step: float, frame_rate: float, record_rate: tf.Tensor
 ) -> tf.Tensor:
     """Returns () int32: how many frames of the record lie from the first to the last of a window.
 
@@ -26,7 +26,7 @@ def window_length(
 def frame_indices(
     start: tf.Tensor,
     num_frames: int,
-    frame_step: int,
+    frame_step: float,
     frame_rate: float,
     record_rate: tf.Tensor,
     count: tf.Tensor,

@@ -6,7 +6,7 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data import record_fields
+from brave_tf.data import record_fields, record_stream
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.log_mel import LogMel
 from brave_tf.data.record_reader import parse_clip
@@ -31,7 +31,7 @@ def opened(folder, views=RGB, pipelines=1, pipeline=0):
 def read(records, number=None):
     """Returns the labels of the first records, and the seeds that came with them."""
     items = list(records.take(-1 if number is None else number))
-    found = [int(parse_clip(record, ()).label) for record, _ in items]
+    found = [int(parse_clip(record.serialized, ()).label) for record, _ in items]
     return found, [tuple(seed.numpy()) for _, seed in items]
 
 
@@ -122,23 +122,98 @@ def test_epochs_are_jumped_over_where_clips_are_counted(tmp_path):
     assert read(stream.endless(0, 4, skip=10**13 + 4), 8) == (found[4:], seeds[4:])
 
 
-@pytest.mark.parametrize("damage, number", [("truncated", 0), ("overwritten", 1)])
-def test_a_damaged_shard_does_not_end_or_shift_the_run(tmp_path, damage, number):
-    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2)
-    shard = tmp_path / f"train-{number:05d}-of-00002.tfrecord"
+def damage(shard, how):
+    """Cuts a shard in half, or overwrites a record in the middle of it, after which none is found."""
     data = bytearray(shard.read_bytes())
     half = len(data) // 2
-    if damage == "truncated":
-        del data[half:]
-    else:
+    if how == "truncated":
+        del data[half + 20 :]
+    elif how == "overwritten":
         data[half : half + 200] = bytes(200)
+    else:
+        shard.unlink()
+        return
     shard.write_bytes(data)
-    readable = set(read(opened(tmp_path).once(0))[0])
-    assert set(range(1 - number, 12, 2)) < readable < set(range(12))
-    found, seeds = read(opened(tmp_path).endless(0, 4), 36)
+
+
+@pytest.mark.parametrize("how, number", [("truncated", 0), ("overwritten", 1), ("removed", 1)])
+def test_a_damaged_shard_does_not_end_or_shift_the_run(tmp_path, how, number):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2)
+    stream = opened(tmp_path)
+    damage(tmp_path / f"train-{number:05d}-of-00002.tfrecord", how)
+    found, seeds = read(stream.once(0))
+    readable = set(found) - {-1}
+    assert set(range(1 - number, 12, 2)) <= readable < set(range(12))
+    assert (len(readable) > 6) is (how != "removed")
+    # What is missing is there as empty records.
+    assert found.count(-1) == 12 - len(readable)
+    found, seeds = read(stream.endless(0, 4), 36)
     for epoch in (0, 12, 24):
-        assert set(found[epoch : epoch + 12]) == readable
-    assert read(opened(tmp_path).endless(0, 4, 16), 20) == (found[16:], seeds[16:])
+        assert set(found[epoch : epoch + 12]) - {-1} == readable
+        assert found[epoch : epoch + 12].count(-1) == 12 - len(readable)
+    assert read(stream.endless(0, 4, 16), 20) == (found[16:], seeds[16:])
+
+
+@pytest.mark.parametrize("how, number", [("truncated", 0), ("overwritten", 1), ("removed", 1)])
+def test_a_damaged_shard_that_nobody_counted_lacks_one_record(tmp_path, how, number, monkeypatch):
+    monkeypatch.setattr(record_stream, "_MOST_RECORDS", 50)
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2, described=False)
+    stream = opened(tmp_path)
+    damage(tmp_path / f"train-{number:05d}-of-00002.tfrecord", how)
+    found, _ = read(stream.once(0))
+    readable = set(found) - {-1}
+    assert set(range(1 - number, 12, 2)) <= readable < set(range(12))
+    assert found.count(-1) == 1 and len(found) == len(readable) + 1
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_damaged_records_are_kept_among_those_with_all_modalities(tmp_path, described):
+    records = [clip(i, audio=i % 3 != 0) for i in range(10)]
+    record_fixtures.write_shards(tmp_path, records, 1, described=described)
+    with tf.io.TFRecordWriter(str(tmp_path / "train-00000-of-00001.tfrecord")) as writer:
+        for index, record in enumerate(records):
+            writer.write(b"\xff garbage" if index == 5 else record)
+    items = list(opened(tmp_path, SOUND).once(0))
+    assert [int(record.position) for record, _ in items] == [1, 2, 4, 5, 7, 8]
+    assert items[3][0].serialized == b"\xff garbage"
+
+
+def test_records_are_named(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(10)], 3)
+    stream = opened(tmp_path)
+    record, _ = list(stream.once(0))[5]
+    assert stream.name(record) == "clip.mp4 (record 1 of train-00001-of-00003.tfrecord)"
+    garbage = record._replace(serialized=tf.constant(b"\xff garbage"))
+    assert stream.name(garbage) == "record 1 of train-00001-of-00003.tfrecord"
+    missing = record._replace(serialized=tf.constant(b""))
+    assert stream.name(missing) == "records of train-00001-of-00003.tfrecord"
+
+
+def test_workers_that_take_shards_in_turns_read_each_record_once_with_its_seed(folder):
+    stream = opened(folder)
+    local = dict(zip(*reversed(read(stream.endless(3, 4), 40))))
+    labels, seeds = read(stream.by_shard(3, 4), 30)
+    for epoch in (0, 10, 20):
+        assert sorted(labels[epoch : epoch + 10]) == list(range(10))
+        # A shard is finished before the next.
+        parts = [label % 3 for label in labels[epoch : epoch + 10]]
+        assert len([a for a, b in zip(parts, parts[1:]) if a != b]) == 2
+    assert {seed: local[seed] for seed in seeds} == dict(zip(seeds, labels))
+
+
+def test_shards_go_on_about_where_they_were(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 4)
+    labels, seeds = read(opened(tmp_path).by_shard(3, 4), 36)
+    for skip, first in ((12, 12), (17, 15), (24, 24)):
+        found = read(opened(tmp_path).by_shard(3, 4, skip), 36 - first)
+        assert found == (labels[first:], seeds[first:])
+
+
+def test_shards_without_counts_never_start_again(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 4, described=False)
+    _, seen = read(opened(tmp_path).by_shard(3, 4), 24)
+    _, seeds = read(opened(tmp_path).by_shard(3, 4, skip=24), 24)
+    assert not set(seen) & set(seeds)
 
 
 def test_too_many_pipelines(tmp_path):

@@ -1,0 +1,132 @@
+"""Clips that the workers of a tf.data service make."""
+
+import socket
+
+import numpy as np
+import pytest
+import record_fixtures
+import service
+import tensorflow as tf
+
+from brave_tf.data import decode_service
+from brave_tf.data.attempts import SkippedClips
+from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.record_reader import compression_of
+from brave_tf.data.views.rgb import RgbView
+from brave_tf.errors import UserError
+
+VIEWS = {"narrow": RgbView(num_frames=2, size=8)}
+RNG = np.random.default_rng(0)
+
+
+def clip(number, good=True):
+    frames = RNG.integers(0, 256, (6, 12, 16, 3), np.uint8)
+    images = [record_fixtures.jpeg(frame) if good else b"no jpeg" for frame in frames]
+    return record_fixtures.record(images=images, labels=[number], path=f"{number}.mp4")
+
+
+def batches(folder, number, **kwargs):
+    dataset = clip_dataset(folder, "train", VIEWS, 4, training=True, seed=3, **kwargs)
+    return [{k: v.numpy() for k, v in batch.items()} for batch in dataset.take(number)]
+
+
+def windows(some_batches):
+    """The windows, (N, values)."""
+    return np.concatenate([batch["narrow"].reshape(4, -1) for batch in some_batches])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    return record_fixtures.write_shards(folder, [clip(i) for i in range(12)], 4)
+
+
+@pytest.fixture(scope="module")
+def address():
+    with service.running(workers=2) as address:
+        yield address
+
+
+def test_two_workers_give_each_clip_of_an_epoch_once_as_without_them(folder, address):
+    # A worker may be some epochs ahead of the other.
+    given, local = windows(batches(folder, 24, service=address)), windows(batches(folder, 60))
+    same = np.abs(given[:, np.newaxis] - local).max(axis=-1) < 1e-5
+    assert (same.sum(axis=1) == 1).all()
+    positions = same.argmax(axis=1).tolist()
+    assert len(set(positions)) == 96
+    # The first epoch is complete.
+    assert set(range(12)) <= set(positions)
+
+
+def test_one_worker_keeps_the_order(folder):
+    with service.running(workers=1) as address:
+        first, second = (batches(folder, 6, service=address) for _ in range(2))
+    for one, other in zip(first, second):
+        np.testing.assert_array_equal(one["narrow"], other["narrow"])
+
+
+def test_goes_on_with_the_epoch_and_shard_that_were_reached(folder):
+    with service.running(workers=1) as address:
+        whole = batches(folder, 9, service=address)
+        resumed = batches(folder, 3, service=address, start_batch=6)
+    for one, other in zip(whole[6:], resumed):
+        np.testing.assert_array_equal(one["narrow"], other["narrow"])
+
+
+def test_input_pipelines_share_no_clip(folder, address):
+    shares = []
+    for pipeline in range(2):
+        context = tf.distribute.InputContext(2, pipeline, num_replicas_in_sync=2)
+        part = batches(folder, 9, service=address, input_context=context)
+        shares.append({label for batch in part for label in batch["label"]})
+    assert shares[0] & shares[1] == set()
+    assert shares[0] | shares[1] == set(range(12))
+
+
+def test_clips_that_cannot_be_read_are_noted_and_replaced(tmp_path, address):
+    record_fixtures.write_shards(tmp_path, [clip(i, good=i != 5) for i in range(12)], 4)
+    skipped = SkippedClips(max_share=0.2)
+    given = batches(tmp_path, 12, service=address, skipped=skipped)
+    assert {label for batch in given for label in batch["label"]} == set(range(12)) - {5}
+    assert skipped.count >= 3
+    (name,) = skipped.reasons
+    assert name == "5.mp4 (record 1 of train-00001-of-00004.tfrecord)"
+
+
+def test_an_address_where_nothing_listens_is_named_at_once(folder):
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        address = f"grpc://localhost:{unused.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"{address[7:]}.*--role=dispatcher"):
+            clip_dataset(folder, "train", VIEWS, 4, training=True, service=address)
+
+
+@pytest.mark.parametrize("address", ["localhost:5050", "grpc://localhost", "grpc://localhost:x"])
+def test_what_is_no_address_is_refused(folder, address):
+    with pytest.raises(UserError, match="address of a dispatcher"):
+        clip_dataset(folder, "train", VIEWS, 4, training=True, service=address)
+
+
+def test_a_service_without_workers_is_no_hang(folder, monkeypatch):
+    monkeypatch.setattr(decode_service, "_ANSWER_SECONDS", 1)
+    expected = pytest.raises(UserError, match="no worker answered within 1 s.*--role=worker")
+    with service.running(workers=0) as address, expected:
+        clip_dataset(folder, "train", VIEWS, 4, training=True, service=address)
+
+
+def test_workers_that_do_not_see_the_records_are_named(tmp_path, address):
+    file = str(tmp_path / "elsewhere.tfrecord")
+    with pytest.raises(UserError, match=f"a worker cannot read {file}"):
+        decode_service.distribute(tf.data.Dataset.range(3), address, file)
+
+
+def test_compressed_records(tmp_path, address):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(8)], 2)
+    for path in tmp_path.glob("*.tfrecord"):
+        records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
+        with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+            for record in records:
+                writer.write(record)
+    assert compression_of(str(path)) == "GZIP"
+    given = batches(tmp_path, 6, service=address)
+    assert {label for batch in given for label in batch["label"]} == set(range(8))
