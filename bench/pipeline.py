@@ -4,10 +4,10 @@ On rendered clips of 10 s, 320x240 pixels, 37 KB a frame and 48 kHz sound, or on
 `tf.io.decode_jpeg` of whole frames of these very clips, as many at the same time as the pipeline makes
 clips. Each row's share is the frames per second that its views show over the limit of the same turn.
 
-Rows: `plain` decode, resize and scale whole frames, without a random crop or augmentations; the others do
-the work of BraVe's views: narrow 16 frames of 224 pixels, cropped, flipped, recoloured, grayed and blurred,
-with 10.24 s of sound as a log-mel spectrogram (V/A) or with 64 frames of 112 pixels under random
-convolutions (V/V).
+Rows: `whole` decode, resize and scale whole frames, `crop` random crops of them, both without augmentations;
+V is the narrow view alone. V/A and V/V do the work of BraVe's views: narrow 16 frames of 224 pixels, cropped,
+flipped, recoloured, grayed and blurred, with 10.24 s of sound as a log-mel spectrogram (V/A) or with 64 frames
+of 112 pixels under random convolutions (V/V).
 """
 
 from __future__ import annotations
@@ -139,15 +139,15 @@ def _view_sets(color: str) -> dict[str, dict[str, View]]:
         augmentations=(random_flip, random_convolution),
         sync=False,
     )
-    plain = {"min_area": 1.0, "augmentations": ()}
-    narrow_plain, broad_plain = (dataclasses.replace(view, **plain) for view in (narrow, broad))
-    return {
-        "V plain": {"narrow": narrow_plain},
-        "V/A plain": {"narrow": narrow_plain, "broad_audio": AudioView()},
-        "V/V plain": {"narrow": narrow_plain, "broad_video": broad_plain},
-        "V/A": {"narrow": narrow, "broad_audio": AudioView()},
-        "V/V": {"narrow": narrow, "broad_video": broad},
-    }
+    kinds = {"whole": {"min_area": 1.0, "augmentations": ()}, "crop": {"augmentations": ()}}
+    sets = {}
+    for kind, changes in kinds.items():
+        views = [dataclasses.replace(view, **changes) for view in (narrow, broad)]
+        sets[f"V {kind}"] = {"narrow": views[0]}
+        sets[f"V/V {kind}"] = {"narrow": views[0], "broad_video": views[1]}
+    sets["V/A"] = {"narrow": narrow, "broad_audio": AudioView()}
+    sets["V/V"] = {"narrow": narrow, "broad_video": broad}
+    return sets
 
 
 def _frames(views: Mapping[str, View]) -> int:

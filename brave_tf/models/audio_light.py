@@ -8,6 +8,8 @@ import gin
 import tensorflow as tf
 
 from brave_tf.models import resnet_v2
+from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.precision import full_dtype
 from brave_tf.models.spectrogram import AsImage
 
 
@@ -17,6 +19,7 @@ def audio_light(
     blocks: Sequence[int] = (1, 1, 1),
     stem_kernel: int = 7,
     stem_stride: int = 4,
+    checkpoint_stages: bool | Sequence[int] = False,
     name: str = "audio_light",
 ) -> tf.keras.Model:
     """Builds log-mel (B, frames, bins) -> features (B, widths[-1]) float32, for any B, frames, bins.
@@ -26,6 +29,7 @@ def audio_light(
       blocks: residual blocks of each stage.
       stem_kernel: kernel size of the first convolution.
       stem_stride: stride of the first convolution, in time and frequency.
+      checkpoint_stages: see `gradient_checkpointing.backbone`.
       name: name of the model.
 
     Returns:
@@ -35,5 +39,5 @@ def audio_light(
     x = AsImage(name="image")(log_mel)
     x = resnet_v2.conv(widths[0], stem_kernel, stem_stride, name="stem")(x)
     x = resnet_v2.stages(x, resnet_v2.Layout.basic(blocks, widths))
-    features = tf.keras.layers.GlobalAveragePooling2D(name="embedding", dtype="float32")(x)
-    return tf.keras.Model(log_mel, features, name=name)
+    features = tf.keras.layers.GlobalAveragePooling2D(name="embedding", dtype=full_dtype())(x)
+    return backbone(log_mel, features, name, checkpoint_stages)

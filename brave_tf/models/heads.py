@@ -10,6 +10,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.models.norm import batch_norm
+from brave_tf.models.precision import full_dtype
 
 layers = tf.keras.layers
 
@@ -28,10 +29,10 @@ def projector(
       output: size of the projection.
       name: name of the model and prefix of its layers.
     """
-    features = tf.keras.Input((input_size,), name="features")
+    features = tf.keras.Input((input_size,), dtype=full_dtype(), name="features")
     x = _hidden(features, hidden, name)
     x = _linear(output, f"{name}/linear_1")(x)
-    z = batch_norm(name=f"{name}/batch_norm_1", dtype="float32")(x)
+    z = batch_norm(name=f"{name}/batch_norm_1", dtype=full_dtype())(x)
     return tf.keras.Model(features, z, name=name)
 
 
@@ -49,9 +50,9 @@ def predictor(
       output: size of the prediction; by default that of the projections, which it is compared with.
       name: name of the model and prefix of its layers.
     """
-    projections = tf.keras.Input((input_size,), name="projections")
+    projections = tf.keras.Input((input_size,), dtype=full_dtype(), name="projections")
     x = _hidden(projections, hidden, name)
-    h = _linear(output or input_size, f"{name}/linear_1", dtype="float32")(x)
+    h = _linear(output or input_size, f"{name}/linear_1", dtype=full_dtype())(x)
     return tf.keras.Model(projections, h, name=name)
 
 

@@ -6,6 +6,7 @@ A recipe that uses it names this module in an `import` line; nothing else import
 from __future__ import annotations
 
 import contextlib
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ import keras_cv
 import tensorflow as tf
 
 from brave_tf.errors import UserError, nearest
+from brave_tf.models.gradient_checkpointing import CheckpointedModel
+from brave_tf.models.precision import full_dtype
 from brave_tf.models.spectrogram import AsImage
 from brave_tf.models.temporal import ClipMean, FoldTime
 
@@ -25,6 +28,7 @@ def keras_cv_backbone(
     backbone: str = gin.REQUIRED,
     input_shape: Sequence[int | None] = gin.REQUIRED,
     arguments: Mapping[str, Any] | None = None,
+    checkpoint_stages: bool | Sequence[int] = False,
     name: str = "keras_cv_backbone",
 ) -> tf.keras.Model:
     """Builds a view (B, *input_shape) -> features (B, D) float32 around a KerasCV backbone.
@@ -42,10 +46,18 @@ def keras_cv_backbone(
         the backbone leaves open may be None; Video Swin needs all of them.
       arguments: further arguments of the class. Unless they set `include_rescaling`, the backbone
         takes values in [0, 1], as views have them; if they set it, it is given values in [0, 255].
+      checkpoint_stages: see `gradient_checkpointing.backbone`. It needs dropout and stochastic depth
+        to be 0 in `arguments`, such as `drop_path_rate` for Video Swin.
       name: name of the model.
 
+    Returns:
+      A model with the layers `stage_1`, `stage_2`, ..., `last_conv` and `embedding`, the output, as
+      endpoints. The stages are KerasCV's pyramid levels, or Video Swin's stages, which end in the
+      next one's patch merging.
+
     Raises:
-      UserError: no such backbone, or an `input_shape` that is neither of a clip nor of log-mel.
+      UserError: no such backbone, an `input_shape` that is neither of a clip nor of log-mel, or
+        stages that cannot be checkpointed.
     """
     build = _backbone_class(backbone)
     arguments = {"include_rescaling": False, **(arguments or {})}
@@ -56,18 +68,68 @@ def keras_cv_backbone(
         )
     view = tf.keras.Input(tuple(input_shape), name="view")
     x = layers.Rescaling(255.0)(view) if arguments["include_rescaling"] else view
-    embedding = {"name": "embedding", "dtype": "float32"}
+    embedding = {"name": "embedding", "dtype": full_dtype()}
     if len(input_shape) == 2:
-        x = build(input_shape=(*input_shape, 1), **arguments)(AsImage(name="image")(x))
+        model = build(input_shape=(*input_shape, 1), **arguments)
+        x = _stages(model, AsImage(name="image")(x))
         features = layers.GlobalAveragePooling2D(**embedding)(x)
     elif issubclass(build, keras_cv.models.VideoSwinBackbone):
         with _float32():
-            x = build(input_shape=tuple(input_shape), **arguments)(x)
+            x = _stages(build(input_shape=tuple(input_shape), **arguments), x)
         features = layers.GlobalAveragePooling3D(**embedding)(x)
     else:
-        x = build(input_shape=tuple(input_shape[1:]), **arguments)(FoldTime(name="frames")(x))
+        model = build(input_shape=tuple(input_shape[1:]), **arguments)
+        x = _stages(model, FoldTime(name="frames")(x))
         features = ClipMean(**embedding)([x, view])
-    return tf.keras.Model(view, features, name=name)
+    adapter = KerasCvModel(view, features, name=name).checkpoint(checkpoint_stages)
+    adapter.arguments = types.MappingProxyType(
+        {
+            "backbone": backbone,
+            "input_shape": tuple(input_shape),
+            "arguments": arguments,
+            "checkpoint_stages": checkpoint_stages,
+            "name": name,
+        }
+    )
+    return adapter
+
+
+@tf.keras.utils.register_keras_serializable(package="brave_tf")
+class KerasCvModel(CheckpointedModel):
+    """What `keras_cv_backbone` builds: saved as its arguments, for not all of KerasCV's layers can be."""
+
+    arguments: Mapping[str, Any] = {}
+
+    def get_config(self) -> dict:
+        return dict(self.arguments)
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> KerasCvModel:
+        del custom_objects
+        return keras_cv_backbone(**config)
+
+
+def _stages(model: tf.keras.Model, x: tf.Tensor) -> tf.Tensor:
+    """Applies a KerasCV backbone in parts, each of which ends in a layer `stage_<n>`."""
+    start = model.input
+    for number, name in enumerate(_stage_ends(model), start=1):
+        end = model.get_layer(name).output
+        x = tf.keras.Model(start, end, name=f"stage_{number}_layers")(x)
+        x = layers.Activation("linear", name=f"stage_{number}")(x)
+        start = end
+    if start is not model.output:
+        x = tf.keras.Model(start, model.output, name="last_layers")(x)
+    return layers.Activation("linear", name="last_conv")(x)
+
+
+def _stage_ends(model: tf.keras.Model) -> list[str]:
+    if isinstance(model, keras_cv.models.VideoSwinBackbone):
+        return [f"videoswin_basic_layer_{i}" for i in range(1, len(model.depths) + 1)]
+    try:
+        levels = model.pyramid_level_inputs
+    except NotImplementedError:  # as ViTDet's
+        return []
+    return [levels[level] for level in sorted(levels, key=lambda level: int(level[1:]))]
 
 
 def _backbone_class(name: str) -> type[keras_cv.models.Backbone]:

@@ -55,9 +55,17 @@ _BASIC = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 
 
-def layout(depth: int, width_multiplier: int = 1) -> Layout:
+def base_width(width_multiplier: float) -> int:
+    """Channels of the stem, 64 * width_multiplier; raises UserError when there would be none."""
+    width = round(64 * width_multiplier)
+    if width < 1:
+        raise UserError(f"width_multiplier = {width_multiplier}: expected at least 1/64.")
+    return width
+
+
+def layout(depth: int, width_multiplier: float = 1) -> Layout:
     """The layout of an ImageNet depth; raises UserError for a depth that is not known."""
-    widths = [64 * width_multiplier * 2**stage for stage in range(4)]
+    widths = [base_width(width_multiplier) * 2**stage for stage in range(4)]
     if depth in _BASIC:
         return Layout.basic(_BASIC[depth], widths)
     if depth in _BOTTLENECK:

@@ -82,6 +82,14 @@ class TemporalShift(layers.Layer):
 
 
 @register
+class UnfoldTime(layers.Layer):
+    """[frames (B*T, h, w, C), clips (B, T, ...)] -> (B, T, h, w, C)."""
+
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return unfold_time(*inputs)
+
+
+@register
 class ClipMean(layers.Layer):
     """Mean over space and time: [(B*T, h, w, C), clips (B, T, ...)] -> (B, C)."""
 

@@ -8,6 +8,8 @@ import gin
 import tensorflow as tf
 
 from brave_tf.models import resnet_v2
+from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.precision import full_dtype
 from brave_tf.models.temporal import ClipMean, FoldTime, TemporalShift
 
 
@@ -19,6 +21,7 @@ def tsm_light(
     stem_stride: int = 4,
     shift_fraction: float = 0.125,
     channels: int = 3,
+    checkpoint_stages: bool | Sequence[int] = False,
     name: str = "tsm_light",
 ) -> tf.keras.Model:
     """Builds clips (B, T, H, W, channels) -> features (B, widths[-1]) float32, for any B, T, H, W.
@@ -33,6 +36,7 @@ def tsm_light(
       stem_stride: stride of the first convolution.
       shift_fraction: share of the channels that the temporal shift takes from either neighbour.
       channels: of the input, 3 for rgb, 2 for flow.
+      checkpoint_stages: see `gradient_checkpointing.backbone`.
       name: name of the model.
 
     Returns:
@@ -46,5 +50,5 @@ def tsm_light(
     frames = FoldTime(name="frames")(clips)
     frames = resnet_v2.conv(widths[0], stem_kernel, stem_stride, name="stem")(frames)
     frames = resnet_v2.stages(frames, resnet_v2.Layout.basic(blocks, widths), shift=shift)
-    features = ClipMean(name="embedding", dtype="float32")([frames, clips])
-    return tf.keras.Model(clips, features, name=name)
+    features = ClipMean(name="embedding", dtype=full_dtype())([frames, clips])
+    return backbone(clips, features, name, checkpoint_stages)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gin
 import tensorflow as tf
 
 from brave_tf.models import resnet_v2
+from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.precision import full_dtype
 from brave_tf.models.temporal import ClipMean, FoldTime, TemporalShift
 
 
 @gin.configurable
 def tsm_resnet(
     depth: int = 50,
-    width_multiplier: int = 1,
+    width_multiplier: float = 1,
     shift_fraction: float = 0.125,
     channels: int = 3,
+    checkpoint_stages: bool | Sequence[int] = False,
     name: str = "tsm_resnet",
 ) -> tf.keras.Model:
     """Builds clips (B, T, H, W, channels) -> features (B, D) float32, for any B, T, H, W.
@@ -28,6 +33,7 @@ def tsm_resnet(
       width_multiplier: multiplies the channels of every layer; 2 is BraVe's "x2".
       shift_fraction: share of the channels that the temporal shift takes from either neighbour.
       channels: of the input, 3 for rgb, 2 for flow.
+      checkpoint_stages: see `gradient_checkpointing.backbone`.
       name: name of the model.
 
     Returns:
@@ -35,7 +41,7 @@ def tsm_resnet(
       and `embedding`, the output.
 
     Raises:
-      UserError: unknown depth.
+      UserError: unknown depth or stage.
     """
     plan = resnet_v2.layout(depth, width_multiplier)
     clips = tf.keras.Input((None, None, None, channels), name="clips")
@@ -44,7 +50,7 @@ def tsm_resnet(
         return TemporalShift(shift_fraction, name=layer_name)([frames, clips])
 
     frames = FoldTime(name="frames")(clips)
-    frames = resnet_v2.stem(frames, 64 * width_multiplier)
+    frames = resnet_v2.stem(frames, resnet_v2.base_width(width_multiplier))
     frames = resnet_v2.stages(frames, plan, shift)
-    features = ClipMean(name="embedding", dtype="float32")([frames, clips])
-    return tf.keras.Model(clips, features, name=name)
+    features = ClipMean(name="embedding", dtype=full_dtype())([frames, clips])
+    return backbone(clips, features, name, checkpoint_stages)

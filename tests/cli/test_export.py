@@ -20,6 +20,7 @@ def test_the_checkpoint_is_exported(model_dir, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert sorted(path.name for path in output.iterdir()) == [
         "config.gin",
+        "keras",
         "saved_model",
         "weights",
     ]
@@ -33,6 +34,24 @@ def test_the_checkpoint_is_exported(model_dir, tmp_path, capsys):
     tf.debugging.assert_near(signature(video=pixels)["embedding"], expected, 1e-5, 1e-5)
     for name in ("narrow", "narrow_uint8", "narrow_frames", "broad_audio_spectrogram"):
         assert f"signature {name}: " in shown
+
+
+def test_end_points_are_answered(model_dir, tmp_path, capsys):
+    arguments = (f"--model_dir={model_dir}", f"--output={tmp_path / 'out'}")
+    assert command.run(export_command, *arguments, "--end_points=stage_1,last_conv") == 0
+    assert "-> embedding, stage_1, last_conv" in capsys.readouterr().out
+    signatures = tf.saved_model.load(str(tmp_path / "out" / "saved_model")).signatures
+    for name, argument, values, rank in (
+        ("narrow", "video", tf.zeros((2, 4, 16, 16, 3)), 5),
+        ("broad_audio", "pcm", tf.zeros((2, 4800)), 4),
+    ):
+        answers = signatures[name](**{argument: values})
+        assert sorted(answers) == ["embedding", "last_conv", "stage_1"]
+        assert len(answers["last_conv"].shape) == rank
+        assert answers["last_conv"].shape[-1] == answers["embedding"].shape[-1]
+
+    assert command.run(export_command, *arguments, "--overwrite", "--end_points=stage1") == 2
+    assert "Did you mean stage_1" in capsys.readouterr().err
 
 
 def test_an_export_is_not_overwritten_unasked(model_dir, tmp_path, capsys):

@@ -1,0 +1,116 @@
+"""Convolutions and max pools over time and space, computed by two-dimensional kernels.
+
+These take every dtype on every device. TensorFlow 2.15's own do not: on CPUs `MaxPool3D` has no
+float16, and the bfloat16 weight gradient of `Conv3D` is wrong, with undefined values, for clips that
+are shorter than the kernel. They are not slower.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from brave_tf.models.norm import batch_norm
+from brave_tf.models.temporal import check_rank
+
+layers = tf.keras.layers
+register = tf.keras.utils.register_keras_serializable(package="brave_tf")
+
+Size = tuple[int, int, int]  # time, height, width
+
+
+@register
+class ClipConv(layers.Conv3D):
+    """`tf.keras.layers.Conv3D` with SAME padding and without bias."""
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """(B, T, H, W, C) and (t, h, w, C, D) -> (B, T / stride, ..., D), rounded up."""
+        time, height, width = self.kernel_size
+        stride, *steps = self.strides
+        filters = kernel.shape[-1]
+        if (height, width) == (1, 1):
+            x = inputs[:, :, :: steps[0], :: steps[1]]
+            batch, length, *space, channels = _sizes(x)
+            x = tf.reshape(x, (batch, length, space[0] * space[1], channels))
+            x = tf.nn.conv2d(x, kernel[:, :, 0], (stride, 1), "SAME")
+            return tf.reshape(x, (batch, _sizes(x)[1], *space, filters))
+        x = inputs if time == 1 and stride == 1 else _windows(inputs, time, stride)
+        batch, length, *frame = _sizes(x)
+        x = tf.reshape(x, (batch * length, *frame))
+        kernel = tf.transpose(kernel, (1, 2, 0, 3, 4))
+        kernel = tf.reshape(kernel, (height, width, frame[-1], filters))
+        x = tf.nn.conv2d(x, kernel, steps, "SAME")
+        return tf.reshape(x, (batch, length, *_sizes(x)[1:]))
+
+
+@register
+class ClipMaxPool(layers.Layer):
+    """Max pool with SAME padding: (B, T, H, W, C) -> (B, T / stride, ..., C), rounded up.
+
+    Args:
+      window: frames, rows and columns of the window.
+      strides: strides over them.
+      **kwargs: those of `tf.keras.layers.Layer`.
+    """
+
+    def __init__(self, window: Size, strides: Size, **kwargs):
+        super().__init__(**kwargs)
+        self.window, self.strides = tuple(window), tuple(strides)
+
+    def call(self, clips: tf.Tensor) -> tf.Tensor:
+        check_rank(clips, 5, "clips (B, T, H, W, C)")
+        batch, length, *frame = _sizes(clips)
+        x = tf.reshape(clips, (batch * length, *frame))
+        x = tf.nn.max_pool2d(x, self.window[1:], self.strides[1:], "SAME")
+        height, width, channels = _sizes(x)[1:]
+        if self.window[0] > 1 or self.strides[0] > 1:
+            x = tf.reshape(x, (batch, length, height * width, channels))
+            x = tf.nn.max_pool2d(x, (self.window[0], 1), (self.strides[0], 1), "SAME")
+            length = _sizes(x)[1]
+        return tf.reshape(x, (batch, length, height, width, channels))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "window": self.window, "strides": self.strides}
+
+
+def conv(filters: int, kernel: Size, strides: Size, name: str) -> ClipConv:
+    """A convolution without bias, SAME padding, He-normal weights (truncated, by fan-in)."""
+    return ClipConv(
+        filters,
+        kernel,
+        strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=name,
+    )
+
+
+def norm_relu(x: tf.Tensor, norm_name: str, relu_name: str) -> tf.Tensor:
+    """Batch normalisation, then relu."""
+    return layers.ReLU(name=relu_name)(batch_norm(name=norm_name)(x))
+
+
+def _windows(clips: tf.Tensor, length: int, stride: int) -> tf.Tensor:
+    """The windows over time of a SAME convolution, along the channels.
+
+    (B, T, H, W, C) -> (B, T / stride, H, W, length * C), rounded up.
+    """
+    frames = _sizes(clips)[1]
+    count = (frames + stride - 1) // stride
+    span = (count - 1) * stride + 1
+    missing = tf.maximum(span + length - 1 - frames, 0)
+    padding = [[0, 0], [missing // 2, missing - missing // 2], [0, 0], [0, 0], [0, 0]]
+    padded = tf.pad(clips, padding)
+    parts = [padded[:, first : first + span : stride] for first in range(length)]
+    windows = tf.concat(parts, axis=-1)
+    return tf.ensure_shape(windows, (clips.shape[0], _static(count), *clips.shape[2:4], None))
+
+
+def _sizes(x: tf.Tensor) -> list[int | tf.Tensor]:
+    """The shape, static where it is known."""
+    dynamic = tf.shape(x)
+    return [dynamic[i] if size is None else size for i, size in enumerate(x.shape)]
+
+
+def _static(size: int | tf.Tensor) -> int | None:
+    return size if isinstance(size, int) else None

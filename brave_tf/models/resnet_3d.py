@@ -1,0 +1,101 @@
+"""Post-activation residual networks on clips (He et al., "Deep Residual Learning", CVPR 2016, in 3-D).
+
+Every convolution is followed by batch normalisation; the relu of a block comes after its sum. A
+shortcut that changes size or channels is a 1x1x1 convolution with batch normalisation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Callable
+
+import tensorflow as tf
+
+from brave_tf.models import clip_layers
+from brave_tf.models.clip_layers import Size
+from brave_tf.models.norm import batch_norm
+from brave_tf.models.resnet_v2 import Layout
+
+layers = tf.keras.layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Conv:
+    """Channels, kernel and strides of a convolution."""
+
+    filters: int
+    kernel: Size
+    strides: Size = (1, 1, 1)
+
+
+Convolve = Callable[[tf.Tensor, Conv, str], tf.Tensor]
+Branch = Callable[[int, int, Size], Sequence[Conv]]
+
+
+def plain(x: tf.Tensor, conv: Conv, name: str) -> tf.Tensor:
+    """A convolution as it is."""
+    return clip_layers.conv(conv.filters, conv.kernel, conv.strides, name)(x)
+
+
+def stages(
+    x: tf.Tensor,
+    plan: Layout,
+    strides: Sequence[Size],
+    branch: Branch,
+    convolve: Convolve = plain,
+) -> tf.Tensor:
+    """All residual stages.
+
+    Args:
+      x: (B, t, h, w, C), the stem's output.
+      plan: blocks and channels per stage.
+      strides: strides of the first block of each stage.
+      branch: `branch(stage, filters, strides)` says which convolutions a block has; stages count
+        from 1.
+      convolve: `convolve(x, conv, name)` makes one of the branch's convolutions.
+
+    Returns:
+      (B, t', h', w', plan.widths[-1]). The stages end in layers `stage_1`, `stage_2`, ..., and the
+      result is the layer `last_conv`.
+    """
+    for s, (repeats, filters) in enumerate(zip(plan.blocks, plan.widths), start=1):
+        for b in range(1, repeats + 1):
+            x = block(
+                x,
+                branch(s, filters, strides[s - 1] if b == 1 else (1, 1, 1)),
+                convolve,
+                name=f"stage_{s}_block_{b}",
+                output_name=f"stage_{s}" if b == repeats else f"stage_{s}_block_{b}",
+            )
+    return layers.Activation("linear", name="last_conv")(x)
+
+
+def block(
+    x: tf.Tensor, convs: Sequence[Conv], convolve: Convolve, name: str, output_name: str
+) -> tf.Tensor:
+    """A post-activation residual block.
+
+    Args:
+      x: (B, t, h, w, C).
+      convs: the branch's convolutions.
+      convolve: see `stages`.
+      name: prefix of the layer names.
+      output_name: name of the last relu.
+
+    Returns:
+      (B, t', h', w', filters of the last convolution); odd sizes divided by a stride round up.
+    """
+    strides = tuple(math.prod(steps) for steps in zip(*(conv.strides for conv in convs)))
+    shortcut = x
+    if strides != (1, 1, 1) or x.shape[-1] != convs[-1].filters:
+        projection = Conv(convs[-1].filters, (1, 1, 1), strides)
+        shortcut = plain(x, projection, f"{name}_shortcut")
+        shortcut = batch_norm(name=f"{name}_shortcut_norm")(shortcut)
+    for i, conv in enumerate(convs):
+        x = convolve(x, conv, f"{name}_conv_{i}")
+        if i < len(convs) - 1:
+            x = clip_layers.norm_relu(x, f"{name}_norm_{i}", f"{name}_relu_{i}")
+    x = batch_norm(name=f"{name}_norm_{len(convs) - 1}")(x)
+    return layers.ReLU(name=output_name)(layers.Add(name=f"{name}_sum")([shortcut, x]))
