@@ -61,6 +61,12 @@ def find_recipe(name: str) -> pathlib.Path:
     )
 
 
+def recipe_titles() -> dict[str, str]:
+    """Returns the first line of each recipe's header, by the recipe's name."""
+    paths = sorted(RECIPE_DIR.glob("*.gin"))
+    return {path.stem: path.read_text().splitlines()[0].strip("# ") for path in paths}
+
+
 def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:
     text = errors.message(error)
     hint = ""

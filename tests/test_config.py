@@ -30,6 +30,16 @@ def test_a_recipe_is_found_by_name():
         assert config.find_recipe(name).name == "as_v_fa.gin"
 
 
+def test_a_name_may_have_dots():
+    assert config.find_recipe("k600_v_v_tau_1.3_10").stem == "k600_v_v_tau_1.3_10"
+
+
+def test_recipes_are_listed_with_their_titles():
+    titles = config.recipe_titles()
+    assert titles["k600_v_f"] == "V<->F on Kinetics-600: broad optical flow."
+    assert "brave" not in titles and "tiny" not in titles
+
+
 def test_loading_forgets_what_was_loaded_before(tmp_path):
     config.load_config([], ["sample_part.width = 3"])
     config.load_config([], [])

@@ -1,64 +1,172 @@
-"""Every recipe builds at full size, and its settings are those that its file promises."""
+"""Every recipe loads, its header is complete, and its settings are those of its row."""
+
+import re
 
 import numpy as np
 import pytest
+import recipe_header
 
 from brave_tf import config
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.schedules import warmup_cosine
 from brave_tf.training.settings import Settings
 
-RECIPES = sorted(path.stem for path in config.RECIPE_DIR.glob("*.gin"))
+ABLATION = ("UCF101 linear", "HMDB51 linear", "K600 linear")
+MAIN = ("UCF101 linear", "UCF101 fine-tuned", "HMDB51 linear", "HMDB51 fine-tuned", "K600 linear")
+SOUND = (*MAIN, "ESC-50 linear", "AudioSet MLP")
+# The tables of the paper.
+PAPER = {
+    "k600_v_v_tau_10_10": "80.0 58.7 47.4",
+    "k600_v_v_tau_1.3_1.3": "88.1 59.4 66.3",
+    "k600_v_v_tau_1.3_5": "88.9 61.4 65.1",
+    "k600_v_v_tau_1.3_10": "90.0 65.1 67.4",
+    "as_v_a_tau_1.3_1.3": "92.2 68.3 69.0",
+    "as_v_a_tau_1.3_5": "92.4 67.5 69.9",
+    "as_v_a_tau_1.3_10": "92.6 67.3 70.3",
+    "k600_v_v_broad_rgb": "89.9 61.3 67.7",
+    "k600_v_v_broad_rgb_rc": "90.0 65.1 67.4",
+    "k600_v_f": "91.1 65.6 65.8",
+    "k600_v_v_sync_off": "90.0 65.1 67.4",
+    "k600_v_v_sync_on": "86.2 64.2 59.9",
+    "k600_v_v_views_1": "90.0 65.1 67.4",
+    "k600_v_v_views_2": "91.7 65.6 69.1",
+    "k600_v_v_views_3": "91.5 65.2 69.5",
+    "k400_v_vvv_r3d50": "90.6 93.7 65.1 72.0 66.5",
+    "k400_v_fff_r3d50": "92.0 94.7 67.5 72.7 66.7",
+    "k600_v_vvv": "91.6 94.1 65.2 73.1 69.5",
+    "k600_v_fff": "91.9 94.7 65.7 74.0 67.1",
+    "k600_v_vvv_r3d50": "91.9 94.4 67.6 73.9 69.1",
+    "k600_v_fff_r3d50": "92.7 95.1 68.9 74.3 68.1",
+    "as_v_a": "93.4 95.6 69.1 75.3 71.1 92.1 36.4",
+    "as_v_fa": "93.2 95.8 70.2 76.9 70.3 92.6 36.3",
+    "as_v_fa_x2": "92.8 96.5 70.6 79.3 70.5 92.9 36.4",
+}
+NARROW = {"narrow": (16, 224, 224, 3)}
+VIDEO, FLOW, AUDIO = (64, 112, 112, 3), (64, 112, 112, 2), (3072, 80)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_it_builds_with_its_optimizer(name):
-    config.load_config([name])
-    recipe, settings = bound(Recipe), bound(Settings)
-    objective = recipe.build(settings.seed)
-    objective.compile(settings.optimizer())
+def load(name, *overlays):
+    config.load_config([name, *overlays])
+    return bound(Recipe), bound(Settings)
+
+
+def shapes(recipe):
+    return {name: view.shape for name, view in recipe.views.items()}
+
+
+@pytest.mark.parametrize("name", recipe_header.names())
+def test_it_loads_and_its_header_is_complete(name):
+    header = recipe_header.read(name)
+    recipe, settings = load(name)
+    assert list(recipe.views)[0] == "narrow"
     assert settings.num_steps > 0
-    for view, backbone in objective.backbones.items():
-        assert backbone.output_shape == (None, objective.feature_size(view))
-        assert len(backbone.input_shape) == len(recipe.views[view].shape) + 1
-    variables = objective.trainable_variables
-    multiplied = [v.name for v in variables if objective.optimizer.multiplier(v) != 1.0]
-    assert multiplied == [v.name for v in variables if "predictor/" in v.name]
+    assert settings.data_dir
+    if name in recipe_header.rows():
+        assert re.match(r"main results: |ablation: ", header.row)
+        assert header.paper
+        assert f"brave_tf_train --gin_file=gin/{name}.gin" in header.command
+        assert settings.num_steps == 300_000
+        assert settings.batch_size == 512
 
 
-def test_as_v_fa_is_the_full_size_recipe():
-    config.load_config(["as_v_fa"])
-    recipe, settings = bound(Recipe), bound(Settings)
-    shapes = {name: view.shape for name, view in recipe.views.items()}
-    assert shapes == {
-        "narrow": (16, 224, 224, 3),
-        "broad_flow": (64, 112, 112, 2),
-        "broad_audio": (3072, 80),
-    }
-    objective = recipe.build(0)
-    millions = {k: b.count_params() / 1e6 for k, b in objective.backbones.items()}
-    for count in millions.values():
-        assert 23.4 < count < 23.6
-    assert objective.projectors["narrow"].output_shape == (None, 128)
-    assert settings.batch_size == 512
+@pytest.mark.parametrize("name", PAPER)
+def test_the_header_has_the_papers_figures(name):
+    figures = PAPER[name].split()
+    columns = {3: ABLATION, 5: MAIN, 7: SOUND}[len(figures)]
+    assert recipe_header.read(name).paper == dict(zip(columns, figures))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "broad"),
+    [
+        (r"k600_v_v_(?!views_[23]|tau).*", {"broad_video": VIDEO}),
+        ("k600_v_v_tau_(1.3_10|10_10|1.3_5)", {"broad_video": VIDEO}),
+        ("k600_v_v_tau_1.3_1.3", {"broad_video": (32, 112, 112, 3)}),
+        ("k600_v_v_views_2", {"broad_video": VIDEO, "broad_video_2": VIDEO}),
+        (
+            "k600_v_v_views_3|k.00_v_vvv.*",
+            {"broad_video": VIDEO, "broad_video_2": VIDEO, "broad_video_3": VIDEO},
+        ),
+        ("k600_v_f", {"broad_flow": FLOW}),
+        ("k.00_v_fff.*", {"broad_flow": FLOW, "broad_flow_2": FLOW, "broad_flow_3": FLOW}),
+        ("as_v_a|as_v_a_tau_1.3_10", {"broad_audio": AUDIO}),
+        ("as_v_a_tau_1.3_1.3", {"broad_audio": (384, 80)}),
+        ("as_v_a_tau_1.3_5", {"broad_audio": (1536, 80)}),
+        ("as_v_fa.*", {"broad_flow": FLOW, "broad_audio": AUDIO}),
+    ],
+)
+def test_the_views_are_those_of_the_row(pattern, broad):
+    chosen = [name for name in recipe_header.rows() if re.fullmatch(pattern, name)]
+    assert chosen
+    for name in chosen:
+        assert shapes(load(name)[0]) == {**NARROW, **broad}
+
+
+@pytest.mark.parametrize(
+    ("name", "narrow", "broad"),
+    [
+        ("k600_v_v_tau_10_10", 10.24, 10.24),
+        ("k600_v_v_tau_1.3_1.3", 1.28, 1.28),
+        ("k600_v_v_tau_1.3_5", 1.28, 5.12),
+        ("k600_v_v_tau_1.3_10", 1.28, 10.24),
+        ("as_v_a_tau_1.3_1.3", 1.28, 1.28),
+        ("as_v_a_tau_1.3_5", 1.28, 5.12),
+        ("as_v_a_tau_1.3_10", 1.28, 10.24),
+    ],
+)
+def test_the_windows_of_the_ablation_have_its_extents(name, narrow, broad):
+    views = list(load(name)[0].views.values())
+    assert [view.duration for view in views] == pytest.approx([narrow, broad])
+
+
+def test_what_makes_the_rows_of_the_ablations():
+    def broad(name):
+        return load(f"k600_v_v_{name}")[0].views["broad_video"]
+
+    def names(view):
+        return [augmentation.__name__ for augmentation in view.augmentations]
+
+    assert names(broad("broad_rgb_rc")) == [*names(broad("broad_rgb")), "random_convolution"]
+    assert names(broad("sync_off")) == names(broad("broad_rgb_rc"))
+    assert broad("sync_on").sync and not broad("sync_off").sync
+    # The same setting is a row of four tables.
+    same = [broad(name) for name in ("tau_1.3_10", "broad_rgb_rc", "sync_off", "views_1")]
+    for view in same:
+        assert (view.shape, view.duration, view.sync, names(view)) == (
+            (64, 112, 112, 3),
+            10.24,
+            False,
+            names(same[0]),
+        )
 
 
 def test_the_schedule_of_as_v_fa():
-    config.load_config(["as_v_fa"])
+    load("as_v_fa")
     schedule = warmup_cosine()
     rates = [float(schedule(step)) for step in (0, 2500, 5000, 152500, 300000)]
     np.testing.assert_allclose(rates, [0, 0.5, 1.0, 0.5, 0.0], atol=1e-5)
 
 
-def test_the_laptop_overlay_keeps_the_views_and_shrinks_them():
-    config.load_config(["as_v_fa", "gin/overlays/laptop.gin"])
-    recipe, settings = bound(Recipe), bound(Settings)
-    shapes = {name: view.shape for name, view in recipe.views.items()}
-    assert shapes == {
-        "narrow": (8, 64, 64, 3),
-        "broad_flow": (16, 48, 48, 2),
-        "broad_audio": (1024, 40),
-    }
-    assert recipe.views["broad_audio"].log_mel.empty_bands() == []
-    assert recipe.build(0).backbones["narrow"].count_params() < 1e6
+@pytest.mark.parametrize("name", recipe_header.rows())
+def test_the_tiny_overlay_keeps_the_views_and_shrinks_them(name):
+    full, tiny = load(name)[0], load(name, "gin/overlays/tiny.gin")
+    assert list(tiny[0].views) == list(full.views)
+    for view, shape in shapes(tiny[0]).items():
+        assert np.prod(shape) < np.prod(full.views[view].shape) / 20
+        assert tiny[0].views[view].sync == full.views[view].sync
+    assert (tiny[1].batch_size, tiny[1].num_steps) == (2, 4)
+
+
+@pytest.mark.parametrize("name", ["as_v_fa", "k600_v_vvv_r3d50", "k600_v_f"])
+def test_the_laptop_overlay_keeps_the_views_and_shrinks_them(name):
+    recipe, settings = load(name, "gin/overlays/laptop.gin")
+    kinds = {"video": (16, 48, 48, 3), "flow": (16, 48, 48, 2), "audio": (1024, 40)}
+    for view, shape in shapes(recipe).items():
+        assert shape == ((8, 64, 64, 3) if view == "narrow" else kinds[view.split("_")[1]])
+        assert recipe.views[view].modality != "audio" or (
+            recipe.views[view].log_mel.empty_bands() == []
+        )
+    objective = recipe.build(0)
+    assert list(objective.backbones) == sorted(recipe.views, key=lambda v: (v == "narrow", v))
+    assert objective.backbones["narrow"].count_params() < 1e6
     assert settings.num_steps == 1000

@@ -30,11 +30,6 @@ def write_run(folder: pathlib.Path) -> pathlib.Path:
             noise = tf.random.stateless_uniform(weight.shape, (3, index), 0.8, 1.2)
             weight.assign(weight * noise + 0.05 * (noise - 1))
     model_dir = folder / "model"
-    tf.train.CheckpointManager(
-        tf.train.Checkpoint(objective=objective),
-        str(model_dir / checkpoints.FOLDER),
-        max_to_keep=1,
-        checkpoint_name="step",
-    ).save(checkpoint_number=STEP)
+    checkpoints.save_weights(objective, str(model_dir), STEP)
     (model_dir / recipe.CONFIG_FILE).write_text(gin.config_str())
     return model_dir

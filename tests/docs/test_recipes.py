@@ -1,0 +1,70 @@
+"""The page of recipes says what their headers say."""
+
+import re
+
+import pytest
+import recipe_header
+
+from brave_tf import config
+from brave_tf.training.recipe import Recipe, bound
+
+ROOT = config.RECIPE_DIR.parent
+PAGE = (ROOT / "docs" / "recipes.md").read_text()
+
+
+def _tables():
+    """Recipe -> its row and figures, from the tables of the page."""
+    found, columns = {}, []
+    for line in PAGE.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| recipe |"):
+            columns = cells[2:]
+        elif line.startswith("| [`"):
+            name, path = re.fullmatch(r"\[`(\S+)`\]\(\.\./(\S+)\)", cells[0]).groups()
+            assert (ROOT / path).stem == name and (ROOT / path).is_file()
+            assert name not in found, f"{name} stands in the page twice"
+            found[name] = cells[1], {c: n for c, n in zip(columns, cells[2:]) if n}
+    return found
+
+
+def test_the_tables_list_every_row():
+    assert sorted(_tables()) == recipe_header.rows()
+
+
+@pytest.mark.parametrize("name", recipe_header.rows())
+def test_the_page_says_what_the_header_says(name):
+    header = recipe_header.read(name)
+    row, figures = _tables()[name]
+    assert figures == header.paper
+    assert header.row.endswith(f": {row}")
+
+
+def test_every_file_and_fragment_that_is_named_exists():
+    for path in re.findall(r"gin/[\w./]+\.gin", PAGE):
+        assert (ROOT / path).is_file(), path
+    table = PAGE[PAGE.index("| fragment |") : PAGE.index("## Overlays")]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = set(re.findall(r"`(\w+)`", " ".join(first_cells)))
+    assert named == {path.stem for path in (config.RECIPE_DIR / "fragments").glob("*.gin")}
+
+
+def test_every_macro_that_is_named_exists():
+    texts = [path.read_text() for path in config.RECIPE_DIR.rglob("*.gin")]
+    macros = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b|\bSTEPS\b", PAGE)) - {"XLA_FLAGS"}
+    assert len(macros) > 10
+    for macro in macros:
+        assert any(f"\n{macro} = " in text for text in texts), macro
+    defined = {
+        macro for text in texts for macro in re.findall(r"^([A-Z_]+) = ", text, re.MULTILINE)
+    }
+    assert macros == defined
+
+
+def test_the_example_recipe_loads(tmp_path):
+    example = re.search(r"```\n(# V<->FA on our videos.*?)```", PAGE, re.DOTALL)[1]
+    path = tmp_path / "ours.gin"
+    path.write_text(example)
+    config.load_config([str(path)])
+    recipe = bound(Recipe)
+    assert recipe.views["narrow"].size == 160
+    assert list(recipe.views) == ["narrow", "broad_audio", "broad_flow"]

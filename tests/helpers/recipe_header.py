@@ -1,0 +1,58 @@
+"""What the header of a recipe says."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from brave_tf import config
+
+_FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
+_FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
+DEMO = "demo_"
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """The comment that a recipe starts with.
+
+    Attributes:
+      title: its first line.
+      row: which row of the paper's tables it is; None for the demo's recipes, which are none.
+      command: the first command that runs it.
+      paper: "<data set> <protocol>" -> accuracy in per cent, as written.
+    """
+
+    title: str
+    row: str | None
+    command: str
+    paper: dict[str, str]
+
+
+def names() -> list[str]:
+    """All recipes."""
+    return sorted(path.name[: -len(".gin")] for path in config.RECIPE_DIR.glob("*.gin"))
+
+
+def rows() -> list[str]:
+    """The recipes that are rows of the paper's tables."""
+    return [name for name in names() if not name.startswith(DEMO)]
+
+
+def read(name: str) -> Header:
+    """Reads the header of a recipe by its name."""
+    text = (config.RECIPE_DIR / f"{name}.gin").read_text()
+    comment = text[: text.index("\ninclude")].splitlines()
+    assert all(line.startswith("#") for line in comment), f"{name}: a header is one comment"
+    fields = dict(match.groups() for match in map(_FIELD.match, comment) if match)
+    return Header(comment[0][2:], fields.get("Row"), fields["Command"], _figures(fields))
+
+
+def _figures(fields: dict[str, str]) -> dict[str, str]:
+    figures = {}
+    for part in filter(None, fields.get("Paper", "").split("; ")):
+        data_set, accuracies = _FIGURES.fullmatch(part).groups()
+        for accuracy in accuracies.split(", "):
+            number, protocol = accuracy.split(" ")
+            figures[f"{data_set} {protocol}"] = number
+    return figures

@@ -1,0 +1,116 @@
+"""The models of the recipes: at full size they build, at the smallest they train, compiled with XLA."""
+
+import numpy as np
+import pytest
+import recipe_header
+import record_fixtures
+
+from brave_tf import config
+from brave_tf.data import pipeline
+from brave_tf.training.recipe import Recipe, bound
+from brave_tf.training.settings import Settings
+
+# Millions of parameters with moving statistics; flow has one input channel less, 3,136 weights.
+TSM50, TSM50_X2, R3D50, AUDIO50 = 23.55, 93.92, 31.72, 23.54
+CLASSES = 8
+
+
+def backbones_of(name):
+    """Millions of parameters of each distinct backbone of a row."""
+    video = R3D50 if "r3d50" in name else TSM50_X2 if "x2" in name else TSM50
+    views = name.split("_")[2]
+    return [video] * len(set(views.replace("a", "")) | {"narrow"}) + [AUDIO50] * ("a" in views)
+
+
+def build(name, *overlays):
+    config.load_config([name, *overlays])
+    recipe, settings = bound(Recipe), bound(Settings)
+    return recipe, settings, recipe.build(settings.seed)
+
+
+def check_full_size(name):
+    recipe, _, objective = build(name)
+    assert set(objective.backbones) == set(recipe.views)
+    for view, backbone in objective.backbones.items():
+        assert backbone.output_shape == (None, objective.feature_size(view))
+        assert len(backbone.input_shape) == len(recipe.views[view].shape) + 1
+        assert backbone.input_shape[-1] in (None, recipe.views[view].shape[-1])
+        assert objective.projectors[view].output_shape == (None, 128)
+    distinct = {id(backbone): backbone for backbone in objective.backbones.values()}
+    millions = sorted(backbone.count_params() / 1e6 for backbone in distinct.values())
+    np.testing.assert_allclose(millions, sorted(backbones_of(name)), rtol=2e-3)
+
+
+def test_as_v_fa_builds_at_full_size():
+    check_full_size("as_v_fa")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(set(recipe_header.rows()) - {"as_v_fa"}))
+def test_it_builds_at_full_size(name):
+    check_full_size(name)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Makes the folder of records of noise, with all modalities, whose sound has a rate in Hz."""
+    folders = {}
+
+    def folder(rate):
+        if rate not in folders:
+            rng = np.random.default_rng(0)
+            pixels = rng.integers(0, 256, (2, 20, 48, 64, 3), dtype=np.uint8)
+            images, flow = ([record_fixtures.jpeg(frame) for frame in frames] for frames in pixels)
+            sound = rng.normal(0, 0.1, rate).astype(np.float32)
+            clips = [
+                record_fixtures.record(images, flow, sound, labels=[label], sample_rate=rate)
+                for label in range(4)
+            ]
+            folders[rate] = tmp_path_factory.mktemp(f"records_{rate}")
+            settings = {"audio": "float", "fps": 25.0, "sample_rate": rate, "flow": "dis"}
+            record_fixtures.write_shards(folders[rate], clips, settings=settings)
+        return str(folders[rate])
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Makes an objective one whose step XLA has compiled, once for those that are the same program."""
+    programs = {}
+
+    def of(objective, recipe, settings):
+        program = (
+            *((view, v.shape) for view, v in recipe.views.items()),
+            *((w.name, tuple(w.shape)) for w in objective.weights),
+        )
+        if program not in programs:
+            objective.compile(settings.optimizer(), jit_compile=True)
+            programs[program] = objective
+        return programs[program]
+
+    return of
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", recipe_header.names())
+def test_a_step_under_the_tiny_overlay(name, records, compiled):
+    recipe, settings, objective = build(name, "gin/overlays/tiny.gin")
+    rates = [v.sample_rate for v in recipe.views.values() if v.modality == "audio"]
+    batches = pipeline.clip_dataset(
+        records(*rates or [48_000]), "train", recipe.views, settings.batch_size, training=True
+    )
+    objective = compiled(objective, recipe, settings)
+    variables = objective.trainable_variables
+    multiplied = [v.name for v in variables if objective.optimizer.multiplier(v) != 1.0]
+    assert multiplied == [v.name for v in variables if "predictor/" in v.name]
+    step, before = objective.step, [v.numpy() for v in variables]
+    logs = objective.fit(batches, steps_per_epoch=2, verbose=0).history
+    assert objective.step == step + 2
+    assert all(np.isfinite(value).all() for value in logs.values())
+    assert {f"feature_std/{view}" for view in recipe.views} <= set(logs)
+    assert all(np.isfinite(v.numpy()).all() for v in variables)
+    # Biases before a normalisation have no gradient, and LARS moves zeros by nothing.
+    moved = [v.name for v, old in zip(variables, before) if np.any(v.numpy() != old)]
+    assert [name for name in moved if "conv" in name]
+    assert len(moved) > 0.8 * len(variables)
