@@ -1,6 +1,6 @@
 """Decoding on other machines, by a tf.data service.
 
-`python -m brave_tf.cli.data_service` starts its processes: a dispatcher, and a worker on every machine that
+`brave_tf_data_service` starts its processes: a dispatcher, and a worker on every machine that
 decodes. `brave_tf_train` uses them with the binding `train.data_service = 'grpc://HOST:PORT'`, the address of
 the dispatcher.
 """
@@ -57,7 +57,7 @@ def check_dispatcher(address: str) -> None:
     except (OSError, OverflowError) as error:
         raise UserError(
             f"no dispatcher of a tf.data service answers at {address} ({error}). Start one there with: "
-            f"python -m brave_tf.cli.data_service --role=dispatcher --port={port}"
+            f"brave_tf_data_service --role=dispatcher --port={port}"
         ) from error
 
 
@@ -78,7 +78,7 @@ def _ask_worker(address: str, file: str) -> None:
     if not answers:
         raise UserError(
             f"train.data_service = {address!r}: no worker answered within {_ANSWER_SECONDS} s. Start some "
-            "with: python -m brave_tf.cli.data_service --role=worker "
+            "with: brave_tf_data_service --role=worker "
             f"--dispatcher={address[len(_PROTOCOL) :]}"
         )
     if isinstance(answers[0], tf.errors.OpError):

@@ -93,10 +93,11 @@ def _turn_hue(colors: Sequence[tf.Tensor], turns: tf.Tensor) -> list[tf.Tensor]:
     highest, lowest = _extremes(red, green, blue)
     chroma = highest - lowest
     scale = 1.0 / tf.maximum(chroma, _TINY)
+    # Not `highest == red`: XLA may compute a value twice, with another rounding.
     sixths = tf.where(
-        highest == red,
+        (red >= green) & (red >= blue),
         (green - blue) * scale,
-        tf.where(highest == green, 2.0 + (blue - red) * scale, 4.0 + (red - green) * scale),
+        tf.where(green >= blue, 2.0 + (blue - red) * scale, 4.0 + (red - green) * scale),
     )
 
     def channel(offset: float) -> tf.Tensor:
