@@ -3,6 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 STAMP := $(VENV)/.installed
+# Processes that run tests; each takes up to 5 GB.
+TEST_WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
 
 .PHONY: help install demo test test-long bench lint format lock clean
 
@@ -24,10 +27,10 @@ demo: install
 	$(BIN)/python datasets/demo/run.py --output=$(DEMO)
 
 test: install
-	$(BIN)/python -m pytest -q -m "not long"
+	$(PYTEST) -m "not long"
 
 test-long: install
-	$(BIN)/python -m pytest -q -m long
+	$(PYTEST) -m long
 
 bench: install
 	@for name in $$($(BIN)/python -m bench --names); do $(BIN)/python -m bench $$name || exit 1; done

@@ -31,7 +31,9 @@ def define_flags() -> None:
     flags.DEFINE_list("task", [], "Names of tasks, separated by commas.")
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
     flags.DEFINE_string("model", None, "Folder of a model that brave_tf_export wrote.")
-    flags.DEFINE_string("data", None, "Folder of prepared records; each task's own if unset.")
+    flags.DEFINE_string(
+        "data", None, "Folder of prepared records or media files; each task's own if unset."
+    )
     flags.DEFINE_string(
         "output", None, "Folder of results.json; MODEL_DIR/eval or the folder of --model if unset."
     )

@@ -2,22 +2,25 @@
 
 Example:
   brave_tf_train --gin_file=gin/as_v_fa.gin --gin_bindings="train.batch_size = 2"
+  brave_tf_train --list
 
-Started again with the same --model_dir, it resumes from the newest checkpoint. Ctrl-C saves one and stops.
-Exit codes: 0 the run is complete, 130 interrupted (resumable), 2 unusable input.
+Started again with the same --model_dir, it resumes from the newest checkpoint. Ctrl-C and SIGTERM, by which
+clusters tell that they take the machine away, save one after the step under way and stop.
+Exit codes: 0 the run is complete, 130 stopped by Ctrl-C and 143 by SIGTERM (both resumable), 2 unusable
+input.
 """
 
 from __future__ import annotations
 
-import pathlib
+import sys
 
 from absl import flags
 
 from brave_tf import config, errors, quiet
 from brave_tf.cli import app
+from brave_tf.training.interruption import INTERRUPTED, Interruption
 
 FLAGS = flags.FLAGS
-INTERRUPTED = 130
 
 
 def define_flags() -> None:
@@ -28,27 +31,46 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "model_dir", None, "Folder of the run; runs/<name of the first gin file> if unset."
     )
+    flags.DEFINE_boolean(
+        "allow_changes",
+        False,
+        "Resume although bindings differ that change what the saved state means or what is learned.",
+    )
+    flags.DEFINE_boolean("list", False, "List the recipes and stop.")
 
 
 def main(argv: list[str]) -> int:
     del argv
+    if FLAGS.list:
+        for name, title in config.recipe_titles().items():
+            print(f"{name:<24}{title}")
+        return 0
     if not FLAGS.gin_file:
         raise errors.UserError(
             "--gin_file is missing: name a recipe, such as --gin_file=gin/as_v_fa.gin."
         )
+    try:
+        with Interruption() as interruption:
+            return _train(interruption)
+    except KeyboardInterrupt:
+        print("aborted: what was saved before is left as it is", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _train(interruption: Interruption) -> int:
     quiet.load_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
     from brave_tf.training import run
 
     config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
-    model_dir = FLAGS.model_dir or f"runs/{pathlib.Path(FLAGS.gin_file[0]).stem}"
-    if run.train(model_dir):
+    model_dir = FLAGS.model_dir or f"runs/{config.find_recipe(FLAGS.gin_file[0]).stem}"
+    if run.train(model_dir, FLAGS.allow_changes, interruption):
         print(
             f"done: {model_dir}; next: brave_tf_eval --list, brave_tf_export --model_dir={model_dir}"
         )
         return 0
     print(f"interrupted and saved: start the same command with --model_dir={model_dir} to resume")
-    return INTERRUPTED
+    return interruption.exit_code
 
 
 def console_main() -> None:

@@ -2,90 +2,222 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
+import shutil
 
 import tensorflow as tf
+from absl import logging
 
 from brave_tf import errors
 from brave_tf.objectives.base import Objective
+from brave_tf.training import checkpoint_files as files
 
 FOLDER = "checkpoints"
+LAST, BEST = "last", "best"
+# What a checkpoint takes beside the values of its variables.
+_OVERHEAD = 2**20
+
+
+class SaveError(errors.UserError):
+    """A checkpoint could not be written."""
 
 
 class Checkpoints:
-    """Saves and restores the state of a compiled objective: weights, optimizer slots and step.
+    """Saves and restores the state of a compiled objective: weights, optimizer slots, step, and the random
+    state of layers that have one of their own.
+
+    Kept are the newest ones, the one with the lowest loss on held-out clips, and every so many steps one
+    for good. How they are written and verified: see `checkpoint_files`.
 
     Args:
       objective: a compiled objective.
       model_dir: folder of the run; checkpoints go to `model_dir/checkpoints`.
       keep: how many of the newest checkpoints are kept.
+      keep_every: those of the multiples of this many steps are kept too; None for no others.
     """
 
-    def __init__(self, objective: Objective, model_dir: str, keep: int):
+    def __init__(
+        self, objective: Objective, model_dir: str, keep: int, keep_every: int | None = None
+    ):
         self._objective = objective
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(objective=objective, optimizer=objective.optimizer),
-            str(pathlib.Path(model_dir) / FOLDER),
-            max_to_keep=keep,
-            checkpoint_name="step",
+        self._checkpoint = tf.train.Checkpoint(
+            objective=objective,
+            optimizer=objective.optimizer,
+            random_generators=_random_generators(objective),
         )
+        self._folder = pathlib.Path(model_dir) / FOLDER
+        self._keep = keep
+        self._keep_every = keep_every
+        self._saved_step: int | None = None
 
-    def restore(self) -> int:
-        """Restores the newest checkpoint, if there is one; returns the optimizer step.
+    def newest_step(self) -> int | None:
+        """Returns the step of the newest usable checkpoint; None when there is none yet.
 
         Raises:
-          UserError: when the checkpoint does not fit the objective or the optimizer.
+          UserError: there are checkpoints, and all are damaged.
         """
-        path = self._manager.latest_checkpoint
-        if path:
-            _restore(self._manager.checkpoint, path).assert_consumed()
-        return self._objective.step
+        return _find(self._folder, LAST)
 
-    def save(self) -> str:
-        """Saves the present state, unless it is saved already; returns the checkpoint's path.
+    def restore(self, step: int) -> None:
+        """Restores a checkpoint.
 
         Raises:
-          UserError: when it cannot be written; older checkpoints are left as they are.
+          UserError: it does not fit the objective or the optimizer.
+        """
+        path = files.path_of(self._folder, step)
+        try:
+            self._checkpoint.read(path).assert_consumed()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise _misfit(path, error) from error
+        self._saved_step = step
+
+    def save(self, held_out_loss: float | None = None) -> None:
+        """Saves the present state, unless it is saved already.
+
+        Raises:
+          SaveError: it cannot be written; older checkpoints are left as they are.
         """
         step = self._objective.step
-        path = f"{self._manager.directory}/step-{step}"
-        if self._manager.latest_checkpoint == path:
-            return path
+        if self._saved_step == step:
+            return
         try:
-            return self._manager.save(checkpoint_number=step)
+            files.write(self._checkpoint, self._folder, step, held_out_loss)
+            self._saved_step = step
+            self._tidy(step)
         except (OSError, tf.errors.OpError) as error:
-            raise errors.UserError(
-                f"checkpoint {path} could not be written: {error}. Free space on that disk or check its "
-                "permissions, then start the same command again: it resumes from the checkpoint before."
+            raise SaveError(
+                f"checkpoint {files.path_of(self._folder, step)} could not be written: {error}. Free space "
+                "on that disk or check its permissions, then start the same command again: it resumes "
+                "from the checkpoint before."
             ) from error
 
+    def check_space(self) -> None:
+        """Makes sure, before a run, that its checkpoints fit on the disk; warns when not all will.
 
-def restore_weights(objective: tf.keras.Model, model_dir: str) -> int:
-    """Restores the weights, and only these, of the newest checkpoint of a run; returns its step.
+        Raises:
+          UserError: not one more fits.
+        """
+        free = shutil.disk_usage(self._folder.parent).free
+        one = self._bytes()
+        if free < one:
+            raise errors.UserError(
+                f"{self._folder}: a checkpoint takes {_megabytes(one)}, but only {_megabytes(free)} are free "
+                "on that disk. Free some, or give a --model_dir on another one."
+            )
+        # The newest ones, the best one, and one more while it is written.
+        wanted = (self._keep + 2) * one - files.size(self._folder)
+        if free < wanted:
+            logging.warning(
+                "%s: the %d checkpoints that are kept will take %s more, but only %s are free on that disk: "
+                "free some, or bind a lower train.keep_checkpoints",
+                *(self._folder, self._keep + 1, _megabytes(wanted), _megabytes(free)),
+            )
+
+    def _bytes(self) -> int:
+        variables = [*self._objective.variables, *self._objective.optimizer.variables()]
+        each = {id(v): math.prod(v.shape) * v.dtype.size for v in variables}
+        return sum(each.values()) + _OVERHEAD
+
+    def _tidy(self, step: int) -> None:
+        """Names the newest and the best one, and deletes those that are not kept."""
+        # One of a later step was damaged and passed over: this run will come to that step and replace it.
+        present = [each for each in files.manifests(self._folder) if each <= step]
+        best = _best(self._folder, present)
+        kept = set(present[-self._keep :]) | {best}
+        if self._keep_every:
+            kept |= {each for each in present if each % self._keep_every == 0}
+        files.name(self._folder, files.LAST, step)
+        if best is not None:
+            files.name(self._folder, files.BEST, best)
+        files.prune(self._folder, step, kept)
+
+
+def _random_generators(objective: tf.Module) -> list[tf.random.Generator]:
+    """The generators of dropout and the like, which Keras leaves out of checkpoints.
+
+    Layers have them where `tf.keras.backend.experimental.enable_tf_random_generator` was called before.
+    """
+    owners = [getattr(layer, "_random_generator", None) for layer in objective.submodules]
+    generators = [getattr(owner, "_generator", None) for owner in owners]
+    return [generator for generator in generators if generator is not None]
+
+
+def save_weights(objective: tf.keras.Model, model_dir: str, step: int) -> None:
+    """Writes weights alone as a checkpoint of a run, which can be evaluated and exported, not resumed."""
+    folder = pathlib.Path(model_dir) / FOLDER
+    files.write(tf.train.Checkpoint(objective=objective), folder, step)
+    files.name(folder, files.LAST, step)
+
+
+def restore_weights(objective: tf.keras.Model, model_dir: str, which: str = LAST) -> int:
+    """Restores the weights, and only these, of a checkpoint of a run; returns its step.
+
+    Args:
+      objective: an objective of the run's recipe, compiled or not.
+      model_dir: folder of the run.
+      which: `last`, the newest; `best`, the one with the lowest loss on held-out clips; or its step.
 
     Raises:
-      UserError: when the run has no checkpoint, or one of another model.
+      UserError: when the run has no such checkpoint, only damaged ones, or one of another model.
     """
     folder = pathlib.Path(model_dir) / FOLDER
-    path = tf.train.latest_checkpoint(str(folder))
-    if path is None:
+    step = _find(folder, which)
+    if step is None:
         raise errors.UserError(
             f"{folder} holds no checkpoint: train first with brave_tf_train, or ask for the random "
             "initialisation with --baseline=random."
         )
-    status = _restore(tf.train.Checkpoint(objective=objective), path)
-    status.assert_existing_objects_matched()
-    status.expect_partial()
-    return int(path.rsplit("-", 1)[1])
-
-
-def _restore(
-    checkpoint: tf.train.Checkpoint, path: str
-) -> tf.train.experimental.CheckpointLoadStatus:
+    path = files.path_of(folder, step)
     try:
-        return checkpoint.restore(path)
-    except (ValueError, tf.errors.OpError) as error:
+        status = tf.train.Checkpoint(objective=objective).read(path)
+        status.assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise _misfit(path, error) from error
+    status.expect_partial()
+    return step
+
+
+def _find(folder: pathlib.Path, which: str) -> int | None:
+    """Returns the step of the usable checkpoint that is asked for; None when a run has none at all."""
+    candidates = files.steps(folder)
+    if candidates and which != LAST:
+        candidates = [_choose(folder, which, candidates)]
+    try:
+        return files.newest(folder, candidates)
+    except files.DamagedError as error:
         raise errors.UserError(
-            f"checkpoint {path} does not fit the model: {error}. It was written by another recipe or is "
-            "damaged; give another --model_dir, or move the checkpoint away."
+            f"no usable checkpoint is left in {folder}: {error}. Bring back a copy of one, or move the "
+            "folder away to start from step 0."
         ) from error
+
+
+def _choose(folder: pathlib.Path, which: str, candidates: list[int]) -> int:
+    best = _best(folder, candidates)
+    if which == BEST and best is not None:
+        return best
+    if which in map(str, candidates):
+        return int(which)
+    raise errors.UserError(
+        f"checkpoint {which!r} is not in {folder}: expected 'last', 'best' (when train.held_out_split was "
+        f"bound) or one of the steps {', '.join(map(str, candidates))}."
+    )
+
+
+def _best(folder: pathlib.Path, candidates: list[int]) -> int | None:
+    """Returns the step with the lowest held-out loss, the first of equals; None if none was measured."""
+    manifests = files.manifests(folder)
+    losses = {step: manifests.get(step, {}).get("held_out_loss") for step in candidates}
+    losses = {step: loss for step, loss in losses.items() if loss is not None}
+    return min(losses, key=losses.get, default=None)
+
+
+def _misfit(path: str, error: Exception) -> errors.UserError:
+    return errors.UserError(
+        f"checkpoint {path} does not fit the model: {error}. It was written by another recipe; give another "
+        "--model_dir, or move the checkpoint away."
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"

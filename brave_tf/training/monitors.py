@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import pathlib
-import signal
 import time
 from collections.abc import Mapping
 
 import tensorflow as tf
 import tqdm
+from absl import logging
 
+from brave_tf.data.attempts import SkippedClips
 from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training.interruption import Interruption
 from brave_tf.training.strategy import distribute
 
 
 class RunMonitor(tf.keras.callbacks.Callback):
     """Logs the means since the last log at intervals, and saves checkpoints.
 
-    SIGINT (Ctrl-C) ends the run after the step under way, with a checkpoint; a second one aborts at once.
+    A run that is asked to stop ends after the step under way, with a checkpoint.
 
     Args:
       model_dir: folder of the run; TensorBoard events go to `model_dir/tensorboard`.
       checkpoints: where the state is saved.
+      interruption: asks the run to stop.
       num_steps: step at which the run ends.
       batch_size: clips of a step.
       log_every: steps between logs.
       checkpoint_every: steps between checkpoints.
+      skipped: account of the clips that could not be read since the run was started or resumed.
       held_out: endless batches, or None for no measurement of the loss on held-out clips.
       held_out_batches: how many of them are one measurement, which is made at every checkpoint.
     """
@@ -34,11 +38,13 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self,
         model_dir: str,
         checkpoints: Checkpoints,
+        interruption: Interruption,
         *,
         num_steps: int,
         batch_size: int,
         log_every: int,
         checkpoint_every: int,
+        skipped: SkippedClips,
         held_out: tf.data.Dataset | None = None,
         held_out_batches: int = 0,
     ):
@@ -47,13 +53,14 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._train_writer = tf.summary.create_file_writer(str(folder / "train"))
         self._held_out_writer = tf.summary.create_file_writer(str(folder / "held_out"))
         self._checkpoints = checkpoints
+        self._interruption = interruption
         self._num_steps = num_steps
         self._batch_size = batch_size
         self._log_every = log_every
         self._checkpoint_every = checkpoint_every
+        self._skipped = skipped
         self._held_out = held_out
         self._held_out_batches = held_out_batches
-        self.interrupted = False
 
     def write_text(self, name: str, text: str) -> None:
         """Shows a text in TensorBoard."""
@@ -66,29 +73,24 @@ class RunMonitor(tf.keras.callbacks.Callback):
         if self._held_out:
             strategy = self.model.distribute_strategy
             self._held_out_iterator = iter(distribute(strategy, self._held_out))
-        self._handler = signal.signal(signal.SIGINT, self._interrupt)
 
     def on_train_end(self, logs: Mapping | None = None) -> None:
-        signal.signal(signal.SIGINT, self._handler)
-        self._checkpoints.save()
         self._train_writer.flush()
 
     def on_train_batch_end(self, batch: int, logs: Mapping | None = None) -> None:
         self._step += 1
-        last = self._step == self._num_steps or self.interrupted
+        self._skipped.update()
+        self._interruption.under_way()
+        stopping = self._interruption.exit_code is not None
+        last = self._step == self._num_steps or stopping
         if last or self._step % self._log_every == 0:
             self._log(logs)
-        if self._step % self._checkpoint_every == 0 and not last:
-            self._checkpoints.save()
-        if self._held_out and (last or self._step % self._checkpoint_every == 0):
-            self._measure_held_out()
-        if self.interrupted:
+        if last or self._step % self._checkpoint_every == 0:
+            # Who takes the machine away does not wait for a measurement.
+            measured = self._held_out and not stopping
+            self._checkpoints.save(self._measure_held_out() if measured else None)
+        if stopping:
             self.model.stop_training = True
-
-    def _interrupt(self, signum: int, frame: object) -> None:
-        print("\nstopping after this step; press Ctrl-C again to abort without saving", flush=True)
-        self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _start_window(self) -> None:
         self.model.reset_metrics()
@@ -102,23 +104,27 @@ class RunMonitor(tf.keras.callbacks.Callback):
         scalars["learning_rate"] = float(learning_rate(self.model.optimizer))
         scalars["throughput/clips_per_second"] = self._batch_size / seconds
         scalars["throughput/seconds_per_step"] = seconds
+        scalars["input/skipped_clips"] = self._skipped.count
         _write_scalars(self._train_writer, scalars, self._step)
         remaining = tqdm.tqdm.format_interval(seconds * (self._num_steps - self._step))
         print(
             f"step {self._step}/{self._num_steps}  loss {logs['loss']:.4f}  "
-            f"{self._batch_size / seconds:.1f} clips/s  {seconds:.2f} s/step  ETA {remaining}",
+            f"{self._batch_size / seconds:.1f} clips/s  {seconds:.2f} s/step  ETA {remaining}"
+            + (f"  {self._skipped.count:,} clips skipped" if self._skipped.count else ""),
             flush=True,
         )
         self._start_window()
 
-    def _measure_held_out(self) -> None:
+    def _measure_held_out(self) -> float:
         self.model.reset_metrics()
         test = self.model.make_test_function()
         for _ in range(self._held_out_batches):
             logs = test(self._held_out_iterator)
         _write_scalars(self._held_out_writer, logs, self._step)
-        print(f"step {self._step}/{self._num_steps}  held-out loss {logs['loss']:.4f}", flush=True)
+        loss = float(logs["loss"])
+        print(f"step {self._step}/{self._num_steps}  held-out loss {loss:.4f}", flush=True)
         self._start_window()
+        return loss
 
 
 def learning_rate(optimizer: tf.keras.optimizers.Optimizer) -> tf.Tensor:
@@ -131,7 +137,11 @@ def learning_rate(optimizer: tf.keras.optimizers.Optimizer) -> tf.Tensor:
 def _write_scalars(
     writer: tf.summary.SummaryWriter, scalars: Mapping[str, float], step: int
 ) -> None:
-    with writer.as_default(step=step):
-        for name, value in scalars.items():
-            tf.summary.scalar(name, value)
-    writer.flush()
+    try:
+        with writer.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        writer.flush()
+    except tf.errors.OpError as error:
+        # A run is worth more than its charts.
+        logging.warning("the charts of step %d could not be written: %s", step, error.message)

@@ -17,6 +17,7 @@ from brave_tf.training import checkpoints
 from brave_tf.training.settings import Settings
 
 CONFIG_FILE = "config.gin"
+OPERATIVE_CONFIG_FILE = "operative_config.gin"
 
 
 T = TypeVar("T")
@@ -93,15 +94,16 @@ class LoadedRun:
     step: int
 
 
-def load_run(model_dir: str, restore: bool = True) -> LoadedRun:
-    """Builds the recipe of a run from its folder and restores its newest checkpoint.
+def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints.LAST) -> LoadedRun:
+    """Builds the recipe of a run from its folder and restores a checkpoint.
 
     Args:
       model_dir: folder that `brave_tf_train` wrote.
       restore: False leaves the weights at the run's own random initialisation.
+      checkpoint: which one: `last`, `best` or a step, see `checkpoints.restore_weights`.
 
     Raises:
-      UserError: when the folder holds no run, or no checkpoint to restore.
+      UserError: when the folder holds no run, or no usable checkpoint to restore.
     """
     path = pathlib.Path(model_dir) / CONFIG_FILE
     if not path.is_file():
@@ -109,10 +111,12 @@ def load_run(model_dir: str, restore: bool = True) -> LoadedRun:
             f"{model_dir} holds no run: {path} was not found. Give the --model_dir that brave_tf_train wrote."
         )
     config.load_config([str(path)])
-    return rebuild_run(model_dir, restore)
+    return rebuild_run(model_dir, restore, checkpoint)
 
 
-def rebuild_run(model_dir: str, restore: bool = True) -> LoadedRun:
+def rebuild_run(
+    model_dir: str, restore: bool = True, checkpoint: str = checkpoints.LAST
+) -> LoadedRun:
     """Does what `load_run` does after a configuration, that of the run with changes, was loaded.
 
     The model computes in float32, whatever the precision of the run.
@@ -120,5 +124,5 @@ def rebuild_run(model_dir: str, restore: bool = True) -> LoadedRun:
     tf.keras.mixed_precision.set_global_policy("float32")
     recipe = bound(Recipe)
     objective = recipe.build(bound(Settings).seed)
-    step = checkpoints.restore_weights(objective, model_dir) if restore else 0
+    step = checkpoints.restore_weights(objective, model_dir, checkpoint) if restore else 0
     return LoadedRun(recipe, objective, step)

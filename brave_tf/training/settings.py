@@ -19,19 +19,25 @@ class Settings:
     """What a run needs beside its recipe; bound in gin as `train.<name>`.
 
     Attributes:
-      data_dir: folder of clip records.
+      data_dir: folder of clip records, or media files: a folder or a CSV that lists them.
       optimizer: makes the optimizer; called once, inside the strategy's scope.
       batch_size: clips of a step, over all devices.
       num_steps: optimizer steps of the whole run.
       split: split that is trained on.
+      data_service: 'grpc://host:port' of the tf.data service whose workers make the training clips, see
+        `brave_tf_data_service` and `clip_dataset`; None: this process makes them.
       held_out_split: split on which the loss is measured at every checkpoint, or None.
       held_out_batches: at most so many batches of it.
       seed: the seed of everything random in the run.
       precision: Keras' policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
       jit_compile: compile the step with XLA.
+      deterministic: use only operations that give the same bits every time, so that a resumed run ends with
+        the weights of one that was not disturbed. Off by default: on a GPU many are slower, and a model
+        with one that has no such form ends with an error. It stays on as long as the process lives.
       log_every: steps between logs.
       checkpoint_every: steps between checkpoints.
-      keep_checkpoints: how many of the newest are kept.
+      keep_checkpoints: how many of the newest are kept, beside the best.
+      keep_every: checkpoints of the multiples of this many steps are kept for good; None: of none.
     """
 
     data_dir: str = gin.REQUIRED
@@ -39,18 +45,22 @@ class Settings:
     batch_size: int = gin.REQUIRED
     num_steps: int = gin.REQUIRED
     split: str = "train"
+    data_service: str | None = None
     held_out_split: str | None = None
     held_out_batches: int = 10
     seed: int = 0
     precision: str = "float32"
     jit_compile: bool = False
+    deterministic: bool = False
     log_every: int = 100
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
+    keep_every: int | None = None
 
     def __post_init__(self) -> None:
         positive = ("batch_size", "num_steps", "held_out_batches", "log_every")
-        for name in (*positive, "checkpoint_every", "keep_checkpoints"):
+        positive += ("checkpoint_every", "keep_checkpoints")
+        for name in (*positive, *(("keep_every",) if self.keep_every is not None else ())):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise errors.UserError(

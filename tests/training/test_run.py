@@ -1,10 +1,14 @@
 """Runs from start to end, interrupted and resumed, and the mistakes that stop one before it starts."""
 
 import os
+import re
+import resource
+import shutil
 import signal
 
 import numpy as np
 import pytest
+import service
 import tensorflow as tf
 import tiny_run
 
@@ -66,9 +70,66 @@ def test_a_run_leaves_what_it_promises(whole_run):
     np.testing.assert_allclose(logged["loss"][2], sum(both), rtol=1e-5)
     assert sorted(scalars(whole_run, "held_out")["loss"]) == [2, 4, 6]
     assert b"sgd.learning_rate = 0.05" in texts(whole_run)["config"]
-    operative = (whole_run / run.OPERATIVE_CONFIG_FILE).read_text()
+    operative = (whole_run / recipe.OPERATIVE_CONFIG_FILE).read_text()
     assert "RgbView.min_area = 0.3" in operative
     assert len(list((whole_run / "checkpoints").glob("step-*.index"))) == 3
+    held_out = scalars(whole_run, "held_out")["loss"]
+    best = tf.train.latest_checkpoint(str(whole_run / "checkpoints"), "best")
+    best_step = min(held_out, key=held_out.get)
+    assert best.endswith(f"step-{best_step}")
+    assert recipe.load_run(str(whole_run), checkpoint="best").step == best_step
+    assert tf.train.latest_checkpoint(str(whole_run / "checkpoints")).endswith("step-6")
+
+
+def break_clips(folder, source, broken):
+    """Copies records, without JPEGs in the train clips at some positions of their shards."""
+    shutil.copytree(source, folder)
+    for path in folder.glob("train-*"):
+        records = [record.numpy() for record in tf.data.TFRecordDataset(str(path))]
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for position, record in enumerate(records):
+                writer.write(
+                    record.replace(b"\xff\xd8\xff", b"bad") if position in broken else record
+                )
+    return folder
+
+
+def test_skipped_clips_are_counted_and_named(tmp_path, records, capsys):
+    load(tmp_path, break_clips(tmp_path / "some", records, {2}))
+    assert run.train(str(tmp_path / "run"))
+    counts = scalars(tmp_path / "run")["input/skipped_clips"]
+    assert sorted(counts) == [2, 4, 6]
+    assert counts[6] >= 4
+    assert sorted(counts.values()) == list(counts.values())
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert re.fullmatch(r"input: \d+ clips skipped: .*record 2 of train-0000[01]-of-00002.*", last)
+
+
+def test_a_run_without_skipped_clips_says_so(tmp_path, records, capsys):
+    load(tmp_path, records, "train.num_steps = 1")
+    run.train(str(tmp_path / "run"))
+    assert capsys.readouterr().out.strip().splitlines()[-1] == "input: no clips skipped"
+
+
+def test_too_many_skipped_clips_end_a_run_which_can_go_on(tmp_path, records):
+    folder = break_clips(tmp_path / "many", records, {1, 2, 5})
+    load(tmp_path, folder, "train.num_steps = 60")
+    expected = (
+        "clips cannot be read, more than SkippedClips.max_share = 0.1 .*record . of train-0000"
+    )
+    with pytest.raises(errors.UserError, match=expected):
+        run.train(str(tmp_path / "run"))
+    step = recipe.load_run(str(tmp_path / "run")).step
+    assert 1 <= step < 10
+    load(tmp_path, folder, f"train.num_steps = {step + 2}", "SkippedClips.max_share = 0.9")
+    assert run.train(str(tmp_path / "run"))
+
+
+def test_trains_on_clips_from_a_tf_data_service(tmp_path, records):
+    with service.running(workers=2) as address:
+        load(tmp_path, records, f"train.data_service = '{address}'")
+        assert run.train(str(tmp_path / "run"))
+    assert sorted(scalars(tmp_path / "run")["loss"]) == [2, 4, 6]
 
 
 def test_another_seed_gives_other_weights(tmp_path, records, whole_run):
@@ -166,9 +227,49 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         recipe.load_run(str(tmp_path))
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, records, whole_run):
-    before = (whole_run / recipe.CONFIG_FILE).read_text()
+@pytest.mark.parametrize(
+    ("allow", "expected"), [(False, "projector.output: 8 -> 12"), (True, "step-6 does not fit")]
+)
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, records, whole_run, allow, expected):
+    files = {path: path.read_bytes() for path in whole_run.rglob("*") if path.is_file()}
     load(tmp_path, records, "train.num_steps = 8", "projector.output = 12")
-    with pytest.raises(errors.UserError, match="does not fit"):
-        run.train(str(whole_run))
-    assert (whole_run / recipe.CONFIG_FILE).read_text() == before
+    with pytest.raises(errors.UserError, match=expected):
+        run.train(str(whole_run), allow_changes=allow)
+    assert {path: path.read_bytes() for path in whole_run.rglob("*") if path.is_file()} == files
+
+
+def test_charts_that_cannot_be_written_do_not_end_a_run(tmp_path, records, monkeypatch, caplog):
+    def full_disk(*_, **__):
+        raise tf.errors.OutOfRangeError(None, None, "File too large")
+
+    load(tmp_path, records, "train.num_steps = 3", "train.log_every = 1")
+    monkeypatch.setattr(tf.summary, "scalar", full_disk)
+    assert run.train(str(tmp_path / "run"))
+    assert recipe.load_run(str(tmp_path / "run")).step == 3
+    assert "charts of step 2 could not be written: File too large" in caplog.text
+
+
+def test_a_run_that_ends_early_is_an_error(tmp_path, records, monkeypatch):
+    load(tmp_path, records, "train.checkpoint_every = 1")
+    endless = run.pipeline.clip_dataset
+    monkeypatch.setattr(
+        run.pipeline, "clip_dataset", lambda *args, **settings: endless(*args, **settings).take(3)
+    )
+    with pytest.raises(errors.UserError, match=r"ended early, after step \d of 6"):
+        run.train(str(tmp_path / "run"))
+    assert recipe.load_run(str(tmp_path / "run")).step == 3
+
+
+def test_a_full_disk_ends_a_run_that_can_go_on(tmp_path, records):
+    load(tmp_path, records, "train.num_steps = 4")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Event files are smaller, a checkpoint is larger.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(errors.UserError, match="step-2 could not be written: .*Free space"):
+            run.train(str(tmp_path / "run"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
+    assert run.train(str(tmp_path / "run"))
+    assert sorted(scalars(tmp_path / "run")["loss"]) == [2, 4]

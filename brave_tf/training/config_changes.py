@@ -1,0 +1,117 @@
+"""What differs between the configuration of a run and the one it is resumed with."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from typing import NamedTuple
+
+from gin import config_parser
+
+from brave_tf import errors
+
+# What changes neither the meaning of the saved state nor what the steps to come learn.
+_HARMLESS = (
+    "train.num_steps",
+    "train.data_dir",
+    "train.data_service",
+    "train.held_out_*",
+    "train.jit_compile",
+    "train.deterministic",
+    "train.log_every",
+    "train.checkpoint_every",
+    "train.keep_*",
+    "clip_dataset.num_parallel",
+    "SkippedClips.*",
+    "*.checkpoint_stages",
+)
+
+
+class Change(NamedTuple):
+    """A binding that differs; None in place of a value that is not there."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def __str__(self) -> str:
+        old, new = ("unset" if value is None else value for value in (self.old, self.new))
+        return f"{self.name}: {old} -> {new}"
+
+
+def changes(old: str, new: str) -> list[Change]:
+    """Compares two texts as `gin.operative_config_str` returns them.
+
+    Macros count for their values. Parameters of what only one of them uses are left out: what refers to
+    it differs too.
+
+    Raises:
+      SyntaxError: one is no such text.
+    """
+    before, after = _bindings(old), _bindings(new)
+    owners = [{name.rpartition(".")[0] for name in each} for each in (before, after)]
+    common = owners[0] & owners[1]
+    return [
+        Change(name, before.get(name), after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and name.rpartition(".")[0] in common
+    ]
+
+
+def check(old: str, new: str, allow: bool) -> list[Change]:
+    """Returns what differs, see `changes`, if a run may be resumed with it.
+
+    Args:
+      old: the operative configuration of the run.
+      new: the one it is to be resumed with.
+      allow: whether bindings may differ that change what the saved state means or what is learned.
+
+    Raises:
+      UserError: they must not, and some do; the message names them.
+    """
+    found = changes(old, new)
+    # A parameter that is there only once came or went with a version of the program.
+    serious = [change for change in found if None not in change[1:] and not _harmless(change.name)]
+    if serious and not allow:
+        raise errors.UserError(
+            f"the run was started with another configuration (old -> new): {'; '.join(map(str, serious))}. "
+            "Use the old values, give another --model_dir, or resume with the new ones by --allow_changes."
+        )
+    return found
+
+
+def _harmless(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _HARMLESS)
+
+
+class _Text(str):
+    """A reference or a macro, which looks as it is written."""
+
+    __repr__ = str.__str__
+
+
+class _AsText(config_parser.ParserDelegate):
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> _Text:
+        return _Text(f"@{scoped_configurable_name}" + "()" * evaluate)
+
+    def macro(self, macro_name: str) -> _Text:
+        return _Text(f"%{macro_name}")
+
+
+def _bindings(text: str) -> dict[str, str]:
+    """Returns `scope/configurable.parameter` -> value, with the values of macros in place of their names."""
+    bindings, macros = {}, {}
+    for statement in config_parser.ConfigParser(text, _AsText()):
+        if not isinstance(statement, config_parser.BindingStatement):
+            continue
+        scope, selector, parameter, value, _ = statement
+        name = f"{scope}/{selector}" if scope else selector
+        if parameter:
+            bindings[f"{name}.{parameter}"] = repr(value)
+        else:
+            macros[name] = repr(value)
+
+    def resolved(value: str) -> str:
+        return re.sub(r"%([\w./]+)", lambda use: resolved(macros.get(use[1], use[1])), value)
+
+    return {name: resolved(value) for name, value in bindings.items()}

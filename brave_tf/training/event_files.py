@@ -1,0 +1,43 @@
+"""Takes from TensorBoard's event files what a resumed run will write again."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import tensorflow as tf
+
+
+def drop_after(folder: pathlib.Path, step: int) -> None:
+    """Removes the events of later steps, and what a killed process had written of an event.
+
+    A run that resumes from a checkpoint repeats the steps since. Charts would run back, and readers that
+    know nothing of restarts would find steps twice.
+
+    Args:
+      folder: its event files, and those of its sub-folders, are rewritten where they need it. No other
+        process may write to them.
+      step: the last one that is left.
+    """
+    for path in sorted(folder.rglob("events.out.tfevents.*")):
+        events, torn = _read(path)
+        kept = [event for event in events if tf.compat.v1.Event.FromString(event).step <= step]
+        if not torn and len(kept) == len(events):
+            continue
+        # No reader takes it for an event file while it is written.
+        aside = path.with_name(f"aside.{os.getpid()}")
+        with tf.io.TFRecordWriter(str(aside)) as writer:
+            for event in kept:
+                writer.write(event)
+        os.replace(aside, path)
+
+
+def _read(path: pathlib.Path) -> tuple[list[bytes], bool]:
+    """Returns the events of a file, and whether something that is none comes after them."""
+    events = []
+    try:
+        for event in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            events.append(event)
+    except tf.errors.DataLossError:
+        return events, True
+    return events, False

@@ -1,0 +1,95 @@
+"""What a run finds in its folder when it starts: another process, a configuration, a checkpoint, charts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import platform
+from collections.abc import Iterator
+
+import gin
+
+from brave_tf import errors
+from brave_tf.data.preparation.locks import locked
+from brave_tf.training import config_changes, event_files
+from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training.recipe import CONFIG_FILE, OPERATIVE_CONFIG_FILE
+
+TENSORBOARD = "tensorboard"
+LOCK = "running.lock"
+
+
+@contextlib.contextmanager
+def sole_owner(model_dir: str) -> Iterator[None]:
+    """Keeps other processes from training in the folder, which is made if it is not there.
+
+    Raises:
+      UserError: another one does, or the folder cannot be written to.
+    """
+    path = pathlib.Path(model_dir) / LOCK
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(str(path), wait=False))
+            path.write_text(f"process {os.getpid()} on {platform.node()}\n")
+        except BlockingIOError as error:
+            raise errors.UserError(
+                f"{model_dir} is in use: {path.read_text().strip() or 'another process'} trains in it. Wait "
+                "for it to end, or give another --model_dir."
+            ) from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        yield
+
+
+def resume(checkpoints: Checkpoints, model_dir: str, step: int | None, allow_changes: bool) -> None:
+    """Restores a checkpoint of the run in `model_dir`, and says what differs in the configuration.
+
+    Args:
+      checkpoints: those of the run.
+      model_dir: its folder. What its charts show of later steps is removed.
+      step: that of the checkpoint; None when there is none, and the run begins.
+      allow_changes: see `config_changes.check`.
+
+    Raises:
+      UserError: the configuration or the checkpoint does not fit.
+    """
+    folder = pathlib.Path(model_dir)
+    if step is not None:
+        _compare_configs(folder / OPERATIVE_CONFIG_FILE, allow_changes)
+        checkpoints.restore(step)
+    event_files.drop_after(folder / TENSORBOARD, step or 0)
+
+
+def _compare_configs(path: pathlib.Path, allow_changes: bool) -> None:
+    # Runs that were imported have none.
+    if not path.exists():
+        return
+    changes = config_changes.check(path.read_text(), gin.operative_config_str(), allow_changes)
+    if changes:
+        print("resuming with a configuration that differs from before (old -> new):")
+        print("".join(f"  {change}\n" for change in changes), end="", flush=True)
+
+
+def write_configs(model_dir: str) -> None:
+    """Writes `config.gin`, what was bound, and `operative_config.gin`, every value that was used.
+
+    Raises:
+      UserError: they cannot be written; what was there before is left as it is.
+    """
+    texts = {CONFIG_FILE: gin.config_str(), OPERATIVE_CONFIG_FILE: gin.operative_config_str()}
+    for name, text in texts.items():
+        path = pathlib.Path(model_dir) / name
+        aside = path.with_name(f"{name}.new")
+        try:
+            aside.write_text(text)
+            os.replace(aside, path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def _unwritable(path: pathlib.Path, error: OSError) -> errors.UserError:
+    return errors.UserError(
+        f"{path} could not be written: {error}. Give a --model_dir on a disk with space and permission."
+    )
