@@ -4,10 +4,10 @@ On rendered clips of 10 s, 320x240 pixels, 37 KB a frame and 48 kHz sound, or on
 `tf.io.decode_jpeg` of whole frames of these very clips, as many at the same time as the pipeline makes
 clips. Each row's share is the frames per second that its views show over the limit of the same turn.
 
-Rows: `whole` decode, resize and scale whole frames, `crop` random crops of them, both without augmentations;
-V is the narrow view alone. V/A and V/V do the work of BraVe's views: narrow 16 frames of 224 pixels, cropped,
-flipped, recoloured, grayed and blurred, with 10.24 s of sound as a log-mel spectrogram (V/A) or with 64 frames
-of 112 pixels under random convolutions (V/V).
+Rows: `whole` decode, resize and scale whole frames, `crop` random crops of them, both without other
+augmentations; V is the narrow view alone. V/A and V/V do the work of BraVe's views: narrow 16 frames of 224
+pixels, cropped, flipped, recoloured, grayed and blurred, with 10.24 s of sound as a log-mel spectrogram (V/A)
+or with 64 frames of 112 pixels under random convolutions (V/V).
 """
 
 from __future__ import annotations
