@@ -18,7 +18,7 @@ from brave_tf.models.endpoints import endpoints
 pytestmark = pytest.mark.long
 
 RGB = RgbView(num_frames=4, size=32)
-AUDIO = AudioView(duration=0.5, log_mel=LogMel(8000, mel_bins=16, upper_hz=3800.0))
+AUDIO = AudioView(duration=0.5, log_mel=LogMel(8000, mel_bins=SOUND[1], upper_hz=3800.0))
 END_POINTS = ["stage_1", "last_conv"]
 
 
