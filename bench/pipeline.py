@@ -117,7 +117,7 @@ def _row(
         "frames_per_s": rate["per_s"] * frames,
         "spread": rate["spread"] * frames,
         "cpu_ms_per_clip": rate["cpu_ms_each"],
-        "decode_share": float(np.median(shares)),
+        "decode_share": timing.median(shares),
         "share_spread": timing.spread(shares),
         "cpu_share": frames * limit["cpu_ms_each"] / rate["cpu_ms_each"],
     }

@@ -32,10 +32,15 @@ class Times:
         """
         rates = count / np.asarray(self.wall)
         return {
-            "per_s": float(np.median(rates)),
+            "per_s": median(rates),
             "spread": spread(rates),
-            "cpu_ms_each": 1000 * float(np.median(self.cpu)) / count,
+            "cpu_ms_each": 1000 * median(self.cpu) / count,
         }
+
+
+def median(values: Sequence[float]) -> float:
+    """Returns the median of `values`."""
+    return float(np.median(values))
 
 
 def spread(values: Sequence[float]) -> float:
