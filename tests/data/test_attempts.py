@@ -94,7 +94,8 @@ def test_an_endless_dataset_that_only_fails_ends():
     tried = try_all(bad.repeat(), make, 2)
     skipped = SkippedClips(0.1)
     made = successes(tried, make, lambda n, name: "a.mp4", skipped, fill_gaps=True)
-    with pytest.raises(UserError, match="11 of the first 11 clips .*a.mp4"), user_errors():
+    # TensorFlow may read on after the error.
+    with pytest.raises(UserError, match="11 of the first 1[12] clips .*a.mp4"), user_errors():
         next(iter(made))
 
 
