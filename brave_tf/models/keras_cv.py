@@ -6,6 +6,7 @@ A recipe that uses it names this module in an `import` line; nothing else import
 from __future__ import annotations
 
 import contextlib
+import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -74,8 +75,10 @@ def keras_cv_backbone(
         x = _stages(model, AsImage(name="image")(x))
         features = layers.GlobalAveragePooling2D(**embedding)(x)
     elif issubclass(build, keras_cv.models.VideoSwinBackbone):
+        sizes = {**_default_sizes(build), **arguments}
         with _float32():
-            x = _stages(build(input_shape=tuple(input_shape), **arguments), x)
+            model = keras_cv.models.VideoSwinBackbone(input_shape=tuple(input_shape), **sizes)
+            x = _stages(model, x)
         features = layers.GlobalAveragePooling3D(**embedding)(x)
     else:
         model = build(input_shape=tuple(input_shape[1:]), **arguments)
@@ -107,6 +110,17 @@ class KerasCvModel(CheckpointedModel):
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> KerasCvModel:
         del custom_objects
         return keras_cv_backbone(**config)
+
+
+def _default_sizes(build: type[keras_cv.models.VideoSwinBackbone]) -> dict[str, Any]:
+    """The sizes of a Video Swin of KerasCV that has a size in its name.
+
+    Such a class looks for a preset of weights, which KerasCV 0.9 says nothing about, and fails.
+    """
+    if build is keras_cv.models.VideoSwinBackbone:
+        return {}
+    parameters = inspect.signature(build.__new__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _stages(model: tf.keras.Model, x: tf.Tensor) -> tf.Tensor:

@@ -81,3 +81,16 @@ def test_unusable_arguments_are_refused():
         keras_cv_backbone("ResnetV2Backbone", (None, 40))
     with pytest.raises(UserError, match="without the batch"):
         keras_cv_backbone("ResNetV2Backbone", (8, 4, 32, 32, 3), RESNET)
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "depth", "parameters"),
+    [("T", 96, 6, 27.85e6), ("S", 96, 18, 49.51e6), ("B", 128, 18, 87.64e6)],
+)
+def test_video_swin_of_each_size(size, width, depth, parameters):
+    model = keras_cv_backbone(f"VideoSwin{size}Backbone", (16, 112, 112, 3))
+    assert model.output_shape == (None, 8 * width)
+    assert model.count_params() == pytest.approx(parameters, rel=5e-3)
+    assert model.arguments["backbone"] == f"VideoSwin{size}Backbone"
+    blocks = [m for m in model.submodules if type(m).__name__ == "VideoSwinTransformerBlock"]
+    assert len(blocks) == 2 + 2 + depth + 2
