@@ -13,7 +13,7 @@ help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-long install, then run the tests that take long"
-	@echo "make bench     install, then run the benchmarks one after the other"
+	@echo "make bench     install, then list the benchmarks, or run one: make bench NAME=pipeline"
 	@echo "make lint      check formatting and lint"
 	@echo "make install   set up $(VENV) from requirements.lock"
 
@@ -33,7 +33,7 @@ test-long: install
 	$(PYTEST) -m long
 
 bench: install
-	@for name in $$($(BIN)/python -m bench --names); do $(BIN)/python -m bench $$name || exit 1; done
+	@$(BIN)/python -m bench $(NAME)
 
 lint: install
 	$(BIN)/ruff format --check .
