@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 import brave_tf
+from brave_tf import files
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
 
@@ -66,10 +65,7 @@ def write_report(path: str, facts: FolderFacts, decode: str) -> None:
         "settings": dict(facts.info.settings),
         "version": brave_tf.__version__,
     }
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=2)
-        file.write("\n")
-    os.replace(path + ".new", path)
+    files.write_json(path, report)
 
 
 def _row(name: str, split: SplitFacts) -> list[str]:

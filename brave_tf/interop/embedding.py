@@ -7,7 +7,6 @@ import contextlib
 import csv
 import dataclasses
 import math
-import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from concurrent import futures
@@ -16,6 +15,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import files
 from brave_tf.data import sampling
 from brave_tf.data.record_reader import Clip, has_fields, parse_clip
 from brave_tf.data.record_stream import CORES
@@ -235,13 +235,10 @@ class _Rows:
 
 
 def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> None:
-    target = pathlib.Path(output)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         if arrays:
-            with open(aside, "wb") as file:
+            with files.replacing(output) as aside, open(aside, "wb") as file:
                 np.savez(file, **arrays)
-            os.replace(aside, target)
         listed = failures_file(output)
         if not failures:
             listed.unlink(missing_ok=True)
@@ -252,8 +249,6 @@ def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> Non
             rows.writerows(failures)
     except OSError as error:
         raise UserError(f"--output={output} cannot be written: {error}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def failures_file(output: str) -> pathlib.Path:

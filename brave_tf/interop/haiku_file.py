@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import pathlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from brave_tf import files
 from brave_tf.errors import UserError
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -73,22 +72,16 @@ def write(path: str, checkpoint: Checkpoint) -> None:
     Raises:
       UserError: `path` cannot be written.
     """
-    target = pathlib.Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
     content = {
         "params": {module: dict(arrays) for module, arrays in checkpoint.params.items()},
         "state": {module: dict(arrays) for module, arrays in checkpoint.state.items()},
         "config": dict(checkpoint.config),
     }
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with open(aside, "wb") as file:
+        with files.replacing(path) as aside, open(aside, "wb") as file:
             np.save(file, np.array(content, dtype=object), allow_pickle=True)
-        os.replace(aside, target)
     except OSError as error:
         raise UserError(f"{path} could not be written: {error}.") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _unpickle(file, path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from brave_tf.models.norm import batch_norm
 from brave_tf.models.temporal import check_rank
 
 layers = tf.keras.layers
@@ -83,11 +82,6 @@ def conv(filters: int, kernel: Size, strides: Size, name: str) -> ClipConv:
         kernel_initializer="he_normal",
         name=name,
     )
-
-
-def norm_relu(x: tf.Tensor, norm_name: str, relu_name: str) -> tf.Tensor:
-    """Batch normalisation, then relu."""
-    return layers.ReLU(name=relu_name)(batch_norm(name=norm_name)(x))
 
 
 def _windows(clips: tf.Tensor, length: int, stride: int) -> tf.Tensor:

@@ -158,6 +158,11 @@ def batch_norm(
     return BatchNorm(momentum=momentum, epsilon=epsilon, name=name, dtype=dtype)
 
 
+def norm_relu(x: tf.Tensor, norm_name: str, relu_name: str) -> tf.Tensor:
+    """Batch normalisation, then relu; two layers of these names."""
+    return tf.keras.layers.ReLU(name=relu_name)(batch_norm(name=norm_name)(x))
+
+
 def _moments(
     x: tf.Tensor, context: tf.distribute.ReplicaContext | None
 ) -> tuple[tf.Tensor, tf.Tensor]:

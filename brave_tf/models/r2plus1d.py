@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
-from brave_tf.models import clip_layers, resnet_3d, resnet_v2
+from brave_tf.models import resnet_3d, resnet_v2
 from brave_tf.models.clip_layers import Size
 from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.norm import norm_relu
 from brave_tf.models.precision import full_dtype
 
 layers = tf.keras.layers
@@ -70,7 +71,7 @@ def r2plus1d(
     clips = tf.keras.Input((None, None, None, channels), name="clips")
     stem = resnet_3d.Conv(resnet_v2.base_width(width_multiplier), (3, 7, 7), (1, 2, 2))
     x = _factorised(clips, stem, round(_STEM_PLANES * width_multiplier), "stem_conv")
-    x = clip_layers.norm_relu(x, "stem_norm", "stem")
+    x = norm_relu(x, "stem_norm", "stem")
     x = resnet_3d.stages(x, plan, [(s, s, s) for s in _STRIDES], branch, _convolve)
     features = layers.GlobalAveragePooling3D(name="embedding", dtype=full_dtype())(x)
     return backbone(clips, features, name, checkpoint_stages)
@@ -94,5 +95,5 @@ def _factorised(x: tf.Tensor, conv: resnet_3d.Conv, planes: int, name: str) -> t
     spatial = resnet_3d.Conv(planes, (1, *space), (1, *space_strides))
     temporal = resnet_3d.Conv(conv.filters, (time, 1, 1), (time_stride, 1, 1))
     x = resnet_3d.plain(x, spatial, f"{name}_space")
-    x = clip_layers.norm_relu(x, f"{name}_space_norm", f"{name}_space_relu")
+    x = norm_relu(x, f"{name}_space_norm", f"{name}_space_relu")
     return resnet_3d.plain(x, temporal, f"{name}_time")

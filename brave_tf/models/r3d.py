@@ -15,6 +15,7 @@ from brave_tf.errors import UserError
 from brave_tf.models import clip_layers, resnet_3d, resnet_v2
 from brave_tf.models.clip_layers import Size
 from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.norm import norm_relu
 from brave_tf.models.precision import full_dtype
 
 layers = tf.keras.layers
@@ -70,7 +71,7 @@ def r3d(
     clips = tf.keras.Input((None, None, None, channels), name="clips")
     stem = resnet_3d.Conv(resnet_v2.base_width(width_multiplier), (5, 7, 7), (2, 2, 2))
     x = resnet_3d.plain(clips, stem, "stem_conv")
-    x = clip_layers.norm_relu(x, "stem_norm", "stem_relu")
+    x = norm_relu(x, "stem_norm", "stem_relu")
     x = clip_layers.ClipMaxPool((1, 3, 3), (1, 2, 2), name="stem")(x)
     x = resnet_3d.stages(x, plan, [(1, s, s) for s in _SPATIAL_STRIDES], branch)
     features = layers.GlobalAveragePooling3D(name="embedding", dtype=full_dtype())(x)

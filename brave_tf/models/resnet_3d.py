@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from brave_tf.models import clip_layers
 from brave_tf.models.clip_layers import Size
-from brave_tf.models.norm import batch_norm
+from brave_tf.models.norm import batch_norm, norm_relu
 from brave_tf.models.resnet_v2 import Layout
 
 layers = tf.keras.layers
@@ -96,6 +96,6 @@ def block(
     for i, conv in enumerate(convs):
         x = convolve(x, conv, f"{name}_conv_{i}")
         if i < len(convs) - 1:
-            x = clip_layers.norm_relu(x, f"{name}_norm_{i}", f"{name}_relu_{i}")
+            x = norm_relu(x, f"{name}_norm_{i}", f"{name}_relu_{i}")
     x = batch_norm(name=f"{name}_norm_{len(convs) - 1}")(x)
     return layers.ReLU(name=output_name)(layers.Add(name=f"{name}_sum")([shortcut, x]))

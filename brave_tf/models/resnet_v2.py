@@ -14,7 +14,7 @@ from typing import Callable
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.models.norm import batch_norm
+from brave_tf.models.norm import norm_relu
 
 layers = tf.keras.layers
 
@@ -85,11 +85,6 @@ def conv(filters: int, kernel: int, stride: int, name: str) -> layers.Conv2D:
         kernel_initializer="he_normal",
         name=name,
     )
-
-
-def norm_relu(x: tf.Tensor, norm_name: str, relu_name: str) -> tf.Tensor:
-    """Batch normalisation, then relu."""
-    return layers.ReLU(name=relu_name)(batch_norm(name=norm_name)(x))
 
 
 def stem(x: tf.Tensor, filters: int) -> tf.Tensor:

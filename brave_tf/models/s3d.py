@@ -10,6 +10,7 @@ import tensorflow as tf
 from brave_tf.models import clip_layers
 from brave_tf.models.clip_layers import ClipMaxPool, Size
 from brave_tf.models.gradient_checkpointing import backbone
+from brave_tf.models.norm import norm_relu
 from brave_tf.models.precision import full_dtype
 from brave_tf.models.resnet_v2 import base_width
 
@@ -126,7 +127,7 @@ def _unit(
     output_name: str | None = None,
 ) -> tf.Tensor:
     x = clip_layers.conv(filters, kernel, strides, f"{name}_conv")(x)
-    return clip_layers.norm_relu(x, f"{name}_norm", output_name or name)
+    return norm_relu(x, f"{name}_norm", output_name or name)
 
 
 def _separable(

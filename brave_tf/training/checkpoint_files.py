@@ -22,6 +22,8 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from brave_tf import files
+
 _ASIDE = ".writing"
 LAST, BEST = "checkpoint", "best"
 
@@ -59,19 +61,18 @@ def write(
     try:
         checkpoint.write(path_of(aside, step))
         parts = sorted(aside.iterdir())
-        files = {part.name: {"bytes": part.stat().st_size, "sha256": _hash(part)} for part in parts}
-        manifest = {"step": step, "held_out_loss": held_out_loss, "files": files}
+        manifest = {"step": step, "held_out_loss": held_out_loss, "files": _describe(parts)}
         aside_manifest = _manifest_path(aside, step)
         manifest["sha256"] = _hash_of(manifest)
         aside_manifest.write_text(json.dumps(manifest, indent=1))
         for part in [*parts, aside_manifest]:
-            _flush(part)
+            files.flush(part)
         # The one that is replaced must not seem whole in between.
         with contextlib.suppress(FileNotFoundError):
             _manifest_path(folder, step).unlink()
         for part in [*parts, aside_manifest]:
             os.replace(part, folder / part.name)
-        _flush(folder)
+        files.flush(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -90,7 +91,7 @@ def verify(folder: pathlib.Path, step: int) -> dict[str, Any]:
         size = path.stat().st_size
         if size != file["bytes"]:
             raise DamagedError(f"{name} has {size:,} bytes instead of {file['bytes']:,}")
-        if _hash(path) != file["sha256"]:
+        if files.sha256_of(path) != file["sha256"]:
             raise DamagedError(f"{name} is not what was written: its SHA-256 is another")
     return manifest
 
@@ -166,9 +167,8 @@ def name(folder: pathlib.Path, file: str, step: int) -> None:
     state = tf.compat.v1.train.generate_checkpoint_state_proto(
         str(folder.absolute()), f"step-{step}"
     )
-    aside = folder / f"{file}.new"
-    aside.write_text(str(state))
-    os.replace(aside, folder / file)
+    with files.replacing(folder / file) as aside:
+        aside.write_text(str(state))
 
 
 def size(folder: pathlib.Path) -> int:
@@ -184,17 +184,7 @@ def _hash_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _hash(path: pathlib.Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _flush(path: pathlib.Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _describe(parts: Sequence[pathlib.Path]) -> dict[str, dict[str, Any]]:
+    return {
+        part.name: {"bytes": part.stat().st_size, "sha256": files.sha256_of(part)} for part in parts
+    }

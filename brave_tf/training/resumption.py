@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import gin
 
-from brave_tf import errors
-from brave_tf.data.preparation.locks import locked
+from brave_tf import errors, files
+from brave_tf.locks import locked
 from brave_tf.training import config_changes, event_files
 from brave_tf.training.checkpoints import Checkpoints
 from brave_tf.training.recipe import CONFIG_FILE, OPERATIVE_CONFIG_FILE
@@ -81,10 +81,9 @@ def write_configs(model_dir: str) -> None:
     texts = {CONFIG_FILE: gin.config_str(), OPERATIVE_CONFIG_FILE: gin.operative_config_str()}
     for name, text in texts.items():
         path = pathlib.Path(model_dir) / name
-        aside = path.with_name(f"{name}.new")
         try:
-            aside.write_text(text)
-            os.replace(aside, path)
+            with files.replacing(path) as aside:
+                aside.write_text(text)
         except OSError as error:
             raise _unwritable(path, error) from error
 

@@ -4,20 +4,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.models.keras_cv import keras_cv_backbone
-
-RESNET = {
-    "stackwise_filters": [8, 16],
-    "stackwise_blocks": [2, 2],
-    "stackwise_strides": [1, 2],
-}
-SWIN = {
-    "embed_dim": 16,
-    "depths": [1, 1],
-    "num_heads": [2, 2],
-    "patch_size": [2, 4, 4],
-    "window_size": [2, 4, 4],
-    "drop_path_rate": 0.0,
-}
+from tests.helpers.small_backbones import RESNET, SWIN
 
 
 def gradient_norms(model, x):

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import av
 
 import brave_tf
+from brave_tf import files
 from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.locks import locked
 from brave_tf.errors import UserError
+from brave_tf.locks import locked
 
 # Of a preparation that is not complete.
 PLAN = ".plan.jsonl"
@@ -116,7 +117,7 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
 
 def begin(folder: str, identity: dict[str, Any]) -> None:
     """Notes whose folder it is from now on."""
-    _write_json(os.path.join(folder, _IDENTITY), identity)
+    files.write_json(os.path.join(folder, _IDENTITY), identity)
 
 
 def clean(folder: str) -> None:
@@ -205,7 +206,7 @@ def write_summary(
         "failures": failures,
         "versions": _versions(),
     }
-    _write_json(os.path.join(folder, _DATASET), dataset)
+    files.write_json(os.path.join(folder, _DATASET), dataset)
     return dataset
 
 
@@ -235,13 +236,6 @@ def _read_json(path):
         raise UserError(
             f"{path}: is damaged ({error}). Empty the folder and prepare anew."
         ) from error
-
-
-def _write_json(path, contents):
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(contents, file, indent=2)
-        file.write("\n")
-    os.replace(path + ".new", path)
 
 
 def _versions():

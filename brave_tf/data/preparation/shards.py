@@ -8,7 +8,6 @@ nothing of each other, so that any process on any machine can write any of them.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from brave_tf import files
 from brave_tf.data.preparation.clip_list import Clip, shuffled
-from brave_tf.data.preparation.locks import locked
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.locks import locked
 
 CLIPS_PER_SHARD = 256
 
@@ -168,9 +168,8 @@ class ShardWriter:
 
     def _write_journal(self):
         path = self._journal_path
-        with open(path + ".new", "w", encoding="utf-8") as file:
+        with files.replacing(path) as aside, open(aside, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(outcome._asdict()) + "\n" for outcome in self._outcomes)
-        os.replace(path + ".new", path)
         self._journal = open(path, "a", encoding="utf-8")  # noqa: SIM115 closed by __exit__
 
     def _note(self, entry):
@@ -203,16 +202,12 @@ def _records(path):
 
 
 def _describe(path, outcomes):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
+    files.flush(path)
     return {
         "file": os.path.basename(path),
         "clips": sum(outcome.failure is None for outcome in outcomes),
         "bytes": os.path.getsize(path),
-        "sha256": digest.hexdigest(),
+        "sha256": files.sha256_of(path),
     }
 
 

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from brave_tf.data.preparation.locks import locked
+from brave_tf.locks import locked
 
 HOLD = """
 import sys, time
-from brave_tf.data.preparation.locks import locked
+from brave_tf.locks import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

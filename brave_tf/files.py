@@ -1,0 +1,60 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any, Union
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[pathlib.Path]:
+    """Gives the path of a hidden file beside `path`, which takes its place when the body has written it.
+
+    When the body fails, `path` is left as it was. The folder of `path` is made if it is missing.
+
+    Raises:
+      OSError: The folder cannot be made, or the file not be renamed.
+    """
+    target = pathlib.Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield aside
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, contents: Any) -> None:
+    """Writes `contents` as indented JSON in the place of what is at `path`.
+
+    Raises:
+      OSError: It could not be written.
+    """
+    with replacing(path) as aside:
+        aside.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of the bytes of a file, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Waits until what was written to a file, or the names in a folder, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
