@@ -19,7 +19,7 @@ help:
 
 install: $(STAMP)
 
-$(STAMP): requirements.lock setup.cfg pyproject.toml
+$(STAMP): requirements.lock setup.cfg setup.py pyproject.toml
 	@sh tools/make_venv.sh $(VENV)
 	@touch $@
 

@@ -12,7 +12,9 @@ import gin
 
 from brave_tf import errors
 
-RECIPE_DIR = pathlib.Path(__file__).resolve().parent.parent / "gin"
+_PACKAGE = pathlib.Path(__file__).resolve().parent
+# Installed, the recipes are in the package; beside it is then the library called gin.
+RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
 
 
 def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
