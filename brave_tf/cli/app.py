@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Callable
 
@@ -11,6 +14,7 @@ from absl import app, flags, logging
 from brave_tf import errors
 
 UNUSABLE_INPUT = 2
+READER_GONE = 141  # as a shell reports a process that the closed pipe has ended
 
 
 def run(main: Callable[[list[str]], int | None], description: str = "") -> None:
@@ -24,11 +28,23 @@ def run(main: Callable[[list[str]], int | None], description: str = "") -> None:
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         explained = "".join(map(flags.FLAGS.module_help, modules))
-        print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}")
+        with _readable():
+            print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}", flush=True)
         sys.exit(0)
     app.run(
         lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, modules)
     )
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Ends the process in silence when what it prints to has been closed, as by `| head`."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Otherwise the interpreter complains when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)
 
 
 def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
@@ -48,7 +64,10 @@ def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | 
             raise errors.UserError(
                 f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."
             )
-        return main(argv)
+        with _readable():
+            code = main(argv)
+            sys.stdout.flush()
+        return code
     except errors.UserError as error:
         print(f"error: {errors.message(error)}", file=sys.stderr)
         return UNUSABLE_INPUT
