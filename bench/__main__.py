@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(name: str, flags: list[str]) -> None:
-    from bench import report
+    from bench import baseline, report
 
     module = importlib.import_module(f"bench.{name}")
     parser = argparse.ArgumentParser(
@@ -47,9 +47,16 @@ def _run(name: str, flags: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
+    parser.add_argument(
+        "--baseline", metavar="COMMAND", help="prints the same JSON; is run beside, in pairs"
+    )
+    parser.add_argument("--pairs", type=int, default=3, help="of runs with a baseline")
     args = parser.parse_args(flags)
     machine = report.machine()
-    result = module.run(args)
+    if args.baseline:
+        result = baseline.compare(lambda: module.run(args), args.baseline, args.pairs)
+    else:
+        result = module.run(args)
     print(report.table(result["rows"]))
     print(report.json_line(name, machine, result))
 

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
-from bench import timing
+from bench import limits, recipe_step, timing
 from brave_tf.errors import UserError, nearest
 from brave_tf.inspection.multiply_adds import graph_cost
 from brave_tf.models.audio_light import audio_light
@@ -38,16 +38,14 @@ _BACKBONES: dict[str, tuple[Callable[[], tf.keras.Model], tuple[int, ...]]] = {
     "audio_resnet_50": (audio_resnet, _SOUND),
     "audio_light": (audio_light, _SOUND),
 }
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _LIMIT = "matrix product"
-_BACKWARD = 2  # Gradients of inputs and of weights each cost a forward pass.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
     names = ", ".join(_BACKBONES)
     parser.add_argument("--backbones", default="", help=f"some of {names}; all by default")
-    parser.add_argument("--precision", choices=list(_POLICIES), action="append")
+    recipe_step.add_variant_arguments(parser)
     parser.add_argument("--batch_size", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--matrix", type=int, default=4096, help="side of the limit's matrices")
@@ -62,26 +60,31 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 f"--backbones={name}: expected some of {', '.join(_BACKBONES)}."
                 f"{nearest(name, _BACKBONES)}"
             )
-    precisions = args.precision or list(_POLICIES)
-    rows = [_row(name, precision, args) for name in names for precision in precisions]
-    return {"settings": {**vars(args), "precision": precisions}, "rows": rows}
+    variants = recipe_step.variants(args)
+    rows = [_row(name, *variant, args) for name in names for variant in variants]
+    return {"settings": {**vars(args), "variants": variants}, "rows": rows}
 
 
-def _row(name: str, precision: str, args: argparse.Namespace) -> dict[str, Any]:
-    tf.keras.mixed_precision.set_global_policy(_POLICIES[precision])
+def _row(name: str, precision: str, xla: str, args: argparse.Namespace) -> dict[str, Any]:
+    tf.keras.mixed_precision.set_global_policy(limits.POLICIES[precision])
     build, shape = _BACKBONES[name]
     model = build()
     batch = tf.random.stateless_uniform((args.batch_size, *shape), (0, 0))
-    forward, step = _forward(model, batch), _step(model, batch)
-    functions = {_LIMIT: _product(args.matrix, precision), "forward": forward, "step": step}
-    functions = {key: _prepared(function) for key, function in functions.items()}
+    product = limits.product(args.matrix, precision)
+    forward, step = (
+        forward_pass(model, batch, xla == "on"),
+        training_step(model, batch, xla == "on"),
+    )
+    functions = {_LIMIT: product, "forward": forward, "step": step}
+    functions = {key: limits.prepared(function) for key, function in functions.items()}
     costs = graph_cost(forward.get_concrete_function().graph)
     times = timing.measure(functions, args.repeats)
-    work = {_LIMIT: args.matrix**3, "forward": costs, "step": costs * (1 + _BACKWARD)}
+    work = {_LIMIT: args.matrix**3, "forward": costs, "step": costs * limits.STEP_COST}
     tf.keras.backend.clear_session()
     return {
         "backbone": name,
         "precision": precision,
+        "xla": xla,
         "gmadds_per_clip": costs / args.batch_size / 1e9,
         **_speed(times, work, "forward"),
         **_speed(times, work, "step"),
@@ -101,28 +104,21 @@ def _speed(
     }
 
 
-def _prepared(function: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
-    """Traces and warms up a function, whose calls are timed one by one."""
-    for _ in range(2):
-        function()
-    return lambda: function
+def forward_pass(
+    model: tf.keras.Model, batch: tf.Tensor, xla: bool = False
+) -> tf.types.experimental.GenericFunction:
+    """Returns the model's inference on a batch, as a graph."""
+    return tf.function(lambda: model(batch, training=False), jit_compile=xla)
 
 
-def _product(side: int, precision: str) -> Callable[[], tf.Tensor]:
-    a, b = (tf.random.stateless_normal((side, side), (0, i)) for i in range(2))
-    a, b = (tf.cast(matrix, precision) for matrix in (a, b))
-    return tf.function(lambda: tf.linalg.matmul(a, b))
-
-
-def _forward(model: tf.keras.Model, batch: tf.Tensor) -> tf.types.experimental.GenericFunction:
-    return tf.function(lambda: model(batch, training=False))
-
-
-def _step(model: tf.keras.Model, batch: tf.Tensor) -> Callable[[], tf.Tensor]:
+def training_step(
+    model: tf.keras.Model, batch: tf.Tensor, xla: bool = False
+) -> tf.types.experimental.GenericFunction:
+    """Returns a step of SGD with momentum on a batch, as a graph."""
     optimizer = tf.keras.optimizers.SGD(1e-3, momentum=0.9, jit_compile=False)
     optimizer.build(model.trainable_variables)
 
-    @tf.function
+    @functools.partial(tf.function, jit_compile=xla)
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(model(batch, training=True)))

@@ -5,8 +5,11 @@ A textured scene pans, and a textured disc moves before it. At 320x240 and quali
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import pathlib
+import tempfile
 from collections.abc import Iterator
 
 import cv2
@@ -14,12 +17,31 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import record_fields as fields
+from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.progress import Progress
 
 QUALITY = 92
 FRAME_RATE = 25.0
 SAMPLE_RATE = 48_000
 _ROUGHNESS = 1.25  # Amplitudes fall with this power of the frequency.
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, default: int) -> None:
+    """Adds the flags of the records to measure on; `default` is how many clips are rendered without them."""
+    parser.add_argument("--data", help="a folder of records with what the recipe's views need")
+    parser.add_argument("--split", help="its split; the first one by default")
+    parser.add_argument("--clips", type=int, default=default, help="to render without --data")
+    parser.add_argument("--frames", type=int, default=250, help="of each rendered clip")
+
+
+@contextlib.contextmanager
+def given_or_rendered(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Gives the folder of the records that the flags name, or of rendered ones, and the split."""
+    with tempfile.TemporaryDirectory() as folder:
+        if not args.data:
+            write_clips(pathlib.Path(folder), args.clips, args.frames)
+        data_dir = args.data or folder
+        yield data_dir, args.split or next(iter(DatasetInfo.load(data_dir).splits))
 
 
 def write_clips(

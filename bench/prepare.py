@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         if not args.input:
-            _render(pathlib.Path(folder), args.clips, args.seconds)
+            write_films(pathlib.Path(folder), args.clips, args.seconds)
         files = [clip.file for clip in clip_list.read_clips(args.input or folder)][: args.clips]
         parts = {
             "decode, resize, JPEG": lambda file: _frames(file, args),
@@ -108,9 +108,11 @@ def _window(file, seconds):
     return clip_list.make_clip("", file, end=seconds)
 
 
-def _render(folder, count, seconds):
+def write_films(folder: pathlib.Path, count: int, seconds: float) -> None:
+    """Renders the scenes of `clips.write_clips` as MP4 files."""
     from bench import clips
 
+    folder.mkdir(parents=True, exist_ok=True)
     number = round(seconds * _FPS)
     with Progress(count, "rendering") as progress:
         for seed in range(count):

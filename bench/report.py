@@ -51,14 +51,13 @@ def json_line(name: str, machine: Mapping[str, Any], result: Mapping[str, Any]) 
     Args:
       name: of the benchmark.
       machine: what `machine` said before it ran.
-      result: 'settings' and 'rows' of the benchmark.
+      result: 'settings' and 'rows' of the benchmark, and 'baseline' if it was compared with one.
     """
     report = {
         "name": name,
         "machine": machine,
         "versions": versions(),
-        "settings": result["settings"],
-        "rows": result["rows"],
+        **result,
     }
     return json.dumps(report, default=float)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import gin
 
@@ -15,12 +16,15 @@ from brave_tf import errors
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # Installed, the recipes are in the package; beside it is then the library called gin.
 RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
+# The macro that holds the name of the recipe, so that a written configuration says it.
+RECIPE = "RECIPE"
 
 
 def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
     """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
 
-    A file is looked for as given, then among the project's recipes; so are the files it includes.
+    A file is looked for as given, then among the project's recipes; so are the files it includes. The
+    first of them that is a recipe gives the macro `RECIPE` its name.
 
     Args:
       gin_files: paths or recipe names (`gin/as_v_fa.gin`, `as_v_fa.gin`, `as_v_fa`).
@@ -35,17 +39,43 @@ def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
     # gin logs every folder in which it does not find an included file, until it does.
     logging.disable(logging.ERROR)
     try:
-        gin.parse_config_files_and_bindings(paths, list(bindings))
+        parsed = gin.parse_config_files_and_bindings(paths, list(bindings))
+        if recipe := next(_recipes(parsed), None):
+            with gin.unlock_config():
+                gin.parse_config(f"{RECIPE} = {recipe!r}")
         # gin writes mappings sorted by key. What runs is what would be written, so that a run that is
         # loaded from its written configuration makes its parts in the same order.
-        written = gin.config_str()
-        gin.clear_config()
-        gin.parse_config(written)
+        load_text(gin.config_str())
     except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
         raise errors.UserError(_explain(error, gin_files, bindings)) from error
     finally:
         logging.disable(logging.NOTSET)
     _check_scopes()
+
+
+def load_text(text: str) -> None:
+    """Replaces gin's configuration by one that `gin.config_str` wrote."""
+    gin.clear_config()
+    gin.parse_config(text)
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Brings the configuration back at the end that was there at the start."""
+    before = gin.config_str()
+    try:
+        yield
+    finally:
+        load_text(before)
+
+
+def written_without(module: str) -> str:
+    """Returns the configuration as text, without what is bound to the configurables of a module."""
+    with kept():
+        # gin offers no way to take a binding away.
+        for key in [key for key in gin.config._CONFIG if f"{key[1]}.".startswith(f"{module}.")]:
+            del gin.config._CONFIG[key]
+        return gin.config_str()
 
 
 def find_recipe(name: str) -> pathlib.Path:
@@ -63,10 +93,44 @@ def find_recipe(name: str) -> pathlib.Path:
     )
 
 
+def bindings_of_others(package: str) -> str:
+    """Returns a text that differs when bindings differ, but for those of what `package` defines."""
+    bindings = {
+        f"{scope}/{selector}": sorted(values.items())
+        for (scope, selector), values in gin.config._CONFIG.items()
+        if not selector.startswith(f"{package}.")
+    }
+    return repr(sorted(bindings.items()))
+
+
+def is_bound(parameter: str) -> bool:
+    """Whether a parameter, such as `linear_svm.C`, has a binding."""
+    try:
+        gin.query_parameter(parameter)
+    except ValueError:
+        return False
+    return True
+
+
 def recipe_titles() -> dict[str, str]:
     """Returns the first line of each recipe's header, by the recipe's name."""
     paths = sorted(RECIPE_DIR.glob("*.gin"))
     return {path.stem: path.read_text().splitlines()[0].strip("# ") for path in paths}
+
+
+def recipe_of(text: str) -> str | None:
+    """Returns the name of the recipe that a written configuration was loaded from, None for another."""
+    found = re.search(rf"^{RECIPE} = '(.+)'$", text, re.MULTILINE)
+    return found and found[1]
+
+
+def _recipes(parsed: Sequence[gin.config.ParsedConfigFileIncludesAndImports]) -> Iterator[str]:
+    """Names the recipes among files and what they include, a file before its includes."""
+    for file in parsed:
+        path = find_recipe(file.filename)
+        if path.resolve().parent == RECIPE_DIR:
+            yield path.stem
+        yield from _recipes(file.includes)
 
 
 def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:

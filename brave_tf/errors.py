@@ -8,7 +8,13 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """Input that cannot be used: the message names it, what was expected, and what to do."""
+    """Input that cannot be used: the message names it, what was expected, and what to do.
+
+    Attributes:
+      exit_code: that of the commands that end for it.
+    """
+
+    exit_code = 2
 
 
 def message(error: BaseException) -> str:

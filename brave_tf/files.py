@@ -10,6 +10,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, Union
 
+from brave_tf.errors import UserError
+
 Path = Union[str, "os.PathLike[str]"]
 
 
@@ -30,6 +32,28 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
         os.replace(aside, target)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def check_writable(folder: Path, flag: str) -> None:
+    """Makes a folder if it is missing, and sure that it can be written to, before any long work.
+
+    Args:
+      folder: its path.
+      flag: the name of the flag that gives it.
+
+    Raises:
+      UserError: it cannot.
+    """
+    probe = os.path.join(folder, ".writable")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(probe, "wb") as file:
+            file.write(b"0")
+        os.remove(probe)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): name another folder with --{flag}."
+        ) from error
 
 
 def write_json(path: Path, contents: Any) -> None:

@@ -28,6 +28,24 @@ def locked(path: str, wait: bool = True) -> Iterator[None]:
         os.close(handle)
 
 
+def is_locked(path: str) -> bool:
+    """Returns whether a process holds the lock that the file at `path` stands for."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    finally:
+        os.close(handle)
+    return False
+
+
 def _acquire(path, how):
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -30,6 +30,21 @@ def test_a_recipe_is_found_by_name():
         assert config.find_recipe(name).name == "as_v_fa.gin"
 
 
+def test_a_written_configuration_says_its_recipe(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text("include 'k600_v_v_tau_1.3_10.gin'\nNARROW_SIZE = 64\n")
+    config.load_config([str(own), "gin/overlays/laptop.gin"])
+    written = gin.config_str()
+    assert config.recipe_of(written) == "k600_v_v_tau_1.3_10"
+    (tmp_path / "config.gin").write_text(written)
+    config.load_config([str(tmp_path / "config.gin")], ["BROAD_SIZE = 32"])
+    assert config.recipe_of(gin.config_str()) == "k600_v_v_tau_1.3_10"
+    config.load_config(["demo_supervised"])  # Which includes another.
+    assert config.recipe_of(gin.config_str()) == "demo_supervised"
+    config.load_config([], ["sample_part.width = 3"])
+    assert config.recipe_of(gin.config_str()) is None
+
+
 def test_a_name_may_have_dots():
     assert config.find_recipe("k600_v_v_tau_1.3_10").stem == "k600_v_v_tau_1.3_10"
 
@@ -82,3 +97,9 @@ def test_macros_are_not_taken_for_scopes():
 def test_an_unknown_file_names_the_nearest_recipe():
     with pytest.raises(errors.UserError, match=r"as_v_af.gin.*as_v_fa.gin"):
         config.load_config(["gin/as_v_af.gin"])
+
+
+def test_what_is_bound():
+    config.load_config([], ["sample_part.width = 4"])
+    assert config.is_bound("sample_part.width")
+    assert not config.is_bound("SampleWhole.parts")

@@ -1,5 +1,9 @@
 """Mistakes that users make: each is named, with what was expected or what to do, before any work."""
 
+import errno
+import os
+import socket
+
 import command
 import media
 import numpy as np
@@ -7,9 +11,11 @@ import pytest
 import record_fixtures
 import tiny_run
 import untrained_run
-from mistakes import MISTAKES
+from mistakes import MISTAKES, evaluated
+from prepare_mistakes import SMALL
 
-from brave_tf.cli import export
+from brave_tf.cli import embed, export, prepare, train
+from brave_tf.cli import eval as evaluate
 
 ROWS = {
     "typo.csv": "paht,label\na.mp4,x\n",
@@ -47,7 +53,18 @@ def place(tmp_path_factory):
     unlabelled = [_silent() for _ in range(2)]
     record_fixtures.write_shards(place / "unlabelled", unlabelled, 1, "train")
     record_fixtures.write_shards(place / "unlabelled", unlabelled, 1, "test")
+    record_fixtures.write_shards(place / "half_labelled", silent, 1, "train")
+    record_fixtures.write_shards(place / "half_labelled", unlabelled, 1, "test")
     return place
+
+
+@pytest.fixture(scope="module")
+def port():
+    """One at which something listens."""
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
 
 
 def _silent(*labels):
@@ -57,11 +74,11 @@ def _silent(*labels):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake(mistake, place, tmp_path, capsys):
+def test_mistake(mistake, place, port, tmp_path, capsys):
     (place / "plugin.gin").write_text("import my_plugin\ninclude 'as_v_fa.gin'\n")
     module, arguments, expected = MISTAKES[mistake]
     new = tmp_path / "new"
-    arguments = [argument.format(place=place, new=new) for argument in arguments]
+    arguments = [argument.format(place=place, new=new, port=port) for argument in arguments]
     assert command.run(module, *arguments) == 2
     out, err = capsys.readouterr()
     for part in expected:
@@ -71,3 +88,30 @@ def test_mistake(mistake, place, tmp_path, capsys):
     assert not list(tmp_path.glob("new*/*.tfrecord")) and not list(
         tmp_path.glob("new*/checkpoints")
     )
+
+
+WRITTEN = {
+    "prepare": (prepare, ["--input={place}/videos", "--output={new}", *SMALL, "--workers=1"], 1),
+    "train": (train, ["--gin_file={place}/tiny.gin", "--model_dir={new}"], 2),
+    "eval": (evaluate, evaluated(task="folder/knn"), 1),
+    "export": (export, ["--model_dir={place}/model", "--output={new}"], 2),
+    "embed": (
+        embed,
+        ["--model={place}/exported", "--input={place}/records", "--output={new}.npz"],
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize("command_name", WRITTEN)
+def test_a_full_disk_is_told(command_name, place, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    module, arguments, code = WRITTEN[command_name]
+    arguments = [argument.format(place=place, new=tmp_path / "new") for argument in arguments]
+    for name in ("replace", "rename"):
+        monkeypatch.setattr(f"os.{name}", full)
+    assert command.run(module, *arguments) == code
+    assert "No space left on device" in capsys.readouterr().err
+    assert not (tmp_path / "new.npz").exists()

@@ -63,6 +63,16 @@ def test_source_distribution_holds_what_a_checkout_holds(build):
     with tarfile.open(build("sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = ["gin/as_v_fa.gin", "gin/overlays/tiny.gin", "datasets/hmdb51/prepare.py", "LICENSE"]
-    wanted += ["requirements.lock", "tests/test_packaging.py", "docs/recipes.md", "Makefile"]
-    wanted += ["tools/make_venv.sh", "bench/__main__.py", "setup.py", "setup.cfg"]
+    wanted += [
+        "requirements.lock",
+        "tests/test_packaging.py",
+        "docs/pictures/views.svg",
+        "Makefile",
+    ]
+    wanted += [
+        "tools/make_venv.sh",
+        "bench/__main__.py",
+        "setup.py",
+        "examples/plugin/contrast.gin",
+    ]
     assert set(wanted) <= names

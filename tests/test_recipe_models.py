@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-import recipe_header
 import record_fixtures
 
-from brave_tf import config
+from brave_tf import config, recipe_header
 from brave_tf.data import pipeline
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
@@ -108,7 +107,8 @@ def test_a_step_under_the_tiny_overlay(name, records, compiled):
     logs = objective.fit(batches, steps_per_epoch=2, verbose=0).history
     assert objective.step == step + 2
     assert all(np.isfinite(value).all() for value in logs.values())
-    assert {f"feature_std/{view}" for view in recipe.views} <= set(logs)
+    assert {f"loss/{term}" for term in objective.term_names} <= set(logs)
+    assert set(objective.seen.features) == set(objective.seen.clips) == set(recipe.views)
     assert all(np.isfinite(v.numpy()).all() for v in variables)
     # Biases before a normalisation have no gradient, and LARS moves zeros by nothing.
     moved = [v.name for v, old in zip(variables, before) if np.any(v.numpy() != old)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -14,25 +15,40 @@ from absl import app, flags, logging
 from brave_tf import errors
 
 UNUSABLE_INPUT = 2
+# In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
+_PLAINER = (
+    (re.compile(r"^\S.*:\n", re.MULTILINE), ""),
+    (re.compile(r"\.;\s+repeat this option to specify a list of values"), "."),
+    (re.compile(r"\n +\(default: '(?:\[\]|false)?'\)"), ""),
+    (re.compile(r"\n +\((?:an integer|a number|a comma separated list)\)"), ""),
+)
 READER_GONE = 141  # as a shell reports a process that the closed pipe has ended
 
 
-def run(main: Callable[[list[str]], int | None], description: str = "") -> None:
+def run(
+    main: Callable[[list[str]], int | None],
+    description: str = "",
+    takes_arguments: bool = False,
+) -> None:
     """Runs the `main` of a console command under absl.
 
     `--help` prints a description (the docstring of the module of `main` if none is given) and the flags
-    of that module and of the script that was started, and exits with 0. A UserError or a wrong flag
-    becomes a message on stderr and exit code 2.
+    of that module and of the script that was started, and exits with 0. A UserError, a wrong flag, or an
+    argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
+    code 2, or that of the error.
     """
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         explained = "".join(map(flags.FLAGS.module_help, modules))
+        for pattern, text in _PLAINER:
+            explained = pattern.sub(text, explained)
         with _readable():
             print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}", flush=True)
         sys.exit(0)
     app.run(
-        lambda argv: _guarded(main, argv), flags_parser=lambda args: _parse_flags(args, modules)
+        lambda argv: _guarded(main, argv, takes_arguments),
+        flags_parser=lambda args: _parse_flags(args, modules),
     )
 
 
@@ -56,11 +72,13 @@ def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
         sys.exit(UNUSABLE_INPUT)
 
 
-def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | None:
+def _guarded(
+    main: Callable[[list[str]], int | None], argv: list[str], takes_arguments: bool
+) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
-        if len(argv) > 1:
+        if len(argv) > 1 and not takes_arguments:
             raise errors.UserError(
                 f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."
             )
@@ -70,4 +88,4 @@ def _guarded(main: Callable[[list[str]], int | None], argv: list[str]) -> int | 
         return code
     except errors.UserError as error:
         print(f"error: {errors.message(error)}", file=sys.stderr)
-        return UNUSABLE_INPUT
+        return error.exit_code

@@ -1,11 +1,12 @@
-"""Starts a process of a tf.data service, by which training decodes clips on other machines.
+"""brave_tf_data_service: starts a process of a tf.data service, by which other machines decode clips.
 
 Example, on one machine and then on each one that decodes:
   brave_tf_data_service --role=dispatcher --port=5050
   brave_tf_data_service --role=worker --dispatcher=HOST:5050
 
 Then train with --gin_bindings="train.data_service = 'grpc://HOST:5050'". All need the same version of this
-package, and the records under the same name. Runs until it is interrupted or terminated.
+package, and the records under the same name. Runs until it is interrupted or terminated. Exit codes:
+0 stopped by Ctrl-C or SIGTERM, 2 unusable input.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ _ROLES = ("dispatcher", "worker")
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_enum(
         "role", None, _ROLES, "The dispatcher, one per service, or a worker, any number."
     )
-    flags.DEFINE_integer("port", 0, "Port to listen at; 0 for any that is free.")
+    flags.DEFINE_integer(
+        "port", 0, "Port to listen at; 0 for any that is free.", lower_bound=0, upper_bound=65_535
+    )
     flags.DEFINE_string(
         "host", socket.gethostname(), "Name under which the other machines find this one."
     )
@@ -35,6 +39,7 @@ def define_flags() -> None:
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     if FLAGS.role is None:
         raise errors.UserError("--role is missing: expected dispatcher or worker.")
@@ -42,6 +47,7 @@ def main(argv: list[str]) -> int:
         raise errors.UserError(
             "--dispatcher: a worker needs the HOST:PORT of its dispatcher, and a dispatcher takes none."
         )
+    _check_port()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     quiet.load_tensorflow()
     try:
@@ -51,6 +57,19 @@ def main(argv: list[str]) -> int:
         print("stopped", flush=True)
         del server
     return 0
+
+
+def _check_port() -> None:
+    """Makes sure that the port is free; gRPC would not say why it does not start."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("", FLAGS.port))
+        except OSError as error:
+            raise errors.UserError(
+                f"--port={FLAGS.port} cannot be listened at ({error.strerror}): name another, or 0 for any "
+                "that is free."
+            ) from error
 
 
 def _start_dispatcher() -> object:
@@ -88,6 +107,7 @@ def _start_worker() -> object:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)
 

@@ -1,8 +1,9 @@
-"""brave_tf_embed: embeds media files or clip records with an exported model.
+"""brave_tf_embed: embeds media files or clip records with an exported model, or that of a run.
 
 Examples:
   brave_tf_embed --model=exported/mine --input=videos --output=features.npz
   brave_tf_embed --model=imported/v_a --input=film.mp4 --view=narrow --crops=10x3 --output=film.npz
+  brave_tf_embed --model_dir=runs/mine --checkpoint=best --input=videos --output=features.npz
 
 OUTPUT holds, for each view of the model that the clips have, VIEW/features (N, D), VIEW/paths,
 VIEW/labels (names of folders, or labels of records) and VIEW/starts (seconds), one row per clip, or
@@ -29,9 +30,12 @@ INTERRUPTED = 130
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_string(
         "model", None, "Folder of a model that brave_tf_export or brave_tf_import wrote."
     )
+    flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote, instead.")
+    flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
     flags.DEFINE_string(
         "input",
         None,
@@ -57,15 +61,17 @@ def define_flags() -> None:
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     temporal, spatial = _checked()
     quiet.load_tensorflow()
-    from brave_tf.evaluation import evaluate
-    from brave_tf.interop import embedding, saved_model, user_clips
-    from brave_tf.training import recipe
+    from brave_tf.evaluation.source import EXPORTED, RUN, Source, configure, load_embeds
+    from brave_tf.interop import embedding, user_clips
 
-    evaluate.configure(evaluate.Source(FLAGS.model, exported=True), [], FLAGS.gin_bindings)
-    views = _chosen(recipe.bound(recipe.Recipe).views)
+    kind = RUN if FLAGS.model_dir else EXPORTED
+    model = Source(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)
+    configure(model, [], FLAGS.gin_bindings)
+    views = _chosen(model.views())
     source = user_clips.open_clips(
         FLAGS.input,
         views,
@@ -74,10 +80,9 @@ def main(argv: list[str]) -> int:
         workers=FLAGS.workers,
         timeout=FLAGS.timeout,
     )
-    model = saved_model.Embedder(FLAGS.model)
     report = embedding.embed_clips(
         source,
-        {name: model.embed(name, view) for name, view in source.views.items()},
+        load_embeds(model, source.views),
         FLAGS.output,
         temporal=temporal,
         spatial=spatial,
@@ -89,9 +94,14 @@ def main(argv: list[str]) -> int:
 
 def _checked() -> tuple[int, int]:
     """Checks the flags; returns windows per clip and crops per window."""
-    for flag in ("model", "input", "output"):
+    for flag in ("input", "output"):
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
+    if bool(FLAGS.model) == bool(FLAGS.model_dir):
+        raise UserError(
+            "give one of --model (a model that brave_tf_export or brave_tf_import wrote) and --model_dir (a "
+            "run that brave_tf_train wrote)."
+        )
     for flag, least in (("batch_size", 1), ("workers", 0)):
         if FLAGS[flag].value < least:
             raise UserError(f"--{flag}={FLAGS[flag].value}: expected at least {least}.")
@@ -137,5 +147,6 @@ def _conclude(report, views: dict, failures) -> int:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

@@ -1,21 +1,21 @@
-"""brave_tf_eval: scores a model's frozen features on evaluation tasks.
+"""brave_tf_eval: scores a model's features on evaluation tasks.
 
 Examples:
   brave_tf_eval --list
-  brave_tf_eval --task=demo/linear,demo/linear_audio --model_dir=runs/demo/pretrained
+  brave_tf_eval --task=demo/linear,demo/knn,demo/linear_audio --model_dir=runs/demo/pretrained
   brave_tf_eval --task=folder/linear --data=records/my_clips --model=exported/as_v_fa \\
     --gin_bindings="linear_svm.C = 1e-3"
+  brave_tf_eval --task=hmdb51/knn --model_dir=runs/as_v_fa --watch
 
-A task named dataset/linear probes the rgb views, dataset/linear_audio and dataset/linear_flow those
-of the other modalities. The model is a run (--model_dir) or an exported model (--model). Accuracies
-are printed and added to results.json as fractions, as soon as a task is done.
-Interrupted, the same command goes on where it was. Exit codes: 0 every task is done, 1 some failed
-(the others' results are kept), 2 unusable input, nothing was evaluated, 130 interrupted.
+A task named dataset/protocol probes the rgb views, dataset/protocol_audio and dataset/protocol_flow those
+of the other modalities. The model is a run (--model_dir), an exported or imported model (--model) or a
+function of yours (--function). Metrics are printed and added to results.json as fractions, as soon as a
+task is done. Features are kept in OUTPUT/features, for other tasks; interrupted, the same command goes on
+where it was. Exit codes: 0 every task is done, 1 some failed (the others' results are kept), 2 unusable
+input, nothing was evaluated, 130 interrupted.
 """
 
 from __future__ import annotations
-
-import pathlib
 
 from absl import flags
 
@@ -25,12 +25,26 @@ from brave_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 INTERRUPTED = 130
+_MODELS = ("model_dir", "model", "function")
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_list("task", [], "Names of tasks, separated by commas.")
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
-    flags.DEFINE_string("model", None, "Folder of a model that brave_tf_export wrote.")
+    flags.DEFINE_string(
+        "model", None, "Folder of a model that brave_tf_export or brave_tf_import wrote."
+    )
+    flags.DEFINE_string(
+        "function",
+        None,
+        "module:name of a function from a batch of windows (B, T, H, W, C) or (B, frames, bins) to "
+        "features (B, D).",
+    )
+    flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
+    flags.DEFINE_bool(
+        "watch", False, "Evaluate each checkpoint of the run as it is written, until the run ends."
+    )
     flags.DEFINE_string(
         "data", None, "Folder of prepared records or media files; each task's own if unset."
     )
@@ -43,8 +57,20 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "baseline",
         None,
-        ["random"],
-        "random: evaluate the run's model at its random initialisation, not at its checkpoint.",
+        ["random", "supervised"],
+        "In place of the run's checkpoint: its random initialisation, or its network trained from there with "
+        "the labels of the task's training split, for as many steps.",
+    )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ["float32", "mixed_bfloat16", "mixed_float16"],
+        "What a run's model computes in.",
+    )
+    flags.DEFINE_bool(
+        "keep_features",
+        None,
+        "Keep OUTPUT/features for other tasks of the same model; by default yes, but not with --watch.",
     )
     flags.DEFINE_multi_string(
         "gin_file", [], "Settings that win over the model's; repeat to add, later ones win."
@@ -56,51 +82,60 @@ def define_flags() -> None:
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
-    source = None if FLAGS.list else _source()
+    given = None if FLAGS.list else _model()
     quiet.load_tensorflow()
-    from brave_tf.evaluation import evaluate, registry, results
-    from brave_tf.training import recipe
+    from brave_tf.evaluation import command, registry
+    from brave_tf.evaluation.source import Source, configure
 
     for name in FLAGS.task:
         registry.import_dataset(name)  # So that bindings of its protocol are known.
-    source = evaluate.Source(*source) if source else None
-    evaluate.configure(source, FLAGS.gin_file, FLAGS.gin_bindings)
-    if source is None:
-        for name, task in registry.list_tasks().items():
-            print(f"{name:<24}{task.description}")
+    if given is None:
+        configure(None, FLAGS.gin_file, FLAGS.gin_bindings)
+        print(command.listed_tasks())
         return 0
-    run_recipe = recipe.bound(recipe.Recipe)
-    jobs = evaluate.plan(FLAGS.task, run_recipe.views, data_dir=FLAGS.data, view_name=FLAGS.view)
-    output = FLAGS.output or source.default_output
-    results.load_results(output)
-    probe, step = evaluate.load_probes(source, run_recipe)
+    kind, location = given
+    arguments = command.Arguments(
+        source=Source(location, kind, FLAGS.baseline, FLAGS.checkpoint, FLAGS.precision),
+        tasks=FLAGS.task,
+        data=FLAGS.data,
+        view=FLAGS.view,
+        output=FLAGS.output,
+        keep_features=FLAGS.keep_features,
+        gin_files=FLAGS.gin_file,
+        gin_bindings=FLAGS.gin_bindings,
+    )
     try:
-        done, failed = evaluate.evaluate(jobs, probe, source=source, step=step, output=output)
+        outcome = command.watch(arguments) if FLAGS.watch else command.run(arguments)
     except KeyboardInterrupt:
-        print(f"\ninterrupted: start the same command again, {output} keeps what is done")
+        print("\ninterrupted: start the same command again, it keeps what is done")
         return INTERRUPTED
-    if not done and all(isinstance(error, UserError) for error in failed):
-        return app.UNUSABLE_INPUT
-    if done:
-        print(f"\n{results.table(done)}\n\nadded to {pathlib.Path(output) / results.FILE_NAME}")
-    return 1 if failed else 0
+    if not outcome.done and all(isinstance(error, UserError) for error in outcome.failed):
+        return app.UNUSABLE_INPUT if outcome.failed else 0
+    return 1 if outcome.failed else 0
 
 
-def _source() -> tuple[str, bool, str | None]:
-    """Folder, whether it is an exported model, and baseline, from the flags."""
+def _model() -> tuple[str, str]:
+    """The flag of the model and its value, once the flags are checked."""
     if not FLAGS.task:
         raise UserError(
             "--task is missing: name one or more, such as --task=folder/linear; --list lists them."
         )
-    if bool(FLAGS.model_dir) == bool(FLAGS.model):
+    given = [(flag, FLAGS[flag].value) for flag in _MODELS if FLAGS[flag].value]
+    if len(given) != 1:
         raise UserError(
-            "give one of --model_dir (a run that brave_tf_train wrote) and --model (a model that "
-            "brave_tf_export wrote)."
+            "give one of --model_dir (a run that brave_tf_train wrote), --model (a model that "
+            "brave_tf_export or brave_tf_import wrote) and --function (a function of yours)."
         )
-    return FLAGS.model_dir or FLAGS.model, bool(FLAGS.model), FLAGS.baseline
+    if FLAGS.watch and (not FLAGS.model_dir or FLAGS.baseline or FLAGS["checkpoint"].present):
+        raise UserError(
+            "--watch follows the checkpoints of a run: give --model_dir, without --baseline and --checkpoint."
+        )
+    return given[0]
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

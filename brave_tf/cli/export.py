@@ -32,7 +32,9 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
+    flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
     flags.DEFINE_string("output", None, "Folder for the exported model; a new or an empty one.")
     flags.DEFINE_list(
         "end_points", [], "Layers whose output is answered too: stem, stage_1, ..., last_conv."
@@ -44,6 +46,7 @@ def define_flags() -> None:
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     for flag in ("model_dir", "output"):
         if not FLAGS[flag].value:
@@ -52,13 +55,19 @@ def main(argv: list[str]) -> int:
     if FLAGS.format == "deepmind":
         from brave_tf.interop import published
 
-        published.export_checkpoint(FLAGS.model_dir, FLAGS.output, FLAGS.overwrite)
+        published.export_checkpoint(
+            FLAGS.model_dir, FLAGS.output, FLAGS.overwrite, checkpoint=FLAGS.checkpoint
+        )
         print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
         return 0
     from brave_tf.interop import saved_model
 
     signatures = saved_model.export_run(
-        FLAGS.model_dir, FLAGS.output, FLAGS.end_points, overwrite=FLAGS.overwrite
+        FLAGS.model_dir,
+        FLAGS.output,
+        FLAGS.end_points,
+        overwrite=FLAGS.overwrite,
+        checkpoint=FLAGS.checkpoint,
     )
     answers = ", ".join(["embedding", *FLAGS.end_points])
     for name, spec in signatures.items():
@@ -69,5 +78,6 @@ def main(argv: list[str]) -> int:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

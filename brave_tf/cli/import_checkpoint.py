@@ -27,12 +27,14 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_string("checkpoint", None, "The .npy file.")
     flags.DEFINE_string("output", None, "Folder for the model; a new or an empty one.")
     flags.DEFINE_bool("overwrite", False, "Replace an imported or exported model in --output.")
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     for flag in ("checkpoint", "output"):
         if not FLAGS[flag].value:
@@ -74,5 +76,6 @@ def _next(model: published.Model) -> str:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

@@ -17,7 +17,7 @@ import os
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import files, quiet
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -27,6 +27,7 @@ REPORT, PAGE = "report.json", "index.html"
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_string("data", None, "Folder of clip records to look at.")
     flags.DEFINE_string("output", None, "Folder of the report; DATA/inspection if unset.")
     flags.DEFINE_list("split", [], "Splits to look at, separated by commas; all if unset.")
@@ -50,6 +51,7 @@ def define_flags() -> None:
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     if bool(FLAGS.data) == bool(FLAGS.gin_file):
         raise UserError(
@@ -72,7 +74,7 @@ def _inspect_data() -> int:
     info = DatasetInfo.load(FLAGS.data)
     for name in FLAGS.split:
         info.split(name)
-    _claim(output)
+    files.check_writable(output, "output")
     facts = folder_check.check_folder(info, FLAGS.split, FLAGS.decode, FLAGS.workers)
     report, page = (os.path.join(output, name) for name in (REPORT, PAGE))
     summary.write_report(report, facts, FLAGS.decode)
@@ -82,19 +84,6 @@ def _inspect_data() -> int:
         print(finding.line())
     print(f"{summary.verdict(facts)}; see {page} and {report}")
     return 1 if facts.findings.problems else 0
-
-
-def _claim(output: str) -> None:
-    """Makes sure that the report can be written, before any long work."""
-    try:
-        os.makedirs(output, exist_ok=True)
-        probe = os.path.join(output, ".writable")
-        with open(probe, "w"):
-            os.remove(probe)
-    except OSError as error:
-        raise UserError(
-            f"{output} cannot be written ({error.strerror}): name another folder with --output."
-        ) from error
 
 
 def _inspect_model() -> int:
@@ -108,5 +97,6 @@ def _inspect_model() -> int:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

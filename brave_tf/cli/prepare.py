@@ -1,8 +1,9 @@
 """brave_tf_prepare: turns a folder of media files, or the clips of a CSV, into clip records.
 
-    brave_tf_prepare --input=videos --output=records --flow=dis
+Example:
+  brave_tf_prepare --input=videos --output=records --flow=dis
 
-leaves TFRecord shards, labels.txt, failures.csv and dataset.json in the output. Interrupted and run
+Leaves TFRecord shards, labels.txt, failures.csv and dataset.json in the output. Interrupted and run
 again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1 nothing could be
 prepared, 2 unusable arguments, 130 interrupted.
 """
@@ -195,7 +196,8 @@ def console_main(read_clips: ClipReader | None = None, description: str = "") ->
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     define_flags(own_input=read_clips is not None)
-    app.run(lambda _: main(read_clips or _read_input), description)
+    ends = __doc__[__doc__.index("Exit codes") :]
+    app.run(lambda _: main(read_clips or _read_input), description and f"{description}\n{ends}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ Example:
 
 Started again with the same --model_dir, it resumes from the newest checkpoint. Ctrl-C and SIGTERM, by which
 clusters tell that they take the machine away, save one after the step under way and stop.
-Exit codes: 0 the run is complete, 130 stopped by Ctrl-C and 143 by SIGTERM (both resumable), 2 unusable
-input.
+On several machines, start it on each with the environment variable TF_CONFIG; they stop together.
+Exit codes: 0 the run is complete; resumable by the same command: 130 stopped by Ctrl-C, 143 by SIGTERM, 75
+another process of the run was lost; 2 unusable input.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
+    """Defines the flags of the command."""
     flags.DEFINE_multi_string("gin_file", [], "Recipe or overlay; repeat to add, later ones win.")
     flags.DEFINE_multi_string(
         "gin_bindings", [], "A gin statement that wins over the files; repeatable."
@@ -36,10 +38,14 @@ def define_flags() -> None:
         False,
         "Resume although bindings differ that change what the saved state means or what is learned.",
     )
+    flags.DEFINE_string(
+        "profile", None, "FIRST:LAST, the steps of which to write a profile trace, such as 100:105."
+    )
     flags.DEFINE_boolean("list", False, "List the recipes and stop.")
 
 
 def main(argv: list[str]) -> int:
+    """Does what the flags say; returns the exit code."""
     del argv
     if FLAGS.list:
         for name, title in config.recipe_titles().items():
@@ -61,10 +67,12 @@ def _train(interruption: Interruption) -> int:
     quiet.load_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
     from brave_tf.training import run
+    from brave_tf.training.monitors import profile
 
+    steps = profile.parse_steps(FLAGS.profile) if FLAGS.profile else None
     config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
     model_dir = FLAGS.model_dir or f"runs/{config.find_recipe(FLAGS.gin_file[0]).stem}"
-    if run.train(model_dir, FLAGS.allow_changes, interruption):
+    if run.train(model_dir, FLAGS.allow_changes, interruption, steps):
         print(
             f"done: {model_dir}; next: brave_tf_eval --list, brave_tf_export --model_dir={model_dir}"
         )
@@ -74,5 +82,6 @@ def _train(interruption: Interruption) -> int:
 
 
 def console_main() -> None:
+    """Entry point of the command."""
     define_flags()
     app.run(main)

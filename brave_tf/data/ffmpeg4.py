@@ -132,6 +132,7 @@ def _alias(name: str, path: str) -> bytes:
 
 
 def main() -> int:
+    """Says whether tensorflow-io finds FFmpeg 4 and decodes video; returns the exit code."""
     found = load()
     if found is None:
         print(f"FFmpeg 4 for tensorflow-io: not found; {ADVICE}")

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Callable
 
 import gin
 import tensorflow as tf
 
-from brave_tf.data import decode_service
+from brave_tf.data import decode_service, in_step
 from brave_tf.data.attempts import SkippedClips, successes, try_all
 from brave_tf.data.record_reader import Clip
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.source import open_source
-from brave_tf.data.sources.base import Item
+from brave_tf.data.sources.base import Item, Stream
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
@@ -38,7 +39,9 @@ def clip_dataset(
     training: bool,
     seed: int = 0,
     start_batch: int = 0,
+    part: tuple[int, bool] | None = None,
     num_labels: int | None = None,
+    finished: bool = True,
     input_context: tf.distribute.InputContext | None = None,
     skipped: SkippedClips | None = None,
     service: str | None = None,
@@ -74,7 +77,10 @@ def clip_dataset(
       training: see above.
       seed: of all that is random.
       start_batch: this many batches of the run are left out, without being decoded.
+      part: (n, held_out): only one clip in n, or all but those, see `Stream.part`; None for all.
       num_labels: classes of a dataset whose clips have several labels, which adds 'multi_hot'.
+      finished: whether `View.step_augmentations` are applied here; otherwise the step is to do so, see
+        `in_step.finish_views`.
       input_context: of `tf.distribute`. The dataset then is the share of one input pipeline, in
         batches for one replica. Pipelines share no clip: each reads its own shards, or its own
         records of all shards when there are fewer shards than pipelines.
@@ -87,7 +93,8 @@ def clip_dataset(
 
     Returns:
       A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
-      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for.
+      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for. Views that are not
+      finished have their seeds beside them, `in_step.seed_key(name)` -> (B, 2) int32.
 
     Raises:
       UserError: the views cannot be made from the split, see `Source.check`, a number cannot be used,
@@ -100,6 +107,7 @@ def clip_dataset(
     source = open_source(data_dir)
     source.check(split, views)
     stream = source.stream(split, views, pipelines, pipeline)
+    stream = stream if part is None else stream.part(*part)
     skip = start_batch * (batch_size // pipelines)
     if service and training:
         items = stream.by_shard(seed, shuffle_buffer, skip)
@@ -109,7 +117,8 @@ def clip_dataset(
     @tf.autograph.experimental.do_not_convert
     def make(item: Item, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         clip = stream.parse(item, clip_seed)
-        return {**sample_views(clip, views, clip_seed), **_labels(clip, num_labels)}
+        sampled = sample_views(clip, views, clip_seed, finished)
+        return {**sampled, **_labels(clip, num_labels)}
 
     tried = try_all(items, make, num_parallel)
     if service and training:
@@ -128,6 +137,7 @@ def crop_dataset(
     temporal: int = 10,
     spatial: int = 3,
     *,
+    start_clip: int = 0,
     num_labels: int | None = None,
     skipped: SkippedClips | None = None,
 ) -> tf.data.Dataset:
@@ -139,6 +149,7 @@ def crop_dataset(
       view: what to cut from a clip.
       temporal: windows per clip.
       spatial: crops per window; sound has one.
+      start_clip: this many clips are left out, without being decoded.
       num_labels: classes of a dataset whose clips have several labels, which adds 'multi_hot'.
       skipped: where clips that cannot be read are noted; None for an account of the dataset's own.
 
@@ -151,35 +162,104 @@ def crop_dataset(
     Raises:
       UserError: the view cannot be made from the split, see `Source.check`.
     """
+
+    @tf.autograph.experimental.do_not_convert
+    def cut(stream: Stream, item: Item, which: tf.Tensor, seed: tf.Tensor) -> tuple:
+        clip = stream.parse(item)
+        return clip, view.crops(clip, temporal, spatial)
+
+    crops = temporal * spatial
+    return _in_order(data_dir, split, view, cut, crops, 0, [start_clip], num_labels, skipped)
+
+
+def pass_dataset(
+    data_dir: str | os.PathLike[str],
+    split: str,
+    view: View,
+    passes: Sequence[tuple[int, int]] = ((0, 0),),
+    *,
+    seed: int = 0,
+    num_labels: int | None = None,
+    skipped: SkippedClips | None = None,
+) -> tf.data.Dataset:
+    """Makes one augmented training window of each clip, in the order of the shards, pass after pass.
+
+    Args:
+      data_dir: as in `crop_dataset`.
+      split: as in `crop_dataset`.
+      view: what to cut from a clip and how to augment it.
+      passes: number of each pass, on which its windows depend, and of its first clip.
+      seed: of all that is random.
+      num_labels: as in `crop_dataset`.
+      skipped: as in `crop_dataset`.
+
+    Returns:
+      What `crop_dataset` returns, and 'pass' () int64, the position in `passes`; 'crops' is (1, *view.shape).
+
+    Raises:
+      UserError: the view cannot be made from the split, see `Source.check`.
+    """
+    numbers = [number for number, _ in passes]
+
+    @tf.autograph.experimental.do_not_convert
+    def cut(stream: Stream, item: Item, which: tf.Tensor, seed: tf.Tensor) -> tuple:
+        seed = tf.random.experimental.stateless_fold_in(seed, tf.gather(numbers, which))
+        clip = stream.parse(item, seed)
+        return clip, sample_views(clip, {"crops": view}, seed)["crops"][tf.newaxis]
+
+    starts = [start for _, start in passes]
+    return _in_order(data_dir, split, view, cut, 1, seed, starts, num_labels, skipped)
+
+
+def _in_order(
+    data_dir: str | os.PathLike[str],
+    split: str,
+    view: View,
+    cut: Callable[[Stream, Item, tf.Tensor, tf.Tensor], tuple[Clip, tf.Tensor]],
+    windows: int,
+    seed: int,
+    starts: Sequence[int],
+    num_labels: int | None,
+    skipped: SkippedClips | None,
+) -> tf.data.Dataset:
+    """Cuts so many windows from each clip, again and again from the clips `starts` on; see `crop_dataset`."""
     source = open_source(data_dir)
     source.check(split, {"crops": view})
     stream = source.stream(split, {"crops": view})
 
     @tf.autograph.experimental.do_not_convert
-    def make(index: tf.Tensor, item: Item) -> dict[str, tf.Tensor]:
-        clip = stream.parse(item)
-        crops = view.crops(clip, temporal, spatial)
-        return {"crops": crops, "index": index, "path": clip.path, **_labels(clip, num_labels)}
+    def items(which: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
+        once = stream.once(seed, start).enumerate(start)
+        return once.map(lambda index, item: (which, index, *item))
 
-    items = stream.once(0).enumerate().map(lambda index, item: (index, item[0]))
-    bytes_per_clip = 4 * temporal * spatial * math.prod(view.shape)
+    @tf.autograph.experimental.do_not_convert
+    def make(which: tf.Tensor, index: tf.Tensor, item: Item, clip_seed: tf.Tensor) -> dict:
+        clip, crops = cut(stream, item, which, clip_seed)
+        found = {"crops": crops, "index": index, "path": clip.path, "pass": which}
+        return {**found, **_labels(clip, num_labels)}
+
+    each = tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64)).enumerate()
+    bytes_per_clip = 4 * windows * math.prod(view.shape)
     parallel = min(CORES, max(1, _CROP_BYTES // bytes_per_clip))
-    tried = try_all(items, make, parallel)
-    name = lambda index, item: stream.name(item)  # noqa: E731
+    tried = try_all(each.flat_map(items), make, parallel)
+    name = lambda which, index, item, clip_seed: stream.name(item)  # noqa: E731
     clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=False)
     return clips.prefetch(1).with_options(_options())
 
 
-def sample_views(clip: Clip, views: Mapping[str, View], seed: tf.Tensor) -> dict[str, tf.Tensor]:
+def sample_views(
+    clip: Clip, views: Mapping[str, View], seed: tf.Tensor, finished: bool = True
+) -> dict[str, tf.Tensor]:
     """Samples each view of a clip; see `clip_dataset` for where their windows start.
 
     Args:
       clip: a clip that has the fields of all views.
       views: by name, the narrow one first.
       seed: (2,) int32; the same seed gives the same samples.
+      finished: see `clip_dataset`.
 
     Returns:
-      view name -> float32 of the view's shape.
+      view name -> float32 of the view's shape; `in_step.seed_key(name)` -> (2,) int32 of those not finished.
     """
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2 * len(views)))
     starts, samples = seeds[::2], seeds[1::2]
@@ -190,6 +270,9 @@ def sample_views(clip: Clip, views: Mapping[str, View], seed: tf.Tensor) -> dict
         start = narrow_start
         if index > 0 and not view.sync:
             start = view.random_start(clip, starts[index], loop=True)
+        if view.step_augmentations and not finished:
+            view = view.unfinished()
+            result[in_step.seed_key(name)] = samples[index]
         result[name] = view.sample(clip, start, samples[index])
     return result
 

@@ -46,6 +46,7 @@ class RecordStream:
       compression: of the shards, see `compression_of`.
       every: of the records read, one in so many is this pipeline's,
       first: beginning with this one.
+      kept: (n, held_out): only one record in n is read, or all but those; None for all.
     """
 
     shards: tuple[Shard, ...]
@@ -56,6 +57,7 @@ class RecordStream:
     compression: str = ""
     every: int = 1
     first: int = 0
+    kept: tuple[int, bool] | None = None
 
     @classmethod
     def open(
@@ -90,15 +92,38 @@ class RecordStream:
         stream = cls(
             chosen.shards, own, tuple(fields), filtered, epoch_size, compression, every, first
         )
-        # An empty epoch would be followed by the next for ever.
-        readable = stream.once(0).filter(lambda record, seed: record.serialized != b"")
-        if next(iter(readable.take(1)), None) is None:
+        if stream._is_empty():
             raise UserError(
                 f"input pipeline {pipeline} of {num_pipelines} finds no clip for the views in its share "
                 f"of the {len(chosen.shards)} shards of split {split!r} in {info.data_dir}: use fewer "
                 "pipelines, or prepare more shards."
             )
         return stream
+
+    def part(self, every: int, held_out: bool) -> RecordStream:
+        """Keeps one record in `every`, or all but those; which ones they are depends on where they are alone.
+
+        Raises:
+          UserError: no clip is left that can be read.
+        """
+        counts = [(number, self.shards[number].clips) for number in self.own]
+        size = None
+        # Otherwise it depends on which records lack a field, or on their order.
+        if self.epoch_size is not None and not self.filtered and self.every == 1:
+            one_in = sum(len(range(-number % every, clips, every)) for number, clips in counts)
+            size = one_in if held_out else self.epoch_size - one_in
+        stream = dataclasses.replace(self, kept=(every, held_out), epoch_size=size)
+        if stream._is_empty():
+            raise UserError(
+                f"train.held_out_every = {every}: no clip is left to {'measure' if held_out else 'train'} on "
+                f"in {len(self.own)} shards; bind another number."
+            )
+        return stream
+
+    def _is_empty(self) -> bool:
+        """Whether nothing can be read: an empty epoch would be followed by the next for ever."""
+        readable = self.once(0).filter(lambda record, seed: record.serialized != b"")
+        return next(iter(readable.take(1)), None) is None
 
     def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
         """Reads all records in the order of the shards, without the first `skip`."""
@@ -187,6 +212,11 @@ class RecordStream:
 
     def _keep(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Keeps this pipeline's share, without the records that are known to lack a field."""
+        if self.kept is not None:
+            every, held_out = self.kept
+            records = records.filter(
+                lambda record: tf.equal((record.shard + record.position) % every == 0, held_out)
+            )
         if self.every > 1:
             records = records.shard(self.every, self.first)
         if not self.filtered:

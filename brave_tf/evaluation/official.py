@@ -1,4 +1,4 @@
-"""Protocols over the official splits or folds of a dataset."""
+"""Protocols over the official splits or folds of a data set."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from brave_tf.data.official_splits import train_test_splits
 from brave_tf.data.source import open_source
-from brave_tf.evaluation.probe import Outcome, Probe
+from brave_tf.evaluation import scores
+from brave_tf.evaluation.probe import Outcome, Predictions, Probe
 from brave_tf.evaluation.registry import Protocol
 
 _CLIPS = ("train", "test", "missing")
+_INTERVAL = "_ci95"
 
 
 def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
@@ -26,9 +28,9 @@ def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
       protocol: a function of a probe, a folder of records, `train_split` and `test_split`.
 
     Returns:
-      A protocol whose `Outcome` has the mean of each metric, each split's own metrics and clips under
-      `splits`, and in `clips` the sums over the splits. The interval is the mean of the splits'
-      intervals, that is, it counts on no independence between them: official test splits share clips.
+      A protocol whose `Outcome` has the mean of each metric, each split's own metrics, clips and settings
+      under `splits`, in `clips` the sums over the splits, and the predictions of all splits. Intervals are
+      of the mean over the splits, by resampling clips: official test splits share some.
     """
 
     def run(probe: Probe, data_dir: str) -> Outcome:
@@ -44,14 +46,52 @@ def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
 
 def averaged(outcomes: Sequence[Outcome]) -> Outcome:
     """Returns the outcome of a protocol over several splits; see `over_official_splits`."""
-    metrics = {name: _mean([o.metrics[name] for o in outcomes]) for name in outcomes[0].metrics}
-    metrics["splits"] = [{**outcome.metrics, "clips": outcome.clips} for outcome in outcomes]
+    first = outcomes[0]
+    metrics = {
+        name: _mean([outcome.metrics[name] for outcome in outcomes])
+        for name, value in first.metrics.items()
+        if isinstance(value, (int, float)) or name.endswith(_INTERVAL)
+    }
+    if all(outcome.predictions is not None for outcome in outcomes):
+        for name in first.per_clip:
+            values = _by_clip(outcomes, name)
+            seed = first.settings.get("seed", 0)
+            metrics[name + _INTERVAL] = list(scores.bootstrap_over_splits(values, seed))
     clips = {name: sum(outcome.clips[name] for outcome in outcomes) for name in _CLIPS}
-    varying = ("train_split", "test_split")
-    shared = {k: v for k, v in outcomes[0].settings.items() if k not in varying}
-    splits = [{name: o.settings[name] for name in varying} for o in outcomes]
-    return Outcome(metrics, clips, {**shared, "splits": splits})
+    shared = {
+        name: value
+        for name, value in first.settings.items()
+        if all(outcome.settings.get(name) == value for outcome in outcomes)
+    }
+    metrics["splits"] = [
+        {
+            **outcome.metrics,
+            "clips": outcome.clips,
+            "settings": {k: v for k, v in outcome.settings.items() if k not in shared},
+        }
+        for outcome in outcomes
+    ]
+    return Outcome(metrics, clips, shared, _joined([o.predictions for o in outcomes]))
 
 
 def _mean(values: Sequence[Any]) -> float | list[float]:
     return np.mean(values, axis=0).tolist()
+
+
+def _by_clip(outcomes: Sequence[Outcome], metric: str) -> np.ndarray:
+    """Returns the values of a metric, (splits, clips) float, NaN where a split does not test a clip."""
+    keys = np.unique(np.concatenate([outcome.predictions.keys for outcome in outcomes]))
+    values = np.full((len(outcomes), len(keys)), np.nan)
+    for row, outcome in zip(values, outcomes):
+        row[np.searchsorted(keys, outcome.predictions.keys)] = outcome.per_clip[metric]
+    return values
+
+
+def _joined(predictions: Sequence[Predictions | None]) -> Predictions | None:
+    """Returns the predictions of all splits, one after the other."""
+    if any(each is None for each in predictions):
+        return None
+    columns = [each.arrays() for each in predictions]
+    joined = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
+    split = np.repeat(np.arange(len(predictions)) + 1, [len(each.keys) for each in predictions])
+    return Predictions(**{**joined, "split": split, "classes": predictions[0].classes})

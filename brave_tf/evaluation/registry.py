@@ -34,6 +34,7 @@ class Task:
         an `Outcome`.
       description: one line for `brave_tf_eval --list`.
       data_dir: the folder of records when --data is not given; None when it has to be given.
+      reports: names of the metrics, the main one first, for `brave_tf_eval --list`.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Task:
     protocol: Protocol
     description: str
     data_dir: str | None = None
+    reports: tuple[str, ...] = ()
 
 
 def register_task(task: Task) -> Task:
@@ -86,10 +88,11 @@ def find_task(name: str) -> Task:
     if name not in _TASKS:
         known = list_tasks()
         if name not in known:
+            datasets = dict.fromkeys(task.split("/")[0] for task in known)
             raise UserError(
-                f"--task={name}: there is no such task.{nearest(name, known)} Known tasks: "
-                f"{', '.join(known)}. A task of your own needs an `import my_pkg` line in a "
-                "--gin_file, for the module that calls register_task."
+                f"--task={name}: there is no such task.{nearest(name, known)} There are tasks of "
+                f"{', '.join(datasets)}; --list shows them. A task of your own needs an `import my_pkg` "
+                "line in a --gin_file, for the module that calls register_task."
             )
     return _TASKS[name]
 
@@ -102,7 +105,7 @@ def list_tasks() -> dict[str, Task]:
 
 
 def import_dataset(task_name: str) -> None:
-    """Imports the file of the package that holds the tasks of a dataset, when there is one."""
+    """Imports the file of the package that holds the tasks of a data set, when there is one."""
     dataset = task_name.split("/")[0]
     if dataset in {module.name for module in pkgutil.iter_modules(tasks.__path__)}:
         importlib.import_module(f"{tasks.__name__}.{dataset}")

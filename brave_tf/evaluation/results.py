@@ -6,14 +6,21 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from brave_tf import files
 from brave_tf.errors import UserError
+from brave_tf.evaluation.probe import Predictions
 
 FORMAT = 1
 FILE_NAME = "results.json"
-COLUMNS = ("task", "view", "step", "baseline", "top-1 %", "95 % interval", "top-5 %", "train clips")
-COLUMNS += ("test clips", "missing", "seconds")
+PREDICTIONS = "predictions"
+INTERVAL = "_ci95"
+# Metrics that are no fractions -> digits shown of them.
+PLAIN = {"d_prime": 2, "classes_without_positives": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,14 +29,15 @@ class Result:
 
     Attributes:
       task: name of the task.
-      model: folder of the run or of the exported model.
+      model: folder of the run or of the exported model, or `module:name` of a function.
       view: name of the view whose backbone was probed.
       step: training step of the weights; None when it is not known, 0 for a baseline.
       baseline: None, or `random` for the random initialisation.
-      metrics: name -> fraction in [0, 1] (`top1`, `top5`) or [low, high] (`top1_ci95`).
+      metrics: name -> number, or [low, high] under `<name>_ci95`, or a list; see `Outcome`.
       clips: `train`, `test`, `missing`.
       seconds: how long it took.
       settings: every choice that the numbers depend on.
+      predictions: the file with those of each test clip, from the folder of `results.json`; or None.
     """
 
     task: str
@@ -41,6 +49,7 @@ class Result:
     clips: dict[str, int]
     seconds: float
     settings: dict[str, Any]
+    predictions: str | None = None
 
 
 def load_results(folder: str) -> list[dict[str, Any]]:
@@ -72,15 +81,38 @@ def save_result(folder: str, result: Result) -> None:
     entry = dataclasses.asdict(result)
     kept = [other for other in load_results(folder) if _key(other) != _key(entry)]
     path = pathlib.Path(folder) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    aside.write_text(json.dumps({"format": FORMAT, "results": [*kept, entry]}, indent=2) + "\n")
-    os.replace(aside, path)
+    files.write_json(path, {"format": FORMAT, "results": [*kept, entry]})
 
 
-def table(results: list[Result]) -> str:
-    """Returns the results as an aligned text table with a header."""
-    rows = [COLUMNS, *map(_row, results)]
+def save_predictions(folder: str, name: str, predictions: Predictions) -> str:
+    """Writes `folder/predictions/<name>.npz`; returns its path from `folder`.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    path = pathlib.Path(PREDICTIONS) / f"{name}.npz"
+    with files.replacing(pathlib.Path(folder) / path) as aside, open(aside, "wb") as file:
+        np.savez_compressed(file, **predictions.arrays())
+    return path.as_posix()
+
+
+def scalars(metrics: dict[str, Any]) -> dict[str, float]:
+    """Returns the metrics that are numbers, the main one first."""
+    return {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
+
+
+def tables(results: Sequence[Result]) -> str:
+    """Returns the results as aligned text tables with headers, one for all that have the same metrics."""
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for result in results:
+        groups.setdefault(tuple(scalars(result.metrics)), []).append(result)
+    return "\n\n".join(_table(group, metrics) for metrics, group in groups.items())
+
+
+def _table(results: Sequence[Result], metrics: tuple[str, ...]) -> str:
+    header = ("task", "view", "step", "baseline", *map(_heading, metrics))
+    header += ("train clips", "test clips", "missing", "seconds")
+    rows = [header, *(_row(result, metrics) for result in results)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -92,18 +124,29 @@ def _key(entry: dict[str, Any]) -> tuple:
     return (entry["task"], model, entry["view"], entry["baseline"], entry["step"])
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    low, high = result.metrics["top1_ci95"]
+def _row(result: Result, metrics: tuple[str, ...]) -> tuple[str, ...]:
     return (
         result.task,
         result.view,
         "-" if result.step is None else str(result.step),
         result.baseline or "-",
-        f"{100 * result.metrics['top1']:.1f}",
-        f"{100 * low:.1f} - {100 * high:.1f}",
-        f"{100 * result.metrics['top5']:.1f}",
+        *(_cell(result.metrics, name) for name in metrics),
         str(result.clips["train"]),
         str(result.clips["test"]),
         str(result.clips["missing"]),
         f"{result.seconds:.0f}",
     )
+
+
+def _heading(metric: str) -> str:
+    return metric if metric in PLAIN else f"{metric} %"
+
+
+def _cell(metrics: dict[str, Any], name: str) -> str:
+    """The value and its interval, such as `62.5 [50.0, 75.0]`."""
+    factor, digits = (1, PLAIN[name]) if name in PLAIN else (100, 1)
+    value = f"{factor * metrics[name]:.{digits}f}"
+    if name + INTERVAL not in metrics:
+        return value
+    low, high = (f"{factor * end:.{digits}f}" for end in metrics[name + INTERVAL])
+    return f"{value} [{low}, {high}]"

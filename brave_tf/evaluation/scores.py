@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Callable
+
 import numpy as np
+
+_LEVEL = 0.95
+# Indices of a resampling that are held at a time.
+_CHUNK = 2**22
 
 
 def hits_at(k: int, decisions: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -23,8 +30,27 @@ def hits_at(k: int, decisions: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (best == labels[:, None]).any(axis=1)
 
 
+def top_hits(decisions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns `top1` and `top5`, see `hits_at`."""
+    return {f"top{k}": hits_at(k, decisions, labels) for k in (1, 5)}
+
+
+def with_intervals(per_clip: Mapping[str, np.ndarray], seed: int = 0) -> dict[str, Any]:
+    """Returns the mean of each metric over clips, and its 95 % bootstrap interval as `<name>_ci95`.
+
+    Args:
+      per_clip: metric -> (clips,) bool.
+      seed: of the resampling.
+    """
+    means = {name: float(np.mean(values)) for name, values in per_clip.items()}
+    intervals = {
+        f"{name}_ci95": list(bootstrap_interval(values, seed)) for name, values in per_clip.items()
+    }
+    return {**means, **intervals}
+
+
 def bootstrap_interval(
-    hits: np.ndarray, seed: int = 0, samples: int = 10_000, level: float = 0.95
+    hits: np.ndarray, seed: int = 0, samples: int = 10_000, level: float = _LEVEL
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of an accuracy, over clips (Efron and Tibshirani, chapter 13).
 
@@ -40,5 +66,66 @@ def bootstrap_interval(
       The low and the high end, fractions in [0, 1].
     """
     counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=samples)
-    low, high = np.quantile(counts / len(hits), [(1 - level) / 2, (1 + level) / 2])
+    return _ends(counts / len(hits), level)
+
+
+def bootstrap_statistic(
+    statistic: Callable[[np.ndarray], float],
+    clips: int,
+    seed: int = 0,
+    samples: int = 1000,
+    level: float = _LEVEL,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of any figure of a set of clips.
+
+    Args:
+      statistic: indices of clips, (clips,) with repetitions -> the figure; those that are NaN are left out.
+      clips: how many there are.
+      seed: of the resampling.
+      samples: how many resamples.
+      level: coverage of the interval.
+
+    Returns:
+      The low and the high end.
+    """
+    rng = np.random.default_rng(seed)
+    figures = np.array([statistic(rng.integers(0, clips, clips)) for _ in range(samples)])
+    return _ends(figures[~np.isnan(figures)], level)
+
+
+def bootstrap_over_splits(
+    values: np.ndarray, seed: int = 0, samples: int = 2000, level: float = _LEVEL
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean, over splits, of each split's mean over its test clips.
+
+    Clips are drawn, not pairs of split and clip: a clip that several splits test is drawn for all of them.
+
+    Args:
+      values: (splits, clips) float, NaN where a split does not test a clip.
+      seed: of the resampling.
+      samples: how many resamples.
+      level: coverage of the interval.
+
+    Returns:
+      The low and the high end.
+    """
+    splits, clips = values.shape
+    tested = ~np.isnan(values)
+    both = np.concatenate([np.where(tested, values, 0), tested]).T
+    rng = np.random.default_rng(seed)
+    figures: list[np.ndarray] = []
+    at_once = max(1, _CHUNK // clips)
+    for first in range(0, samples, at_once):
+        drawn = rng.integers(0, clips, (min(at_once, samples - first), clips))
+        counts = np.stack([np.bincount(row, minlength=clips) for row in drawn])
+        sums = counts @ both
+        with np.errstate(invalid="ignore"):
+            figures.append(np.mean(sums[:, :splits] / sums[:, splits:], axis=1))
+    figures = np.concatenate(figures)
+    # A draw may hold no clip of a split that is tested on few.
+    return _ends(figures[~np.isnan(figures)], level)
+
+
+def _ends(figures: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

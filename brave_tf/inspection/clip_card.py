@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-
 import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.log_mel import LogMel
 from brave_tf.data.preparation.flow import dequantize
-from brave_tf.inspection import pictures
-from brave_tf.inspection.charts import escape, line, svg, text, ticks
 from brave_tf.inspection.clip_check import ClipFacts, check_clip
 from brave_tf.inspection.stored_clip import StoredClip
+from brave_tf.pages import pictures
+from brave_tf.pages.spectrogram import DECIBELS, decibels, mels, spectrogram
+from brave_tf.pages.svg import escape, line, svg, text, ticks
 
 _WIDTH, _LEFT, _RIGHT = 1000, 58, 10
 _PLOT = _WIDTH - _LEFT - _RIGHT
@@ -22,9 +20,6 @@ _PIXELS = 220
 _TALLEST = 120
 _WAVE, _MEL, _GAP = 56, 110, 10
 _FULL_SCALES = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-_DECIBELS = 80.0
-_MEL_FRAMES = 2000
-_HIGHEST_HZ = 16_000
 _TICK_SPACE = 13
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16_000)
 
@@ -56,7 +51,7 @@ def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
     if len(sound):
         strips += [_wave(sound, seconds, clip.sample_rate), _mel(sound, seconds, clip.sample_rate)]
         said.append(
-            f"sound {clip.sample_rate:,.0f} Hz, peak {_decibels(np.abs(sound).max()):.1f} dBFS"
+            f"sound {clip.sample_rate:,.0f} Hz, peak {decibels(np.abs(sound).max()):.1f} dBFS"
         )
     marks = [m for m, held in (("silent", facts.silent), ("still", facts.still)) if held]
     marks += sorted({issue.kind.replace("_", " ") for issue in facts.issues})
@@ -153,49 +148,20 @@ def _wave(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[s
 
 def _mel(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[str]]:
     """Draws the log-mel spectrogram, `_DECIBELS` below the loudest value in black."""
-    log_mel = _log_mel(round(rate), max(1, round(rate) // 100, len(sound) // _MEL_FRAMES))
-    decibels = _decibels(np.exp(log_mel(sound[None]).numpy()[0]))
-    values = (decibels - decibels.max()) / _DECIBELS + 1
-    image = pictures.heat(values.T[::-1])
-    image = cv2.resize(image, (_PLOT, _MEL), interpolation=cv2.INTER_AREA)
+    picture, lower, upper = spectrogram(sound, rate)
+    image = cv2.resize(picture, (_PLOT, _MEL), interpolation=cv2.INTER_AREA)
     heard = len(sound) / rate / seconds * _PLOT
     parts = [
         f'<image x="{_LEFT}" y="0" width="{heard:.1f}" height="{_MEL}" preserveAspectRatio="none" '
-        f'href="{pictures.jpeg_uri(image, 80)}"><title>log-mel, {_DECIBELS:g} dB below the loudest '
+        f'href="{pictures.jpeg_uri(image, 80)}"><title>log-mel, {DECIBELS:g} dB below the loudest '
         "in black</title></image>"
     ]
-    low, high = _mels(log_mel.lower_hz), _mels(log_mel.upper_hz)
+    low, high = mels(lower), mels(upper)
     above = _MEL + 1.0
     for hertz in _MEL_TICKS:
-        y = _MEL * (1 - (_mels(hertz) - low) / (high - low))
+        y = _MEL * (1 - (mels(hertz) - low) / (high - low))
         if 4 < y < above:
             above = y - _TICK_SPACE
             shown = f"{hertz / 1000:g} kHz" if hertz >= 1000 else f"{hertz} Hz"
             parts += [text(_LEFT - 8, y + 4, shown, "end"), line(_LEFT - 5, y, _LEFT, y, "axis")]
     return _MEL, parts
-
-
-@functools.cache
-def _log_mel(rate: int, step: int) -> LogMel:
-    """A spectrogram of 25 ms windows, of what a recording of this rate can hold, up to 16 kHz."""
-    length = max(2, rate // 40)
-    return LogMel(
-        sample_rate=rate,
-        frame_length=length,
-        frame_step=step,
-        fft_length=max(4096, 1 << length.bit_length()),
-        mel_bins=64,
-        lower_hz=60.0 if rate > 1000 else 0.0,
-        upper_hz=min(rate / 2, _HIGHEST_HZ),
-        log_offset=1e-9,
-        log_scale=1.0,
-    )
-
-
-def _mels(hertz: float) -> float:
-    """The mel scale of `tf.signal.linear_to_mel_weight_matrix` (HTK's)."""
-    return 1127.0 * float(np.log1p(hertz / 700.0))
-
-
-def _decibels(amplitude: np.ndarray) -> np.ndarray:
-    return 20 * np.log10(np.maximum(amplitude, 1e-9))

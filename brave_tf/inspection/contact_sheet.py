@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from brave_tf.inspection import charts, pictures
-from brave_tf.inspection.charts import escape
+from brave_tf.inspection import charts
 from brave_tf.inspection.clip_card import clip_card
 from brave_tf.inspection.findings import KINDS, PROBLEM
 from brave_tf.inspection.folder_check import FolderFacts
-from brave_tf.inspection.page_style import STYLE
 from brave_tf.inspection.split_facts import SplitFacts
 from brave_tf.inspection.summary import split_table, verdict
+from brave_tf.pages import document, pictures
+from brave_tf.pages.svg import SERIES, escape, legend
 from brave_tf.progress import Progress
 
 # Findings with more places than these are folded up.
@@ -28,37 +28,18 @@ def write_page(path: str, facts: FolderFacts, num_clips: int) -> None:
       facts: what the folder holds.
       num_clips: clips to show, spread evenly over splits and labels.
     """
-    # The name of the folder may hold bytes that are no text.
-    with open(path, "w", encoding="utf-8", errors="replace") as file:
-        for part in _parts(facts, num_clips):
-            file.write(part + "\n")
+    document.write(path, f"Clip records: {facts.info.data_dir}", _parts(facts, num_clips))
 
 
 def _parts(facts: FolderFacts, num_clips: int) -> Iterator[str]:
-    title = f"Clip records: {escape(facts.info.data_dir)}"
     tone = "bad" if facts.findings.problems else "good"
-    yield (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="verdict {tone}">{escape(verdict(facts))}</p>'
-    )
-    yield _table(facts)
+    yield f'<p class="verdict {tone}">{escape(verdict(facts))}</p>'
+    yield f"<h2>Splits</h2>{document.table(split_table(facts))}"
     yield _findings(facts)
     if any(split.clips for split in facts.splits.values()):
         yield _charts(facts)
         yield _clips_heading(facts)
         yield from _clips(facts, num_clips)
-    yield "</body></html>"
-
-
-def _table(facts: FolderFacts) -> str:
-    head, *rows = split_table(facts)
-    cells = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<h2>Splits</h2><div class="wide"><table><tr>{cells}</tr>{body}</table></div>'
 
 
 def _findings(facts: FolderFacts) -> str:
@@ -93,15 +74,15 @@ def _charts(facts: FolderFacts) -> str:
         for name, splits in series.items()
     }
     figures.append(("Clips by duration", charts.histogram(seconds, "seconds")))
-    legend = charts.legend(list(series))
-    drawn = "".join(f"<figure><h3>{title}</h3>{legend}{chart}</figure>" for title, chart in figures)
+    keys = legend(list(series))
+    drawn = "".join(f"<figure><h3>{title}</h3>{keys}{chart}</figure>" for title, chart in figures)
     return f'<h2>Balance</h2><div class="charts">{drawn}</div>'
 
 
 def _series(splits: Mapping[str, SplitFacts]) -> dict[str, list[SplitFacts]]:
     """Returns the splits as series of a chart; all as one where there are more than colours."""
     filled = {name: [split] for name, split in splits.items() if split.clips}
-    if len(filled) <= charts.SERIES:
+    if len(filled) <= SERIES:
         return filled
     return {"all splits": list(splits.values())}
 

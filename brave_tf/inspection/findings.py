@@ -143,6 +143,7 @@ class Finding:
 
     @property
     def severity(self) -> str:
+        """How bad such findings are, see `KINDS`."""
         return KINDS[self.kind].severity
 
     def line(self) -> str:
@@ -155,6 +156,7 @@ class Finding:
         return f"{kind.severity}: {kind.title} ({self.count:,} in {self.split}): {shown}. {kind.advice}"
 
     def as_dict(self) -> dict[str, Any]:
+        """Returns what report.json holds of it."""
         kind = KINDS[self.kind]
         return {**dataclasses.asdict(self), "severity": kind.severity, "advice": kind.advice}
 

@@ -102,14 +102,17 @@ class StoredClip:
 
     @property
     def frame_rate(self) -> float:
+        """Frames per second, the default where the record states none."""
         return self.stated_frame_rate or DEFAULT_FRAME_RATE
 
     @property
     def sample_rate(self) -> float:
+        """Samples of sound per second, the default where the record states none."""
         return self.stated_sample_rate or DEFAULT_SAMPLE_RATE
 
     @property
     def num_frames(self) -> int:
+        """Number of frames, those of the flow where there are no images."""
         return len(self.images) or len(self.flow)
 
     def sound(self) -> np.ndarray:

@@ -62,6 +62,7 @@ class Slot(NamedTuple):
 
     @property
     def path(self) -> str:
+        """Its name in a checkpoint, `module/name`."""
         return f"{self.module}/{self.name}"
 
 

@@ -117,10 +117,7 @@ def _check_output(output: str) -> None:
     path = pathlib.Path(output)
     if path.suffix != ".npz" or path.is_dir():
         raise UserError(f"--output={output}: name a .npz file.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output={output} cannot be written: {error}.") from error
+    files.check_writable(path.parent, "output")
 
 
 def _windows_of(

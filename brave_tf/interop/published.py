@@ -109,8 +109,16 @@ def build(checkpoint: haiku_file.Checkpoint) -> Model:
     return Model(bound, backbones, heads, models, objective, _unused(checkpoint, pairs))
 
 
-def export_checkpoint(model_dir: str, path: str, overwrite: bool = False) -> None:
-    """Writes the newest checkpoint of a run as a checkpoint file of DeepMind's code.
+def export_checkpoint(
+    model_dir: str, path: str, overwrite: bool = False, checkpoint: str = checkpoints.LAST
+) -> None:
+    """Writes a checkpoint of a run as a checkpoint file of DeepMind's code.
+
+    Args:
+      model_dir: folder of the run.
+      path: file to write.
+      overwrite: whether it may be there already.
+      checkpoint: which one: `last`, `best` or a step.
 
     Raises:
       UserError: `model_dir` holds no run with a checkpoint, or one of a model that the released code
@@ -120,7 +128,7 @@ def export_checkpoint(model_dir: str, path: str, overwrite: bool = False) -> Non
         raise UserError(f"--output={path}: name a .npy file for --format=deepmind.")
     if pathlib.Path(path).exists() and not overwrite:
         raise UserError(f"--output={path} exists: name another file, or add --overwrite.")
-    loaded = recipe.load_run(model_dir)
+    loaded = recipe.load_run(model_dir, checkpoint=checkpoint)
     if not isinstance(loaded.objective, BraVe):
         raise UserError(
             f"{model_dir} was trained with {type(loaded.objective).__name__}: only runs of BraVe fit "

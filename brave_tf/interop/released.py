@@ -72,12 +72,14 @@ class Backbone:
 
     @property
     def modality(self) -> str:
+        """What its view is of: `rgb`, `flow` or `audio`."""
         if self.builder == "audio_resnet":
             return "audio"
         return "flow" if self.channels == 2 else "rgb"
 
     @property
     def feature_size(self) -> int:
+        """D, the number of features."""
         return resnet_v2.layout(self.depth, self.width_multiplier).widths[-1]
 
 

@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.interop.signatures import Signatures, view_signatures
-from brave_tf.training import recipe
+from brave_tf.training import checkpoints, recipe
 
 SAVED_MODEL = "saved_model"
 WEIGHTS = "weights"
@@ -47,15 +47,19 @@ def check_output(output: str, overwrite: bool) -> None:
 
 
 def export_run(
-    model_dir: str, output: str, end_points: Sequence[str] = (), overwrite: bool = False
+    model_dir: str,
+    output: str,
+    end_points: Sequence[str] = (),
+    overwrite: bool = False,
+    checkpoint: str = checkpoints.LAST,
 ) -> dict[str, tf.TensorSpec]:
-    """Exports the backbones of a run at its newest checkpoint; see `export`.
+    """Exports the backbones of a run at one of its checkpoints, `last`, `best` or a step; see `export`.
 
     Raises:
       UserError: when `model_dir` holds no run with a checkpoint, or `output` may not be written to.
     """
     check_output(output, overwrite)
-    run = recipe.load_run(model_dir)
+    run = recipe.load_run(model_dir, checkpoint=checkpoint)
     return export(
         run.objective.backbones,
         run.recipe.views,

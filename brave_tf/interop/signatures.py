@@ -4,7 +4,8 @@ There is one set per view, named after it. All are float32, in inference mode, a
 (B, D) and the end points that were asked for, such as `stage_3` (B, T, h, w, C), and take any batch
 size, length and frame size that the backbone takes:
 
-* rgb and flow, `<view>`: `video` float32 (B, T, H, W, C), rgb in [0, 1], flow (u, v) in [-1, 1].
+* rgb and flow, `<view>`: `video` float32 (B, T, H, W, C), rgb in [0, 1], flow (u, v) in [-1, 1];
+  values far beyond, such as those of bytes, are an error.
 * rgb and flow, `<view>_uint8`: `video` uint8. rgb (B, T, H, W, 3) is divided by 255; flow
   (B, T, H, W, 2 or more) is what clip records hold: u, v from -bound to +bound pixels.
 * rgb and flow, `<view>_frames`: like `_uint8`, but first the shorter side is resized to the view's
@@ -26,6 +27,8 @@ from brave_tf.errors import UserError
 from brave_tf.models.endpoints import endpoints
 
 MIN_AUDIO_SECONDS = 0.1
+FAR_OUT = 10.0  # What overshoots a little is let through, and what is in [0, 255] is not.
+_RANGES = {"rgb": "rgb in [0, 1]", "flow": "flow in [-1, 1]"}
 
 Signatures = dict[str, tf.types.experimental.PolymorphicFunction]
 Sizes = Sequence[Optional[int]]  # those of the backbone's input that it leaves open are None
@@ -75,6 +78,15 @@ def _video_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Sign
         (None, length, None, None, stored_channels), tf.uint8, "video"
     )
 
+    def of_values(video: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_less_equal(
+            tf.reduce_max(tf.abs(video)),
+            FAR_OUT,
+            f"video holds values far beyond 1: expected {_RANGES[view.modality]}; for what is in [0, 255] "
+            f"there are {name}_uint8 and {name}_frames",
+        )
+        return embed(video)
+
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, scale = _resize_and_crop(_stored_channels(video, view), view.size)
         values = _decode(pixels, view)
@@ -83,7 +95,7 @@ def _video_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Sign
         return embed(values)
 
     functions = {
-        name: (lambda video: embed(video), values),
+        name: (of_values, values),
         f"{name}_uint8": (
             lambda video: embed(_decode(_stored_channels(video, view), view)),
             pixels,

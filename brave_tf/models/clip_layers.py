@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from brave_tf.models.point_conv import every_nth
 from brave_tf.models.temporal import check_rank
 
 layers = tf.keras.layers
@@ -27,8 +28,9 @@ class ClipConv(layers.Conv3D):
         stride, *steps = self.strides
         filters = kernel.shape[-1]
         if (height, width) == (1, 1):
-            x = inputs[:, :, :: steps[0], :: steps[1]]
-            batch, length, *space, channels = _sizes(x)
+            batch, length, *frame = _sizes(inputs)
+            x = every_nth(tf.reshape(inputs, (batch * length, *frame)), steps)
+            space, channels = _sizes(x)[1:3], frame[-1]
             x = tf.reshape(x, (batch, length, space[0] * space[1], channels))
             x = tf.nn.conv2d(x, kernel[:, :, 0], (stride, 1), "SAME")
             return tf.reshape(x, (batch, _sizes(x)[1], *space, filters))

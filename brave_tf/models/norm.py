@@ -60,6 +60,12 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
             updates=_average("updates", tf.zeros((), tf.int64)),
         )
 
+    def add_weight(self, *args, **kwargs) -> tf.Variable:
+        """Makes a weight. The averages are the same on all replicas: to read them takes no communication."""
+        if kwargs.get("synchronization") == tf.VariableSynchronization.ON_READ:
+            kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return super().add_weight(*args, **kwargs)
+
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Normalises (..., C), with the batch's statistics if `training` and the layer is trainable."""
         context = tf.distribute.get_replica_context()

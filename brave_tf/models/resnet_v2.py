@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.models.norm import norm_relu
+from brave_tf.models.point_conv import StridedPointConv
 
 layers = tf.keras.layers
 
@@ -76,7 +77,8 @@ def layout(depth: int, width_multiplier: float = 1) -> Layout:
 
 def conv(filters: int, kernel: int, stride: int, name: str) -> layers.Conv2D:
     """A convolution without bias, SAME padding, He-normal weights (truncated, by fan-in)."""
-    return layers.Conv2D(
+    kind = StridedPointConv if kernel == 1 and stride > 1 else layers.Conv2D
+    return kind(
         filters,
         kernel,
         stride,

@@ -3,47 +3,52 @@
 from __future__ import annotations
 
 import abc
+import functools
+import math
 import types
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable, Union
 
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from brave_tf import errors
 from brave_tf.models.precision import in_full
+from brave_tf.objectives.accumulation import GradientSums
+from brave_tf.objectives.replicas import sum_over_replicas
+from brave_tf.objectives.terms import Seen, Terms
 
 # The name of the view whose backbone is the one most used: a short window of colour frames.
 NARROW = "narrow"
+
+# The norm of all gradients together, in the logs; those of steps that loss scaling leaves out do not count.
+GRADIENT_NORM = "optimizer/gradient_norm"
+
+# Clips of a batch that are kept to be looked at.
+_SHOWN = 2
 
 # View name -> its backbone, or the name of another view whose backbone it shares.
 Backbones = Mapping[str, Union[tf.keras.Model, str]]
 
 
-class Terms(NamedTuple):
-    """What an objective computes from a batch.
-
-    Attributes:
-      losses: name -> (B,) float32, the loss terms of each clip.
-      features: view -> (B, D) float32 backbone features, for the monitors.
-      monitors: name -> scalar or (B,) float32, further figures to log, not optimised.
-    """
-
-    losses: dict[str, tf.Tensor]
-    features: dict[str, tf.Tensor]
-    monitors: dict[str, tf.Tensor]
-
-
 class Objective(tf.keras.Model, abc.ABC):
     """A Keras model that trains one backbone per view.
 
-    A subclass lives in one file, is `@gin.configurable`, and states three things:
+    The base class has everything that does not depend on what is learned: the training and evaluation steps,
+    distribution, precision, the logs of each term, and what the monitors of a run look at. A subclass lives
+    in one file, is `@gin.configurable`, and provides:
 
-    * `__init__`: builds its further weights (heads, banks) from the backbones' feature sizes and calls
-      `super().__init__(backbones, loss_scale)` first; every variable must exist when it returns, so that
-      optimizers and checkpoints see all of them before the first step.
-    * `term_names` and `monitor_names`: what it logs.
-    * `terms(batch, training)`: batch views -> `Terms`. The loss is `loss_scale` times the mean of
-      the loss terms over terms and over the clips of the global batch.
+    * `__init__`: calls `super().__init__(backbones, loss_scale)` first, then builds its further weights
+      (heads, banks, momentum copies) from the backbones' feature sizes. Every variable must exist when it
+      returns, so that optimizers and checkpoints see all of them before the first step. What no gradient
+      trains is made with `trainable=False`.
+    * `term_names`: the names of its loss terms, the keys of `Terms.losses`.
+    * `terms(batch, training)`: the views of a batch -> `Terms`. The loss is `loss_scale` times the mean of
+      the loss terms over terms and over the clips of the global batch. Assignments to variables that are
+      no matter of gradients (a bank's next entries) stand here too, and happen only if `training`.
+    * `monitor_names`, if it logs more than its terms: the keys of `Terms.monitors`.
+
+    A recipe binds it, `Recipe.objective = @MyObjective`, after an `import` line with its module.
 
     A batch is a dict: view name -> tensor of the view's shape with a leading batch axis, and
     `label` -> (B,) int64, -1 where a clip has none.
@@ -52,6 +57,10 @@ class Objective(tf.keras.Model, abc.ABC):
       backbones: view name -> model from (B, *view shape) to (B, D) features, or the name of another view,
         whose model both then train.
       loss_scale: constant factor on the loss.
+
+    Attributes:
+      seen: what the last training step showed; None before the first one.
+      finish_batch: what turns the input pipeline's batch into the step's, on its device; None for nothing.
 
     Raises:
       UserError: no backbones, or a name that is not that of a view with a model.
@@ -66,6 +75,8 @@ class Objective(tf.keras.Model, abc.ABC):
             )
         self.backbones = {view: _backbone(backbones, view) for view in backbones}
         self.loss_scale = loss_scale
+        self.seen: Seen | None = None
+        self.finish_batch: Callable[[Mapping], dict] | None = None
 
     @property
     @abc.abstractmethod
@@ -96,12 +107,26 @@ class Objective(tf.keras.Model, abc.ABC):
         """Returns the (B, D) float32 features of a batch of one view, in inference mode."""
         return in_full(self.backbones[view](x, training=False))
 
-    def compile(self, optimizer: tf.keras.optimizers.Optimizer, **kwargs) -> None:
-        """Sets the optimizer, builds its slots, and makes the monitors."""
+    def compile(
+        self, optimizer: tf.keras.optimizers.Optimizer, accumulate_steps: int = 1, **kwargs
+    ) -> None:
+        """Sets the optimizer, builds its slots, and makes the monitors.
+
+        Args:
+          optimizer: takes the steps.
+          accumulate_steps: batches that `fit` takes for one step, whose gradients are averaged. Layers see
+            one batch at a time.
+          **kwargs: those of `tf.keras.Model.compile`.
+        """
+        # Keras may wrap it, for loss scaling, into one that has no `build`.
+        optimizer.build(self.trainable_variables)
         super().compile(optimizer=optimizer, **kwargs)
-        self.optimizer.build(self.trainable_variables)
+        self._accumulate_steps = accumulate_steps
+        self._gradient_sums = (
+            GradientSums(self.trainable_variables) if accumulate_steps > 1 else None
+        )
         names = ["loss", *(f"loss/{name}" for name in self.term_names), *self.monitor_names]
-        names += [f"feature_std/{view}" for view in self.backbones]
+        names.append(GRADIENT_NORM)
         # Read-only, so that Keras does not take the metrics for weights of the model.
         self._monitors = types.MappingProxyType({n: tf.keras.metrics.Mean(n) for n in names})
 
@@ -114,26 +139,86 @@ class Objective(tf.keras.Model, abc.ABC):
         """Optimizer steps taken."""
         return int(self.optimizer.iterations.numpy())
 
-    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Takes one optimizer step on the global batch's mean loss; returns the monitors."""
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(batch)
+    def make_train_function(self, force: bool = False) -> Callable[[Iterator], dict]:
+        """Returns a function that takes a step on the next batches, returns the logs and sets `seen`."""
+        if self.train_function is None or force:
+            train = self._train_on_next
+            if not self.run_eagerly:
+                train = tf.function(train, reduce_retracing=True)
+
+            def train_function(iterator: Iterator) -> dict[str, tf.Tensor]:
+                waited = 0.0
+                for part in range(1, self._accumulate_steps + 1):
+                    logs, seen = train(iterator, part == self._accumulate_steps)
+                    waited += seen["waited"]
+                self.seen = Seen(**{**seen, "waited": waited})
+                return logs
+
+            self.train_function = train_function
+        return self.train_function
+
+    def _train_on_next(self, iterator: Iterator, last: bool) -> tuple[dict, dict]:
+        strategy = self.distribute_strategy
+        batch, waited = _timed_next(iterator)
+        if self.finish_batch:
+            batch = strategy.run(self.finish_batch, args=(batch,))
+        step = functools.partial(self.train_step, last=last)
+        if self.jit_compile:
+            step = tf.function(step, jit_compile=True, reduce_retracing=True)
+        logs, seen = strategy.run(step, args=(batch,))
+
+        def first(value: object) -> tf.Tensor:
+            return strategy.experimental_local_results(value)[0]
+
+        clips = {view: first(batch[view])[:_SHOWN] for view in self.backbones}
+        seen = {**tf.nest.map_structure(first, seen), "clips": clips, "waited": waited}
+        return tf.nest.map_structure(first, logs), seen
+
+    def train_step(self, batch: Mapping[str, tf.Tensor], last: bool = True) -> tuple[dict, dict]:
+        """Takes one optimizer step on the global batch's mean loss.
+
+        Gradients that are not finite are taken for 0: weights stay numbers, and what led to them can be
+        looked for afterwards.
+
+        Args:
+          batch: that of one replica.
+          last: whether it is the last batch of the step; otherwise its gradients are kept for the last.
+
+        Returns:
+          The logs, name -> () float32, and features and projections as in `Seen`.
+        """
         with tf.GradientTape() as tape:
             terms = self.terms(batch, training=True)
             losses = self._clip_losses(terms)
-            # Replicas' gradients are summed, so each contributes its share of the global mean.
+            # Gradients are summed, so each batch contributes its share of the mean over all.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            objective = tf.reduce_mean(losses) / replicas
+            objective = tf.reduce_mean(losses) / (replicas * self._accumulate_steps)
             objective = self._scaled(objective)
-        variables = self.trainable_variables
-        gradients = self._unscaled(tape.gradient(objective, variables))
-        self.optimizer.apply_gradients(zip(gradients, variables))
-        return self._update_monitors(losses, terms)
+        gradients = self._unscaled(tape.gradient(objective, self.trainable_variables))
+        gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+        logs = self._logs(losses, terms)
+        if last:
+            logs.update(self._count_norm(self._apply(gradients)))
+        else:
+            self._gradient_sums.add(gradients)
+        return logs, {"features": terms.features, "projections": dict(terms.projections)}
+
+    def _apply(self, gradients: list[tf.Tensor]) -> tf.Tensor:
+        """Takes a step along the gradients of all batches and replicas; returns their norm."""
+        if self._gradient_sums:
+            gradients = self._gradient_sums.finish(gradients)
+        used = [pair for pair in zip(gradients, self.trainable_variables) if pair[0] is not None]
+        gradients, variables = sum_over_replicas([g for g, _ in used]), [v for _, v in used]
+        norm = tf.linalg.global_norm(gradients)
+        steps = zip(self._harmless(gradients, norm), variables)
+        self.optimizer.apply_gradients(steps, experimental_aggregate_gradients=False)
+        return norm
 
     def test_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Computes the monitors on a batch in inference mode, changing no weight."""
+        """Returns the logs of a batch in inference mode; changes no weight."""
         batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(batch)
         terms = self.terms(batch, training=False)
-        return self._update_monitors(self._clip_losses(terms), terms)
+        return self._logs(self._clip_losses(terms), terms)
 
     def _clip_losses(self, terms: Terms) -> tf.Tensor:
         """(B,) loss of each clip."""
@@ -149,13 +234,47 @@ class Objective(tf.keras.Model, abc.ABC):
             return self.optimizer.get_unscaled_gradients(gradients)
         return gradients
 
-    def _update_monitors(self, losses: tf.Tensor, terms: Terms) -> dict[str, tf.Tensor]:
+    def _harmless(self, gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
+        """Zeros in place of gradients that are not finite, except where loss scaling has to see them."""
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            return gradients
+
+        def zeros() -> list[tf.Tensor]:
+            return [tf.zeros_like(gradient) for gradient in gradients]
+
+        # A choice of lists, since one by value is a copy of every gradient.
+        return tf.cond(tf.math.is_finite(norm), lambda: gradients, zeros)
+
+    def _count_norm(self, norm: tf.Tensor) -> dict[str, tf.Tensor]:
+        metric, counts = self._monitors[GRADIENT_NORM], tf.math.is_finite(norm)
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            metric.update_state(tf.where(counts, norm, 0.0), tf.cast(counts, tf.float32))
+        else:
+            metric.update_state(norm)
+        return {GRADIENT_NORM: metric.result()}
+
+    def _logs(self, losses: tf.Tensor, terms: Terms) -> dict[str, tf.Tensor]:
+        """Returns the means since the metrics were reset."""
         values = {"loss": losses, **terms.monitors}
         values.update({f"loss/{name}": value for name, value in terms.losses.items()})
-        values.update({f"feature_std/{k}": feature_std(v) for k, v in terms.features.items()})
         for name, value in values.items():
             self._monitors[name].update_state(value)
-        return {name: monitor.result() for name, monitor in self._monitors.items()}
+        return {name: self._monitors[name].result() for name in values}
+
+
+def _timed_next(iterator: Iterator) -> tuple[dict, tf.Tensor]:
+    """Returns a batch, and () float64 how many seconds it took to come; NaN where clocks are not read."""
+
+    def now() -> tf.Tensor:
+        # TensorFlow refuses clocks where every operation has to be deterministic.
+        known = not is_op_determinism_enabled()
+        return tf.timestamp() if known else tf.constant(math.nan, tf.float64)
+
+    asked = now()
+    with tf.control_dependencies([asked]):
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(next(iterator))
+    with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
+        return batch, now() - asked
 
 
 def _backbone(backbones: Backbones, view: str) -> tf.keras.Model:
@@ -169,20 +288,3 @@ def _backbone(backbones: Backbones, view: str) -> tf.keras.Model:
             f"its own, {', '.join(map(repr, models))}.{errors.nearest(backbone, models)}"
         )
     return backbones[backbone]
-
-
-def feature_std(features: tf.Tensor) -> tf.Tensor:
-    """How far features are from collapse: 0 when all clips look the same, towards 1 when they spread.
-
-    The deviation over the batch of each dimension of the L2-normalised features, averaged over the
-    dimensions, times sqrt(D) (the collapse measure of SimSiam, section 4.1, made independent of D).
-
-    Args:
-      features: (B, D) float.
-
-    Returns:
-      A float32 scalar in [0, 1].
-    """
-    features = tf.math.l2_normalize(tf.cast(features, tf.float32), axis=-1)
-    size = tf.cast(tf.shape(features)[-1], tf.float32)
-    return tf.reduce_mean(tf.math.reduce_std(features, axis=0)) * tf.sqrt(size)

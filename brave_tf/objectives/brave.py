@@ -101,7 +101,7 @@ class BraVe(base.Objective):
                     h[view] = self.predictors[view](z[view], training=training)
             losses[f"{NARROW}_to_{broad}"] = regression_loss(h[NARROW], z[broad])
             losses[f"{broad}_to_{NARROW}"] = regression_loss(h[broad], z[NARROW])
-        return base.Terms(losses, features, {})
+        return base.Terms(losses, features, {}, projections=z)
 
 
 def _head_pair(

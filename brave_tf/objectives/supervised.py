@@ -1,4 +1,4 @@
-"""Training with labels: the baseline that a self-supervised representation is judged against."""
+"""Training with labels: for a baseline to judge a self-supervised representation by, and to fine-tune one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.objectives import base
+from brave_tf.objectives.replicas import mean_over_replicas
 
 
 @gin.configurable
@@ -21,9 +22,12 @@ class Supervised(base.Objective):
       backbones: view name -> backbone.
       num_classes: number of classes; labels are in [0, num_classes). Clips without a label are ignored.
       loss_scale: constant factor on the loss.
+      dropout: share of the features that the classifier does not see in a training step.
+      label_smoothing: share of the target that is spread over all classes (Szegedy et al., CVPR 2016,
+        section 7).
 
     Raises:
-      UserError: `num_classes` below 2.
+      UserError: `num_classes` below 2, or a share that is not in [0, 1).
     """
 
     def __init__(
@@ -31,17 +35,26 @@ class Supervised(base.Objective):
         backbones: Mapping[str, tf.keras.Model],
         num_classes: int = gin.REQUIRED,
         loss_scale: float = 1.0,
+        dropout: float = 0.0,
+        label_smoothing: float = 0.0,
     ):
         super().__init__(backbones, loss_scale)
         if num_classes < 2:
             raise errors.UserError(f"Supervised.num_classes = {num_classes}: expected at least 2.")
-        self.classifiers = {}
+        for name, share in (("dropout", dropout), ("label_smoothing", label_smoothing)):
+            if not 0 <= share < 1:
+                raise errors.UserError(
+                    f"Supervised.{name} = {share!r}: expected 0 or more, below 1."
+                )
+        self.label_smoothing = label_smoothing
+        self.classifiers, self.dropouts = {}, {}
         for view in self.backbones:
-            classifier = tf.keras.layers.Dense(
-                num_classes, name=f"{view}_classifier", dtype="float32"
-            )
-            classifier.build((None, self.feature_size(view)))
-            self.classifiers[view] = classifier
+            name = f"{view}_classifier"
+            self.classifiers[view] = tf.keras.layers.Dense(num_classes, name=name, dtype="float32")
+            self.dropouts[view] = tf.keras.layers.Dropout(dropout, dtype="float32")
+            with tf.name_scope(name):
+                for layer in (self.classifiers[view], self.dropouts[view]):
+                    layer.build((None, self.feature_size(view)))
 
     @property
     def term_names(self) -> list[str]:
@@ -57,12 +70,24 @@ class Supervised(base.Objective):
         labels = batch["label"]
         labelled = tf.cast(labels >= 0, tf.float32)
         # Rescaled so that the mean over all clips is the mean over the labelled ones.
-        weight = labelled / tf.maximum(tf.reduce_mean(labelled), 1e-6)
+        weight = labelled / tf.maximum(mean_over_replicas(labelled), 1e-6)
         losses, accuracies = {}, {}
         for view, feature in features.items():
-            logits = self.classifiers[view](feature)
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+            logits = self.classifiers[view](self.dropouts[view](feature, training=training))
             correct = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
-            losses[f"{view}_classification"] = weight * loss
+            losses[f"{view}_classification"] = weight * self._cross_entropy(labels, logits)
             accuracies[f"accuracy/{view}"] = weight * correct
         return base.Terms(losses, features, accuracies)
+
+    def classify(self, view: str, x: tf.Tensor) -> tf.Tensor:
+        """Returns the (B, num_classes) float32 logits of a batch of one view, in inference mode."""
+        return self.classifiers[view](self.embed(view, x))
+
+    def _cross_entropy(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """(B,) of (B,) labels, of which those below 0 count for 0, and (B, num_classes) logits."""
+        labels = tf.maximum(labels, 0)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        if not self.label_smoothing:
+            return loss
+        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        return (1 - self.label_smoothing) * loss + self.label_smoothing * spread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pathlib
 import shutil
+import tempfile
 
 import tensorflow as tf
 from absl import logging
@@ -35,10 +36,17 @@ class Checkpoints:
       model_dir: folder of the run; checkpoints go to `model_dir/checkpoints`.
       keep: how many of the newest checkpoints are kept.
       keep_every: those of the multiples of this many steps are kept too; None for no others.
+      writes: False in all but one of several processes that train together. They only help to read
+        variables of which each has a part, and have to save at the same steps.
     """
 
     def __init__(
-        self, objective: Objective, model_dir: str, keep: int, keep_every: int | None = None
+        self,
+        objective: Objective,
+        model_dir: str,
+        keep: int,
+        keep_every: int | None = None,
+        writes: bool = True,
     ):
         self._objective = objective
         self._checkpoint = tf.train.Checkpoint(
@@ -49,6 +57,7 @@ class Checkpoints:
         self._folder = pathlib.Path(model_dir) / FOLDER
         self._keep = keep
         self._keep_every = keep_every
+        self._writes = writes
         self._saved_step: int | None = None
 
     def newest_step(self) -> int | None:
@@ -60,16 +69,22 @@ class Checkpoints:
         return _find(self._folder, LAST)
 
     def restore(self, step: int) -> None:
-        """Restores a checkpoint.
+        """Restores a checkpoint. The learning rate stays what it is: it is a matter of configuration.
 
         Raises:
           UserError: it does not fit the objective or the optimizer.
         """
         path = files.path_of(self._folder, step)
+        optimizer = self._objective.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        rate = optimizer.get_config()["learning_rate"]
         try:
             self._checkpoint.read(path).assert_consumed()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
             raise _misfit(path, error) from error
+        # A schedule is a dictionary; a constant is kept in a variable, which was read too.
+        if not isinstance(rate, dict):
+            optimizer.learning_rate = rate
         self._saved_step = step
 
     def save(self, held_out_loss: float | None = None) -> None:
@@ -80,6 +95,11 @@ class Checkpoints:
         """
         step = self._objective.step
         if self._saved_step == step:
+            return
+        if not self._writes:
+            self._saved_step = step
+            with tempfile.TemporaryDirectory() as folder:
+                self._checkpoint.write(f"{folder}/not-kept")
             return
         try:
             files.write(self._checkpoint, self._folder, step, held_out_loss)
@@ -161,6 +181,19 @@ def restore_weights(objective: tf.keras.Model, model_dir: str, which: str = LAST
     Raises:
       UserError: when the run has no such checkpoint, only damaged ones, or one of another model.
     """
+    step = find_step(model_dir, which)
+    path = files.path_of(pathlib.Path(model_dir) / FOLDER, step)
+    try:
+        status = tf.train.Checkpoint(objective=objective).read(path)
+        status.assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise _misfit(path, error) from error
+    status.expect_partial()
+    return step
+
+
+def find_step(model_dir: str, which: str = LAST) -> int:
+    """Returns the step of a checkpoint of a run; see `restore_weights`."""
     folder = pathlib.Path(model_dir) / FOLDER
     step = _find(folder, which)
     if step is None:
@@ -168,13 +201,6 @@ def restore_weights(objective: tf.keras.Model, model_dir: str, which: str = LAST
             f"{folder} holds no checkpoint: train first with brave_tf_train, or ask for the random "
             "initialisation with --baseline=random."
         )
-    path = files.path_of(folder, step)
-    try:
-        status = tf.train.Checkpoint(objective=objective).read(path)
-        status.assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise _misfit(path, error) from error
-    status.expect_partial()
     return step
 
 

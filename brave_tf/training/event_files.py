@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 import tensorflow as tf
 
@@ -30,6 +31,13 @@ def drop_after(folder: pathlib.Path, step: int) -> None:
             for event in kept:
                 writer.write(event)
         os.replace(aside, path)
+
+
+def read_events(folder: pathlib.Path) -> Iterator[tf.compat.v1.Event]:
+    """Yields the events of the files in a folder, file after file, whole ones only."""
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        for event in _read(path)[0]:
+            yield tf.compat.v1.Event.FromString(event)
 
 
 def _read(path: pathlib.Path) -> tuple[list[bytes], bool]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Callable
 
 # Exit codes are 128 + the number of the signal, as shells count.
 INTERRUPTED = 128 + signal.SIGINT
@@ -37,8 +39,18 @@ class Interruption:
             signal.signal(each, handler)
 
     def under_way(self) -> None:
-        """Tells that there is something to save from now on."""
+        """Tells, after each step, that there is something to save from now on."""
         self._under_way = True
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, signals end the process at once, where TensorFlow waits without a look at them."""
+        handlers = {each: signal.signal(each, signal.SIG_DFL) for each in self._before}
+        try:
+            yield
+        finally:
+            for each, handler in handlers.items():
+                signal.signal(each, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         again = self.exit_code is not None
@@ -52,3 +64,28 @@ class Interruption:
         # Not by print, which may be at work where the signal came.
         with contextlib.suppress(OSError):
             os.write(1, text.encode())
+
+
+class SharedInterruption:
+    """The interruption of several processes, which all stop after the same step when one is asked to.
+
+    Args:
+      own: that of this process, which is asked to stop with the others.
+      total: returns the sums over all processes of the numbers that each calls it with.
+
+    Attributes:
+      exit_code: as in `Interruption`.
+    """
+
+    def __init__(self, own: Interruption, total: Callable[[Sequence[float]], Sequence[float]]):
+        self.exit_code: int | None = None
+        self._own = own
+        self._total = total
+
+    def under_way(self) -> None:
+        """Does, after each step, what that of an interruption does; all processes have to call it."""
+        self._own.under_way()
+        codes = (PREEMPTED, INTERRUPTED)
+        asked = self._total([float(self._own.exit_code == code) for code in codes])
+        self.exit_code = next((code for code, count in zip(codes, asked) if count), None)
+        self._own.exit_code = self.exit_code or self._own.exit_code

@@ -115,13 +115,16 @@ def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints
 
 
 def rebuild_run(
-    model_dir: str, restore: bool = True, checkpoint: str = checkpoints.LAST
+    model_dir: str,
+    restore: bool = True,
+    checkpoint: str = checkpoints.LAST,
+    precision: str = "float32",
 ) -> LoadedRun:
     """Does what `load_run` does after a configuration, that of the run with changes, was loaded.
 
-    The model computes in float32, whatever the precision of the run.
+    The model computes in `precision`, a policy of Keras, whatever the precision of the run.
     """
-    tf.keras.mixed_precision.set_global_policy("float32")
+    tf.keras.mixed_precision.set_global_policy(precision)
     recipe = bound(Recipe)
     objective = recipe.build(bound(Settings).seed)
     step = checkpoints.restore_weights(objective, model_dir, checkpoint) if restore else 0

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import pathlib
 
 import gin
 import tensorflow as tf
 
 from brave_tf import errors
-from brave_tf.data import pipeline
-from brave_tf.data.attempts import SkippedClips, user_errors
-from brave_tf.data.source import open_source
+from brave_tf.data.attempts import user_errors
+from brave_tf.data.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.checkpoints import Checkpoints, SaveError
-from brave_tf.training.interruption import Interruption
-from brave_tf.training.monitors import RunMonitor
-from brave_tf.training.resumption import resume, sole_owner, write_configs
+from brave_tf.training.initial_weights import load_backbones
+from brave_tf.training.inputs import Inputs
+from brave_tf.training.interruption import Interruption, SharedInterruption
+from brave_tf.training.monitors.non_finite import NonFiniteError
+from brave_tf.training.monitors.run_monitor import RunMonitor
+from brave_tf.training.resumption import TENSORBOARD, resume, sole_owner, write_configs
 from brave_tf.training.settings import Settings
-from brave_tf.training.strategy import distribute, make_strategy
+from brave_tf.training.strategy import check_compilation, check_division, make_strategy
+from brave_tf.training.workers import LostWorkerError, Workers, lost_workers, read_workers, total
+
+# After these the state is saved already, or not whole.
+_NOT_SAVED = (SaveError, LostWorkerError, NonFiniteError)
 
 
 def train(
-    model_dir: str, allow_changes: bool = False, interruption: Interruption | None = None
+    model_dir: str,
+    allow_changes: bool = False,
+    interruption: Interruption | None = None,
+    profile: tuple[int, int] | None = None,
 ) -> bool:
     """Runs the configured recipe, from the newest checkpoint in `model_dir` if there is one.
 
     Leaves in `model_dir`: `config.gin` (what was bound), `operative_config.gin` (every value used),
-    `checkpoints/` and `tensorboard/`. The last line tells how many clips could not be read, and names some.
+    `checkpoints/` and `tensorboard/`. The last lines sum up: steps and losses, what was warned about, and how
+    many clips could not be read, with the names of some.
 
     Args:
-      model_dir: folder of the run; no other process may train in it.
+      model_dir: folder of the run, which all its processes see under this name; no other run may train
+        in it.
       allow_changes: resume although bindings differ that change what the saved state means or what is
         learned, such as the optimizer's.
       interruption: what asks the run to stop, inside its `with`; None for SIGINT and SIGTERM during the call.
+      profile: the first and the last step of which a profile trace is written; None for no trace.
 
     Returns:
       True when the run reached its last step, False when it was interrupted.
@@ -41,58 +55,102 @@ def train(
     Raises:
       UserError: for settings, data or checkpoints that cannot be used; data and settings are checked
         before anything is built. When too many clips cannot be read, see `SkippedClips`, after a last
-        checkpoint.
+        checkpoint if this is the only process.
+      NonFiniteError: the loss, a gradient or a weight is not finite; nothing is saved.
+      LostWorkerError: another process of the run has ended.
     """
     settings = recipe_lib.bound(Settings)
-    recipe = recipe_lib.bound(recipe_lib.Recipe)
-    _check_data(settings, recipe)
+    workers = read_workers()
     with contextlib.ExitStack() as stack:
         interruption = interruption or stack.enter_context(Interruption())
-        stack.enter_context(sole_owner(model_dir))
-        return _train(settings, recipe, model_dir, allow_changes, interruption)
+        with interruption.at_once():
+            strategy = make_strategy(settings.strategy, settings.tpu, workers)
+        inputs = Inputs(settings, recipe_lib.bound(recipe_lib.Recipe))
+        inputs.check()
+        if workers.chief:
+            stack.enter_context(sole_owner(model_dir))
+        stack.enter_context(lost_workers(workers))
+        if workers.several:
+            agree = functools.partial(total, strategy, workers)
+            interruption = SharedInterruption(interruption, agree)
+        complete = _train(
+            inputs, strategy, workers, model_dir, allow_changes, interruption, profile
+        )
+        if workers.several:
+            # Those who are left would take the end of the first one for a loss.
+            total(strategy, workers, [0])
+        return complete
 
 
-def _train(
-    settings: Settings,
-    recipe: recipe_lib.Recipe,
-    model_dir: str,
-    allow_changes: bool,
-    interruption: Interruption,
-) -> bool:
+def build_objective(
+    settings: Settings, recipe: recipe_lib.Recipe, strategy: tf.distribute.Strategy
+) -> Objective:
+    """Makes the objective of a run, with its optimizer. The precision stays that of the run.
+
+    Raises:
+      UserError: the parts of the recipe do not fit together, or its settings not the strategy.
+    """
+    check_division(strategy, settings.batch_size, settings.accumulate_steps)
+    if settings.jit_compile:
+        check_compilation(strategy)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
         # Otherwise the state of dropout is hidden in operations, and lost with the process.
         tf.keras.backend.experimental.enable_tf_random_generator()
-    strategy = make_strategy(settings.batch_size)
     tf.keras.mixed_precision.set_global_policy(settings.precision)
     with strategy.scope():
         objective = recipe.build(settings.seed)
-        objective.compile(optimizer=settings.optimizer(), jit_compile=settings.jit_compile)
-    checkpoints = Checkpoints(objective, model_dir, settings.keep_checkpoints, settings.keep_every)
-    saved_step = checkpoints.newest_step()
+        objective.compile(
+            settings.optimizer(), settings.accumulate_steps, jit_compile=settings.jit_compile
+        )
+    if any(view.step_augmentations for view in recipe.views.values()):
+        objective.finish_batch = functools.partial(finish_views, recipe.views)
+    return objective
+
+
+def _train(
+    inputs: Inputs,
+    strategy: tf.distribute.Strategy,
+    workers: Workers,
+    model_dir: str,
+    allow_changes: bool,
+    interruption: Interruption | SharedInterruption,
+    profile: tuple[int, int] | None,
+) -> bool:
+    settings = inputs.settings
+    objective = build_objective(settings, inputs.recipe, strategy)
+    checkpoints = Checkpoints(
+        objective, model_dir, settings.keep_checkpoints, settings.keep_every, workers.chief
+    )
+    saved_step = _agree_on_checkpoint(checkpoints, strategy, workers)
     step = saved_step or 0
-    skipped, held_out_skipped = SkippedClips(), SkippedClips()
-    batches = distribute(strategy, _batches(settings, recipe, step, skipped))
-    held_out = _held_out(settings, recipe, held_out_skipped)
-    resume(checkpoints, model_dir, saved_step, allow_changes)
-    write_configs(model_dir)
-    _announce(objective, settings, model_dir, step)
-    if step >= settings.num_steps:
-        return True
-    checkpoints.check_space()
+    distributed = strategy.distribute_datasets_from_function
+    batches = distributed(functools.partial(inputs.training, step))
+    held_out = distributed(inputs.held_out) if inputs.holds_out else None
     monitor = RunMonitor(
-        model_dir,
+        objective,
+        inputs,
+        pathlib.Path(model_dir) / TENSORBOARD,
         checkpoints,
         interruption,
-        num_steps=settings.num_steps,
-        batch_size=settings.batch_size,
-        log_every=settings.log_every,
-        checkpoint_every=settings.checkpoint_every,
-        skipped=skipped,
         held_out=held_out,
-        held_out_batches=settings.held_out_batches,
+        chief=workers.chief,
+        profile=profile,
     )
-    monitor.write_text("config", gin.markdown(gin.operative_config_str()))
+    if workers.chief:
+        resume(checkpoints, model_dir, saved_step, allow_changes)
+    elif saved_step is not None:
+        checkpoints.restore(saved_step)
+    if saved_step is None and settings.initial_weights:
+        load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
+    if workers.chief:
+        write_configs(model_dir)
+        _announce(objective, settings, model_dir, step)
+    if step >= settings.num_steps:
+        return True
+    if workers.chief:
+        checkpoints.check_space()
+    monitor.charts.text("config", gin.markdown(gin.operative_config_str()))
     try:
         with user_errors():
             objective.fit(
@@ -101,14 +159,14 @@ def _train(
                 callbacks=[monitor],
                 verbose=0,
             )
-    except SaveError:
+    except errors.UserError as error:
+        # Several processes could only save together.
+        if not (workers.several or isinstance(error, _NOT_SAVED)):
+            monitor.save()
         raise
-    except errors.UserError:
-        checkpoints.save()
-        raise
-    print(f"input: {skipped.summary()}", flush=True)
-    if held_out_skipped.count:
-        print(f"held-out input: {held_out_skipped.summary()}", flush=True)
+    if workers.chief:
+        print(monitor.summary())
+    print(inputs.summary(), flush=True)
     complete = objective.step >= settings.num_steps
     if not complete and interruption.exit_code is None:
         # Keras takes some errors for the end of the input, and goes on.
@@ -119,45 +177,15 @@ def _train(
     return complete
 
 
-def _check_data(settings: Settings, recipe: recipe_lib.Recipe) -> None:
-    source = open_source(settings.data_dir)
-    source.check(settings.split, recipe.views)
-    if settings.held_out_split:
-        source.check(settings.held_out_split, recipe.views)
-
-
-def _batches(
-    settings: Settings, recipe: recipe_lib.Recipe, step: int, skipped: SkippedClips
-) -> tf.data.Dataset:
-    return pipeline.clip_dataset(
-        settings.data_dir,
-        settings.split,
-        recipe.views,
-        settings.batch_size,
-        training=True,
-        seed=settings.seed,
-        start_batch=step,
-        skipped=skipped,
-        service=settings.data_service,
-    )
-
-
-def _held_out(
-    settings: Settings, recipe: recipe_lib.Recipe, skipped: SkippedClips
-) -> tf.data.Dataset | None:
-    if settings.held_out_split is None:
-        return None
-    # Drawn as in training; starting again gives the same batches, so that measurements can be compared.
-    batches = pipeline.clip_dataset(
-        settings.data_dir,
-        settings.held_out_split,
-        recipe.views,
-        settings.batch_size,
-        training=True,
-        seed=settings.seed + 1,
-        skipped=skipped,
-    )
-    return batches.take(settings.held_out_batches).repeat()
+def _agree_on_checkpoint(
+    checkpoints: Checkpoints, strategy: tf.distribute.Strategy, workers: Workers
+) -> int | None:
+    """Returns the step of the newest usable checkpoint as the chief sees the folder; None for none."""
+    step = checkpoints.newest_step() if workers.chief else None
+    if workers.several:
+        (told,) = total(strategy, workers, [0 if step is None else step + 1])
+        step = int(told) - 1 if told else None
+    return step
 
 
 def _announce(objective: Objective, settings: Settings, model_dir: str, step: int) -> None:

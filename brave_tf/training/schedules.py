@@ -9,6 +9,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
+from brave_tf.training.settings import Settings
 
 schedules = tf.keras.optimizers.schedules
 
@@ -73,3 +74,51 @@ def piecewise(
     # Keras' boundaries are the last steps of a piece.
     last_steps = [step - 1 for step in boundaries]
     return schedules.PiecewiseConstantDecay(last_steps, [float(v) for v in values])
+
+
+@gin.configurable
+def linear_scaling(
+    rate: LearningRate = gin.REQUIRED,
+    reference_batch: int = gin.REQUIRED,
+    batch_size: int | None = None,
+) -> LearningRate:
+    """A rate that was found with one batch size, for another (Goyal et al., 2017, section 2.1).
+
+    The rate grows with the batch: `rate * batch_size / reference_batch`. Nothing scales it unless a recipe
+    binds this around its rate, such as `sgd.learning_rate = @linear_scaling()`.
+
+    Args:
+      rate: a number or a schedule.
+      reference_batch: clips of a step, over all devices, for which it is.
+      batch_size: clips of a step here; None for `train.batch_size`.
+
+    Raises:
+      UserError: a batch size is not positive.
+    """
+    batch_size = Settings().batch_size if batch_size is None else batch_size
+    if min(reference_batch, batch_size) < 1:
+        raise UserError(
+            f"linear_scaling.reference_batch = {reference_batch}, batch_size = {batch_size}: expected "
+            "positive numbers of clips."
+        )
+    factor = batch_size / reference_batch
+    return (
+        Scaled(rate, factor) if isinstance(rate, schedules.LearningRateSchedule) else rate * factor
+    )
+
+
+@tf.keras.utils.register_keras_serializable(package="brave_tf")
+class Scaled(schedules.LearningRateSchedule):
+    """A schedule times a number."""
+
+    def __init__(self, schedule: schedules.LearningRateSchedule, factor: float):
+        if isinstance(schedule, dict):
+            schedule = schedules.deserialize(schedule)
+        self._schedule, self._factor = schedule, factor
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        return self._schedule(step) * self._factor
+
+    def get_config(self) -> dict:
+        """Returns the schedule, serialized, and the factor."""
+        return {"schedule": schedules.serialize(self._schedule), "factor": self._factor}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Callable
 
 import gin
@@ -22,12 +23,24 @@ class Settings:
       data_dir: folder of clip records, or media files: a folder or a CSV that lists them.
       optimizer: makes the optimizer; called once, inside the strategy's scope.
       batch_size: clips of a step, over all devices.
+      accumulate_steps: a step goes through its clips in so many equal parts, one after the other, and adds
+        their gradients up: less memory for the same step, except that batch normalisation sees one part
+        at a time.
       num_steps: optimizer steps of the whole run.
       split: split that is trained on.
       data_service: 'grpc://host:port' of the tf.data service whose workers make the training clips, see
         `brave_tf_data_service` and `clip_dataset`; None: this process makes them.
+      initial_weights: folder of a run or of an exported model whose backbones a new run begins with, those
+        of the views of the same name; None: random weights. Not read any more once there is a checkpoint.
+      initial_checkpoint: of a run in `initial_weights`: `last`, `best` or a step.
       held_out_split: split on which the loss is measured at every checkpoint, or None.
-      held_out_batches: at most so many batches of it.
+      held_out_every: keeps one clip in so many of `split` from training, for the loss to be measured on
+        these; None: trains on all.
+      held_out_batches: at most so many batches of the clips that are held out.
+      probe: makes what is measured on features at every checkpoint, such as `@OnlineKnn`: (data_dir, views)
+        -> a function of the objective that returns tag -> number; None for nothing.
+      strategy: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`; see `make_strategy`.
+      tpu: name of the TPU; None for that in the environment variable TPU_NAME.
       seed: the seed of everything random in the run.
       precision: Keras' policy: `float32`, `mixed_bfloat16` or `mixed_float16`.
       jit_compile: compile the step with XLA.
@@ -44,10 +57,17 @@ class Settings:
     optimizer: Callable[[], tf.keras.optimizers.Optimizer] = gin.REQUIRED
     batch_size: int = gin.REQUIRED
     num_steps: int = gin.REQUIRED
+    accumulate_steps: int = 1
     split: str = "train"
     data_service: str | None = None
+    initial_weights: str | None = None
+    initial_checkpoint: str = "last"
     held_out_split: str | None = None
+    held_out_every: int | None = None
     held_out_batches: int = 10
+    probe: Callable[..., Callable[[tf.keras.Model], Mapping[str, float]]] | None = None
+    strategy: str = "auto"
+    tpu: str | None = None
     seed: int = 0
     precision: str = "float32"
     jit_compile: bool = False
@@ -58,7 +78,7 @@ class Settings:
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
-        positive = ("batch_size", "num_steps", "held_out_batches", "log_every")
+        positive = ("batch_size", "accumulate_steps", "num_steps", "held_out_batches", "log_every")
         positive += ("checkpoint_every", "keep_checkpoints")
         for name in (*positive, *(("keep_every",) if self.keep_every is not None else ())):
             value = getattr(self, name)
@@ -66,6 +86,12 @@ class Settings:
                 raise errors.UserError(
                     f"train.{name} = {value!r}: expected a whole number of at least 1."
                 )
+        every = self.held_out_every
+        if every is not None and (not isinstance(every, int) or every < 2 or self.held_out_split):
+            raise errors.UserError(
+                f"train.held_out_every = {every!r}, held_out_split = {self.held_out_split!r}: expected one "
+                "of the two, every as a whole number of at least 2."
+            )
         if not isinstance(self.seed, int):
             raise errors.UserError(f"train.seed = {self.seed!r}: expected a whole number.")
         if self.precision not in PRECISIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,11 +50,18 @@ def scene_kinds(seed: int, split: str, scene: int) -> list[str]:
     return [str(kind) for kind in rng.permutation(list(KINDS) * CLIPS_PER_KIND)]
 
 
-def make_clip(kind: Kind, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def make_clip(
+    kind: Kind, rng: np.random.Generator, size: int = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws and plays one clip of a kind, with everything that is free taken from `rng`.
 
+    Args:
+      kind: of thing.
+      rng: source of all that is free.
+      size: height and width of the frames, pixels.
+
     Returns:
-      Frames (16, 64, 64, 3) uint8 RGB and samples (25600,) float32 in [-1, 1].
+      Frames (16, size, size, 3) uint8 RGB and samples (25600,) float32 in [-1, 1].
     """
     cycles_per_second, start = rng.uniform(0.8, 1.6), rng.uniform(0, 1)
     frame_times = np.arange(FRAMES_PER_CLIP) / FRAME_RATE
@@ -64,9 +72,9 @@ def make_clip(kind: Kind, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
     frames = looks.draw(
         kind.silhouette,
         kind.pattern,
-        motions.poses(kind.motion, start + cycles_per_second * frame_times, rng, SIZE),
+        motions.poses(kind.motion, start + cycles_per_second * frame_times, rng, size),
         colours[:2].astype(np.float32),
-        looks.backdrop(rng, SIZE, colours[2]),
+        looks.backdrop(rng, size, colours[2]),
     )
     phase = start + cycles_per_second * sample_times
     return frames, sounds.sound(kind.timbre, phase, cycles_per_second, rng, SAMPLE_RATE)
@@ -74,10 +82,22 @@ def make_clip(kind: Kind, rng: np.random.Generator) -> tuple[np.ndarray, np.ndar
 
 def write_scene(path: Path, seed: int, split: str, scene: int) -> None:
     """Renders a scene into an mp4 file (H.264, AAC): a function of (seed, split, scene) alone."""
+    streams = (
+        np.random.default_rng([seed, SPLITS.index(split), scene, position])
+        for position in range(CLIPS_PER_SCENE)
+    )
+    kinds = scene_kinds(seed, split, scene)
+    write_clips(path, (make_clip(KINDS[name], rng) for name, rng in zip(kinds, streams)))
+
+
+def write_clips(
+    path: Path, clips: Iterable[tuple[np.ndarray, np.ndarray]], size: int = SIZE
+) -> None:
+    """Writes clips with frames of `size` pixels, from `make_clip`, into an mp4 file, one after the other."""
     part = path.with_name(f".{path.name}.part")
     with av.open(str(part), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
-        video.width, video.height, video.pix_fmt = SIZE, SIZE, "yuv420p"
+        video.width, video.height, video.pix_fmt = size, size, "yuv420p"
         # The same bytes everywhere: one thread, and no macroblock tree, whose choices for the first frames
         # differ from run to run. A key frame where a clip starts: clips can be cut there.
         video.options = {
@@ -90,10 +110,7 @@ def write_scene(path: Path, seed: int, split: str, scene: int) -> None:
         audio = container.add_stream(
             "aac", rate=SAMPLE_RATE, layout="mono", options={"b": "96k", "aac_coder": "fast"}
         )
-        kinds = scene_kinds(seed, split, scene)
-        for position, name in enumerate(kinds):
-            rng = np.random.default_rng([seed, SPLITS.index(split), scene, position])
-            frames, samples = make_clip(KINDS[name], rng)
+        for position, (frames, samples) in enumerate(clips):
             for index, image in enumerate(frames):
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 frame.pts = position * FRAMES_PER_CLIP + index

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bench import clips, pipeline, pipeline_memory
+from bench import clips, pipeline, pipeline_media, pipeline_memory
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.views.rgb import RgbView
@@ -53,6 +53,27 @@ def test_the_pipeline_is_compared_with_its_limit(tmp_path, monkeypatch):
     assert limit["pipeline"] == "decode limit" and limit["frames_per_s"] > 100
     assert small["frames_per_s"] == 4 * small["clips_per_s"]
     assert 0 < small["decode_share"] < 1
+
+
+def test_epochs_are_lengthened_by_further_names_of_the_same_shards(tmp_path):
+    clips.write_clips(tmp_path, 3, num_frames=1, height=16, width=16, shards=2)
+    pipeline.lengthen_epochs(tmp_path)
+    split = DatasetInfo.load(tmp_path).split("clips")
+    assert split.clips == split.with_modality["rgb"] == sum(s.clips for s in split.shards) == 48
+    assert [int(clip.label) for clip in parse(split.shards[17].path)] == [1]
+
+
+def test_media_files_are_compared_with_records():
+    flags = ("--clips=2", "--frames=30", "--batch_size=2", "--batches=1", "--repeats=1")
+    rows = pipeline_media.run(arguments(pipeline_media, *flags))["rows"]
+    assert {row["views"] for row in rows} == {"V", "V/A"}
+    of_records = [row for row in rows if row["source"] == "records"]
+    of_media = [row for row in rows if row["source"] == "media, pyav"]
+    assert [row["times_the_work"] for row in of_records] == [1, 1]
+    for row, other in zip(of_media, of_records):
+        assert row["times_the_work"] > 1
+        work = row["cpu_ms_per_clip"] / other["cpu_ms_per_clip"]
+        assert row["times_the_work"] == pytest.approx(work)
 
 
 @pytest.mark.long

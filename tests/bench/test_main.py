@@ -10,7 +10,7 @@ from bench import discovery
 def test_lists_every_benchmark(capsys):
     assert command.main([]) == 0
     listed = capsys.readouterr().out
-    for name in ("augment", "pipeline", "pipeline_memory"):
+    for name in ("augment", "pipeline", "pipeline_memory", "recipes", "train"):
         assert f"  {name} " in listed
     assert "timing" not in listed
 

@@ -108,6 +108,22 @@ def test_a_row_is_the_mean_over_a_clips_windows(folder, tmp_path):
     assert mean["narrow/features"].dtype == np.float32
 
 
+def test_a_run_is_embedded_at_one_of_its_checkpoints(folder, tmp_path, capsys):
+    output = tmp_path / "features.npz"
+    arguments = (f"--input={folder / 'records'}", "--split=test", f"--output={output}")
+    assert embed(folder, output, *arguments[:2], "--crops=2x1") == 0
+    of_export = dict(np.load(output))
+    run = (f"--model_dir={folder / 'model'}", "--crops=2x1", *arguments)
+    assert command.run(embed_command, *run, "--checkpoint=2") == 0
+    of_run = np.load(output)
+    assert set(of_run.files) == set(of_export)
+    for view in ("narrow", "broad_audio"):
+        found, expected = of_run[f"{view}/features"], of_export[f"{view}/features"]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert command.run(embed_command, *run, "--checkpoint=3") == 2
+    assert "one of the steps 2" in capsys.readouterr().err
+
+
 def test_a_single_file(folder, tmp_path, capsys):
     film = folder / "media" / "cat" / "a.mp4"
     output = tmp_path / "deep" / "a.npz"
@@ -185,7 +201,9 @@ def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model="], "--model is missing"),
+        (["--model="], "give one of --model"),
+        (["--model_dir={records}"], "give one of --model"),
+        (["--checkpoint=best"], "--checkpoint=best is of runs"),
         (["--input="], "--input is missing"),
         (["--output="], "--output is missing"),
         (["--output=features.csv"], "name a .npz file"),

@@ -6,7 +6,7 @@ import tensorflow as tf
 import untrained_run
 
 from brave_tf.cli import export as export_command
-from brave_tf.training import recipe
+from brave_tf.training import checkpoints, recipe
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,24 @@ def test_the_checkpoint_is_exported(model_dir, tmp_path, capsys):
     tf.debugging.assert_near(signature(video=pixels)["embedding"], expected, 1e-5, 1e-5)
     for name in ("narrow", "narrow_uint8", "narrow_frames", "broad_audio_spectrogram"):
         assert f"signature {name}: " in shown
+
+
+def test_a_checkpoint_is_chosen_by_its_step(tmp_path, capsys):
+    run = untrained_run.write_run(tmp_path)
+    objective = recipe.load_run(str(run)).objective
+    for weight in objective.backbones["narrow"].weights:
+        weight.assign(weight * 1.5)
+    checkpoints.save_weights(objective, str(run), 9)
+    arguments = (f"--model_dir={run}", f"--output={tmp_path / 'out'}")
+    assert command.run(export_command, *arguments, "--checkpoint=5") == 2
+    assert "one of the steps 2, 9" in capsys.readouterr().err
+    assert command.run(export_command, *arguments, "--checkpoint=2") == 0
+    exported = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
+    x = tf.random.stateless_uniform((2, 4, 16, 16, 3), (0, 0))
+    expected = recipe.load_run(str(run), checkpoint="2").objective.embed("narrow", x)
+    found = exported.signatures["narrow"](video=x)["embedding"]
+    tf.debugging.assert_near(found, expected, 1e-5, 1e-5)
+    assert int(exported.step) == 2
 
 
 def test_end_points_are_answered(model_dir, tmp_path, capsys):

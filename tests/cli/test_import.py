@@ -72,8 +72,8 @@ def test_an_imported_model_is_evaluated(folder, tmp_path):
         f"--model={folder / 'imported'}",
         f"--data={records}",
         f"--output={tmp_path / 'eval'}",
-        "--gin_bindings=linear_svm.train_passes = 1",
-        "--gin_bindings=linear_svm.temporal_crops = 1",
+        "--gin_bindings=eval_windows.train_passes = 1",
+        "--gin_bindings=eval_windows.temporal_crops = 1",
     )
     assert code == 0
     (result,) = json.loads((tmp_path / "eval" / "results.json").read_text())["results"]

@@ -6,8 +6,9 @@ import pathlib
 import subprocess
 import sys
 
+import page_commands
 import pytest
-from dataset_script import DATASETS, load, readme_commands, run, write
+from dataset_script import DATASETS, load, run, write
 from media import moving_texture, tone, write_audio, write_video
 
 from brave_tf.data.dataset_info import DatasetInfo
@@ -100,7 +101,9 @@ def test_from_official_files_to_records(
 ):
     """By the very command of the README."""
     monkeypatch.chdir(tmp_path)
-    python, script, source, output, *options = readme_commands(name)[1]
+    python, script, source, output, *options = page_commands.shell(
+        (DATASETS / name / "README.md").read_text()
+    )[1]
     assert [python, script] == ["python", f"datasets/{name}/prepare.py"]
     out = pathlib.Path(output.partition("=")[2])
     make(pathlib.Path(source.partition("=")[2]), annotations, media)

@@ -3,9 +3,8 @@
 import re
 
 import pytest
-import recipe_header
 
-from brave_tf import config
+from brave_tf import config, recipe_header
 from brave_tf.training.recipe import Recipe, bound
 
 ROOT = config.RECIPE_DIR.parent

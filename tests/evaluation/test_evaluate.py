@@ -1,21 +1,18 @@
-"""Which view and weights a task is evaluated on, and what is kept."""
+"""Which view a task is evaluated on, and what is kept."""
 
-import dataclasses
 import json
 
+import coloured_clips
 import numpy as np
 import pytest
-import tensorflow as tf
-import untrained_run
 
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.evaluation import evaluate, registry
-from brave_tf.evaluation.probe import Outcome
-from brave_tf.interop import saved_model
-from brave_tf.training import recipe
+from brave_tf.evaluation.probe import Outcome, Predictions
+from brave_tf.evaluation.source import Source
 
 VIEWS = {
     "narrow": RgbView(),
@@ -23,27 +20,6 @@ VIEWS = {
     "broad_audio": AudioView(),
     "broad_flow": FlowView(),
 }
-
-
-@pytest.fixture(scope="module")
-def model_dir(tmp_path_factory):
-    return str(untrained_run.write_run(tmp_path_factory.mktemp("run")))
-
-
-@pytest.fixture(scope="module")
-def exported(model_dir, tmp_path_factory):
-    output = str(tmp_path_factory.mktemp("exported"))
-    saved_model.export_run(model_dir, output)
-    return output
-
-
-def load(source):
-    evaluate.configure(source, [], [])
-    return evaluate.load_probes(source, recipe.Recipe())
-
-
-def batch(view, seed=0):
-    return tf.random.stateless_uniform((2, *view.shape), (seed, 0))
 
 
 @pytest.mark.parametrize(
@@ -65,90 +41,64 @@ def test_a_task_may_know_its_records():
     assert job.data_dir == "runs/demo/records"
 
 
-def test_the_checkpoint_is_evaluated_in_inference_mode(model_dir):
-    probe, step = load(evaluate.Source(model_dir))
-    assert step == untrained_run.STEP
-    narrow = probe("narrow")
-    assert narrow.is_narrow
-    assert not probe("broad_audio").is_narrow
-    loaded = recipe.load_run(model_dir).objective
-    x = batch(narrow.view)
-    tf.debugging.assert_near(narrow.embed(x), loaded.backbones["narrow"](x, training=False))
-    assert narrow.embed(x).dtype == tf.float32
-    assert probe("narrow").weights == narrow.weights != probe("broad_audio").weights
-
-
-def test_the_random_baseline_is_the_runs_own_initialisation(model_dir):
-    source = evaluate.Source(model_dir, baseline="random")
-    probe, step = load(source)
-    again, _ = load(source)
-    trained, _ = load(evaluate.Source(model_dir))
-    assert step == 0
-    x = batch(probe("narrow").view)
-    np.testing.assert_array_equal(probe("narrow").embed(x), again("narrow").embed(x))
-    initial = recipe.load_run(model_dir, restore=False).objective
-    np.testing.assert_array_equal(probe("narrow").embed(x), initial.embed("narrow", x))
-    assert probe("narrow").weights == again("narrow").weights != trained("narrow").weights
-
-
-@pytest.mark.parametrize("view", ["narrow", "broad_audio"])
-def test_an_exported_model_gives_the_features_of_its_run(model_dir, exported, view):
-    of_run, step = load(evaluate.Source(model_dir))
-    of_export, exported_step = load(evaluate.Source(exported, exported=True))
-    assert exported_step == step
-    a, b = of_run(view), of_export(view)
-    x = batch(a.view)
-    np.testing.assert_allclose(a.embed(x), b.embed(x), rtol=1e-4, atol=1e-5)
-    assert a.view == b.view
-    assert a.is_narrow == b.is_narrow
-
-
-def test_a_view_without_backbone_is_named(model_dir):
-    evaluate.configure(evaluate.Source(model_dir), [], [])
-    views = {**recipe.Recipe().views, "broad_rgb": RgbView()}
-    probe, _ = evaluate.load_probes(
-        evaluate.Source(model_dir), dataclasses.replace(recipe.Recipe(), views=views)
-    )
-    with pytest.raises(UserError, match="'broad_rgb' has no backbone.*narrow"):
-        probe("broad_rgb")
-
-
-def run_jobs(model_dir, output, protocol):
-    task = registry.Task("some/task", "rgb", protocol, "for a test")
-    source = evaluate.Source(model_dir)
-    probe, step = load(source)
+def run(output, protocol, step=7, baseline=None, task="some/task", **kwargs):
+    task = registry.Task(task, "rgb", protocol, "for a test")
+    probe = lambda name: coloured_clips.probe(view_name=name)  # noqa: E731
     jobs = [evaluate.Job(task, "narrow", "records")]
-    return evaluate.evaluate(jobs, probe, source=source, step=step, output=str(output))
+    source = Source("runs/a", baseline=baseline)
+    return evaluate.evaluate(jobs, probe, source=source, step=step, output=str(output), **kwargs)
 
 
-def test_what_an_interrupted_task_kept_stays_until_it_is_done(model_dir, tmp_path):
-    ends = [KeyboardInterrupt(), RuntimeError("disk full"), None]
+def test_protocols_are_told_where_to_keep_things(tmp_path):
+    def protocol(probe, data_dir):
+        return Outcome(
+            {"top1": 0.5}, {"train": 1}, {"data": data_dir, "at": [probe.cache, probe.output]}
+        )
+
+    (result,), failed = run(tmp_path, protocol)
+    assert not failed
+    assert result.settings == {"data": "records", "at": [str(tmp_path / "features"), str(tmp_path)]}
+    assert (result.task, result.model, result.view, result.step) == (
+        "some/task",
+        "runs/a",
+        "narrow",
+        7,
+    )
+    assert result.predictions is None
+    (result,), _ = run(tmp_path, protocol, cache="elsewhere")
+    assert result.settings["at"] == ["elsewhere", str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("step", "baseline", "name"), [(7, None, "7"), (None, None, "unknown"), (0, "random", "random")]
+)
+def test_predictions_are_kept_beside_the_results(tmp_path, step, baseline, name):
+    keys = np.array(["test/0"])
 
     def protocol(probe, data_dir):
-        store = probe.part_store(part="train")
-        kept, _ = store.load()
-        store.add(np.zeros((1, 2), np.float32), np.zeros(1, np.int64))
-        end = ends.pop(0)
-        if end is not None:
-            raise end
-        return Outcome({"top1": len(kept) / 2}, {"train": 1}, {"data": data_dir})
+        return Outcome({"top1": 1.0}, {}, {}, Predictions(keys, np.array([3]), keys))
 
-    with pytest.raises(KeyboardInterrupt):
-        run_jobs(model_dir, tmp_path, protocol)
-    done, failed = run_jobs(model_dir, tmp_path, protocol)
-    assert (done, list(map(str, failed))) == ([], ["disk full"])
-    assert (tmp_path / evaluate.UNFINISHED).exists()
-    (result,), failed = run_jobs(model_dir, tmp_path, protocol)
-    assert not failed
-    assert result.metrics == {"top1": 1.0}  # found the parts of both
-    assert result.settings == {"data": "records"}
-    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    (result,), _ = run(tmp_path, protocol, step, baseline)
+    assert result.predictions == f"predictions/some-task-narrow-{name}.npz"
+    with np.load(tmp_path / result.predictions) as found:
+        assert found["labels"].tolist() == [3]
+    (entry,) = json.loads((tmp_path / "results.json").read_text())["results"]
+    assert entry["predictions"] == result.predictions
 
 
-def test_results_that_cannot_be_added_to_stop_it_before_any_work(model_dir, tmp_path):
+def test_a_task_that_fails_is_told_and_those_after_it_are_run(tmp_path, capsys):
+    def broken(probe, data_dir):
+        raise UserError("the disk is full")
+
+    done, failed = run(tmp_path, broken)
+    assert (done, [str(error) for error in failed]) == ([], ["the disk is full"])
+    assert "error: some/task: the disk is full" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_added_to_stop_it_before_any_work(tmp_path):
     def protocol(probe, data_dir):
         raise AssertionError("the protocol ran")
 
     (tmp_path / "results.json").write_text(json.dumps({"other": 1}))
     with pytest.raises(UserError, match="holds no evaluation results"):
-        run_jobs(model_dir, tmp_path, protocol)
+        run(tmp_path, protocol)

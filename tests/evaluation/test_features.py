@@ -6,12 +6,14 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import features
-from brave_tf.evaluation.part_store import PartStore
+from brave_tf.evaluation.feature_store import FeatureStore
+from brave_tf.evaluation.features import Job
 
-WINDOWS = np.random.default_rng(0).normal(size=(30, 4, 3)).astype(np.float32)
-LABELS = np.arange(30) // 3
+CLIPS, CROPS = 10, 3
+WINDOWS = np.random.default_rng(0).normal(size=(2, CLIPS, CROPS, 4, 3)).astype(np.float32)
 WEIGHTS = np.random.default_rng(1).normal(size=(12, 5)).astype(np.float32)
-EXPECTED = np.tanh(WINDOWS.reshape(30, 12) @ WEIGHTS)
+# Of passes, clips and crops.
+EXPECTED = np.tanh(WINDOWS.reshape(2, CLIPS, CROPS, 12) @ WEIGHTS)
 
 
 class Embed:
@@ -31,73 +33,124 @@ class Embed:
             raise KeyboardInterrupt
 
 
-def extract(embed, count=30, group=1, store=None, windows=WINDOWS):
-    dataset = tf.data.Dataset.from_tensor_slices((windows, LABELS[: len(windows)]))
-    return features.extract(
-        embed, dataset, count, batch_size=4, description="test", group=group, store=store
-    )
+def windows_of(passes, clips=CLIPS, crops=CROPS, unreadable=()):
+    """The windows of the clips of each pass, as the pipeline makes them."""
+    parts = []
+    for position, (number, start) in enumerate(passes):
+        index = [i for i in range(start, clips) if i not in unreadable]
+        shape = (len(index), crops)
+        parts.append(
+            {
+                "window": WINDOWS[number % 2, index, :crops],
+                "index": np.broadcast_to(np.array(index, np.int64).reshape(-1, 1), shape),
+                "path": np.broadcast_to(
+                    np.array([b"%d" % i for i in index] or 0, "S2").reshape(-1, 1), shape
+                ),
+                "pass": np.full(shape, position),
+                "label": np.broadcast_to(np.array(index, np.int64).reshape(-1, 1) * 2, shape),
+            }
+        )
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return tf.data.Dataset.from_tensor_slices(whole)
 
 
-def test_features_of_every_window_in_batches_of_one_size():
-    embed = Embed()
-    found, labels = extract(embed)
-    np.testing.assert_allclose(found, EXPECTED, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(labels, LABELS)
+def job(stores, average=True, crops=CROPS, **kwargs):
+    make = lambda passes: windows_of(passes, crops=crops, **kwargs)  # noqa: E731
+    return Job(make, CLIPS, stores, crops, average)
+
+
+def extract(embed, jobs, **kwargs):
+    features.extract(embed, jobs, batch_size=4, description="test", **kwargs)
+
+
+def store(folder=None, **key):
+    return FeatureStore(folder, key)
+
+
+def test_the_crops_of_each_clip_in_batches_of_one_size():
+    embed, found = Embed(), store()
+    extract(embed, [job([found], average=False)])
+    rows = found.load()
+    np.testing.assert_allclose(rows.features, EXPECTED[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(rows.index, np.arange(CLIPS))
+    np.testing.assert_array_equal(rows.labels, 2 * np.arange(CLIPS))
+    assert rows.paths.tolist() == [str(i) for i in range(CLIPS)]
     assert embed.shapes == [(4, 4, 3)]  # traced once, though the last batch has two windows
     assert embed.batches == 8
-    assert found.dtype == np.float32
+    assert rows.features.dtype == np.float32
+    assert found.done
 
 
 def test_crops_are_averaged_across_batches():
-    found, labels = extract(Embed(), group=3)
-    np.testing.assert_allclose(found, EXPECTED.reshape(10, 3, 5).mean(1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(labels, np.arange(10))
+    found = store()
+    extract(Embed(), [job([found])])
+    expected = EXPECTED[0].mean(1, keepdims=True)
+    np.testing.assert_allclose(found.load().features, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_no_more_windows_than_asked_for():
-    embed = Embed()
-    found, _ = extract(embed, count=9, group=3)
-    np.testing.assert_allclose(found, EXPECTED[:9].reshape(3, 3, 5).mean(1), rtol=1e-5, atol=1e-6)
-    assert embed.batches == 3
+def test_batches_run_across_passes_and_jobs():
+    embed, passes, crops = Embed(), [store(), store()], store()
+    extract(embed, [job(passes, crops=1), job([crops])])
+    for number in range(2):
+        expected = EXPECTED[number, :, :1]
+        found = passes[number].load()
+        np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(found.index, np.arange(CLIPS))
+    expected = EXPECTED[0].mean(1, keepdims=True)
+    np.testing.assert_allclose(crops.load().features, expected, rtol=1e-5, atol=1e-6)
+    assert embed.batches == 13  # of 10 + 10 + 30 windows
+    assert all(each.done for each in (*passes, crops))
 
 
-def test_fewer_windows_than_asked_for_give_fewer_rows():
-    found, labels = extract(Embed(), group=3, windows=WINDOWS[:12])
-    assert found.shape == (4, 5)
-    np.testing.assert_array_equal(labels, np.arange(4))
+def test_clips_that_cannot_be_read_are_left_out():
+    found = store()
+    extract(Embed(), [job([found], unreadable=(0, 4))])
+    index = [1, 2, 3, 5, 6, 7, 8, 9]
+    np.testing.assert_array_equal(found.load().index, index)
+    expected = EXPECTED[0, index].mean(1, keepdims=True)
+    np.testing.assert_allclose(found.load().features, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_no_window_at_all_is_an_error():
     with pytest.raises(UserError, match="not one clip could be read"):
-        extract(Embed(), windows=WINDOWS[:0])
+        extract(Embed(), [job([store()], unreadable=range(CLIPS))])
 
 
 def test_an_interrupted_extraction_goes_on_where_it_was(tmp_path):
-    key = {"weights": "a"}
+    keys = [{"weights": "a", "pass": number} for number in range(2)]
     with pytest.raises(tf.errors.OpError):
-        extract(Embed(fails_at=5), group=3, store=PartStore(tmp_path, key))
-    # 4 batches of 4 windows went through: 5 clips of 3 windows, and one window more.
+        extract(Embed(fails_at=11), [job([store(tmp_path, **key) for key in keys])])
+    stores = [store(tmp_path, **key) for key in keys]
+    # The 11th batch fails while the 10th is under way: 36 windows, of 12 clips, are there.
+    assert [(each.rows, each.done) for each in stores] == [(10, True), (2, False)]
     embed = Embed()
-    found, labels = extract(embed, group=3, store=PartStore(tmp_path, key))
-    np.testing.assert_allclose(found, EXPECTED.reshape(10, 3, 5).mean(1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(labels, np.arange(10))
-    assert embed.batches == 4  # 15 windows
+    extract(embed, [job(stores)])
+    for number, each in enumerate(stores):
+        expected = EXPECTED[number].mean(1, keepdims=True)
+        np.testing.assert_allclose(each.load().features, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(each.load().index, np.arange(CLIPS))
+    assert embed.batches == 6  # of 24 windows
 
     again = Embed()
-    repeated, _ = extract(again, group=3, store=PartStore(tmp_path, key))
-    np.testing.assert_array_equal(repeated, found)
+    extract(again, [job([store(tmp_path, **key) for key in keys])])
     assert again.batches == 0
-
-    other = Embed()
-    extract(other, group=3, store=PartStore(tmp_path, {"weights": "b"}))
-    assert other.batches == 8
 
 
 def test_rows_are_kept_while_it_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "_SECONDS_BETWEEN_PARTS", -1.0)
-    extract(Embed(), group=3, store=PartStore(tmp_path, {}))
-    stored, labels = PartStore(tmp_path, {}).load()
-    assert [len(part) for part in labels] == [1, 1, 2, 1, 1, 2, 1, 1]
-    np.testing.assert_allclose(
-        np.concatenate(stored), EXPECTED.reshape(10, 3, 5).mean(1), rtol=1e-5, atol=1e-6
-    )
+    extract(Embed(), [job([store(tmp_path)])])
+    kept = store(tmp_path)
+    assert [part.rows for part in kept.parts] == [1, 1, 2, 1, 1, 2, 1, 1]
+    expected = EXPECTED[0].mean(1, keepdims=True)
+    np.testing.assert_allclose(kept.load().features, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_replicas_share_the_batches():
+    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
+    strategy = tf.distribute.MirroredStrategy(devices, tf.distribute.ReductionToOneDevice())
+    assert strategy.num_replicas_in_sync == 2
+    embed, found = Embed(), store()
+    extract(embed, [job([found], average=False)], strategy=strategy)
+    np.testing.assert_allclose(found.load().features, EXPECTED[0], rtol=1e-5, atol=1e-6)
+    assert embed.shapes == [(2, 4, 3)] * 2
+    assert embed.batches == 16

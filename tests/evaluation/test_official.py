@@ -1,67 +1,71 @@
 """Protocols over official splits and folds."""
 
+import coloured_clips
 import numpy as np
 import pytest
-import record_fixtures
-import tensorflow as tf
 
-from brave_tf.data.views.rgb import RgbView
+from brave_tf import config
 from brave_tf.errors import UserError
-from brave_tf.evaluation import linear, official, registry
-from brave_tf.evaluation.probe import Outcome, Probe
+from brave_tf.evaluation import linear, official, scores
+from brave_tf.evaluation.probe import Outcome, Predictions
 
-VIEW = RgbView(num_frames=2, frame_step=1, size=8)
 # Role of the clips of both classes in official splits 1 and 2.
 ROLES = ("train-train", "train-test", "test-train", "unused-test")
 
 
-def colours(batch):
-    return tf.reduce_mean(batch, (1, 2, 3))
+def write(folder, splits, labels=(0, 1, 0, 1)):
+    return coloured_clips.write(folder, {split: list(labels) for split in splits})
 
 
-def probe():
-    return Probe("narrow", VIEW, True, colours)
-
-
-def write(folder, splits, clips_of_each=2):
-    rng = np.random.default_rng(0)
-    for split in splits:
-        records = []
-        for label in [0, 1] * clips_of_each:
-            pixels = rng.integers(0, 60, (3, 12, 16, 3))
-            pixels[..., label] += 120
-            images = [record_fixtures.jpeg(frame.astype(np.uint8)) for frame in pixels]
-            records.append(record_fixtures.record(images=images, labels=[label]))
-        record_fixtures.write_shards(folder, records, split=split)
-    return str(folder)
-
-
-def outcome(top1, low, high, clips, split):
+def outcome(hits, keys, clips, split, low=0.4, **settings):
+    hits, keys = np.array(hits), np.array(keys)
     return Outcome(
-        {"top1": top1, "top1_ci95": [low, high]},
+        {"top1": hits.mean(), "top1_ci95": [low, 0.9], "classes": [{"name": "a"}]},
         clips,
-        {"C": 0.1, "train_split": f"{split}-train", "test_split": f"{split}-test"},
+        {"C": 0.1, "train_split": f"{split}-train", "test_split": f"{split}-test", **settings},
+        Predictions(keys, np.zeros(len(keys), int), keys, classes=np.array(["a", "b"])),
+        {"top1": hits},
     )
 
 
 def test_metrics_are_means_and_clips_are_sums():
-    first = outcome(0.5, 0.4, 0.6, {"train": 10, "test": 4, "missing": 1}, "a")
-    second = outcome(0.7, 0.6, 0.9, {"train": 12, "test": 6, "missing": 0}, "b")
+    counts = {"train": 10, "test": 4, "missing": 1}, {"train": 12, "test": 2, "missing": 0}
+    first = outcome([1, 0, 1, 0], ["a", "b", "c", "d"], counts[0], "a", chosen=1)
+    second = outcome([0, 1], ["e", "a"], counts[1], "b", chosen=2)
     both = official.averaged([first, second])
-    assert both.metrics["top1"] == pytest.approx(0.6)
-    assert both.metrics["top1_ci95"] == pytest.approx([0.5, 0.75])
-    assert both.metrics["splits"] == [
-        {"top1": 0.5, "top1_ci95": [0.4, 0.6], "clips": first.clips},
-        {"top1": 0.7, "top1_ci95": [0.6, 0.9], "clips": second.clips},
-    ]
-    assert both.clips == {"train": 22, "test": 10, "missing": 1}
-    assert both.settings == {
-        "C": 0.1,
-        "splits": [
-            {"train_split": "a-train", "test_split": "a-test"},
-            {"train_split": "b-train", "test_split": "b-test"},
-        ],
+    assert list(both.metrics) == ["top1", "top1_ci95", "splits"]
+    assert both.metrics["top1"] == pytest.approx(0.5)
+    assert [each["top1"] for each in both.metrics["splits"]] == [0.5, 0.5]
+    assert [each["clips"] for each in both.metrics["splits"]] == list(counts)
+    assert both.metrics["splits"][0]["classes"] == [{"name": "a"}]
+    assert both.metrics["splits"][1]["settings"] == {
+        "train_split": "b-train",
+        "test_split": "b-test",
+        "chosen": 2,
     }
+    assert both.clips == {"train": 22, "test": 6, "missing": 1}
+    assert both.settings == {"C": 0.1}
+    assert both.predictions.keys.tolist() == ["a", "b", "c", "d", "e", "a"]
+    assert both.predictions.split.tolist() == [1, 1, 1, 1, 2, 2]
+    assert both.predictions.classes.tolist() == ["a", "b"]
+    nan = np.nan
+    expected = [[1, 0, 1, 0, nan], [1, nan, nan, nan, 0]]
+    interval = scores.bootstrap_over_splits(np.array(expected))
+    assert both.metrics["top1_ci95"] == list(interval)
+
+
+def test_without_values_of_each_clip_intervals_are_averaged():
+    bare = [
+        Outcome(
+            {"map": x, "map_ci95": [x - 0.1, x + 0.3]},
+            dict.fromkeys(("train", "test", "missing"), 1),
+            {},
+        )
+        for x in (0.2, 0.4)
+    ]
+    both = official.averaged(bare)
+    assert both.metrics["map_ci95"] == pytest.approx([0.2, 0.6])
+    assert both.predictions is None
 
 
 def test_each_official_split_trains_and_tests_on_the_clips_of_these_roles(tmp_path):
@@ -70,41 +74,36 @@ def test_each_official_split_trains_and_tests_on_the_clips_of_these_roles(tmp_pa
 
     def protocol(probe, folder, train_split, test_split):
         calls.append((folder, train_split, test_split))
-        return outcome(1.0, 1.0, 1.0, {"train": 1, "test": 1, "missing": 0}, "a")
+        return outcome([1], ["a"], {"train": 1, "test": 1, "missing": 0}, "a")
 
-    official.over_official_splits(protocol)(probe(), data_dir)
+    official.over_official_splits(protocol)(coloured_clips.probe(), data_dir)
     assert calls == [
         (data_dir, "train-test+train-train", "test-train"),
         (data_dir, "test-train+train-train", "train-test+unused-test"),
     ]
 
 
-def test_folds_are_held_out_in_turn(tmp_path):
-    data_dir = write(tmp_path, ["fold1", "fold2", "fold3"])
-    result = official.over_official_splits(linear.linear_svm)(probe(), data_dir)
-    assert [s["test_split"] for s in result.settings["splits"]] == ["fold1", "fold2", "fold3"]
+def test_folds_are_held_out_in_turn_and_never_mixed(tmp_path):
+    data_dir = write(tmp_path / "records", ["fold1", "fold2", "fold3"])
+    config.load_config([], ["eval_windows.train_passes = 1", "eval_windows.temporal_crops = 1"])
+    probe = coloured_clips.probe(cache=str(tmp_path / "cache"))
+    result = official.over_official_splits(linear.linear_svm)(probe, data_dir)
+    settings = [each["settings"] for each in result.metrics["splits"]]
+    assert [each["test_split"] for each in settings] == ["fold1", "fold2", "fold3"]
+    assert [each["train_split"] for each in settings] == [
+        "fold2+fold3",
+        "fold1+fold3",
+        "fold1+fold2",
+    ]
     assert [s["clips"] for s in result.metrics["splits"]] == [
         {"train": 8, "test": 4, "missing": 0}
     ] * 3
     assert result.metrics["top1"] == 1.0
+    folds = [key.split("/")[0] for key in result.predictions.keys]
+    assert folds == ["fold1"] * 4 + ["fold2"] * 4 + ["fold3"] * 4
 
 
 def test_records_without_official_splits_are_refused(tmp_path):
     data_dir = write(tmp_path, ["train", "test"])
     with pytest.raises(UserError, match=r"splits test, train"):
-        official.over_official_splits(linear.linear_svm)(probe(), data_dir)
-
-
-@pytest.mark.parametrize(
-    ("name", "modality"),
-    [
-        ("hmdb51/linear", "rgb"),
-        ("hmdb51/linear_flow", "flow"),
-        ("ucf101/linear", "rgb"),
-        ("esc50/linear", "audio"),
-    ],
-)
-def test_tasks_of_the_datasets_with_official_splits(name, modality):
-    task = registry.find_task(name)
-    assert task.modality == modality
-    assert task.data_dir == f"data/{name.split('/')[0]}"
+        official.over_official_splits(linear.linear_svm)(coloured_clips.probe(), data_dir)

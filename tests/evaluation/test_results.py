@@ -3,10 +3,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
+from brave_tf.evaluation.probe import Predictions
 
 RESULT = results.Result(
     task="demo/linear",
@@ -37,6 +39,7 @@ def test_the_schema(tmp_path):
                 "clips": {"train": 80, "test": 16, "missing": 3},
                 "seconds": 12.3,
                 "settings": {"C": 1e-4},
+                "predictions": None,
             }
         ],
     }
@@ -95,23 +98,47 @@ def test_a_file_of_something_else_is_not_touched(tmp_path, content):
     assert (tmp_path / "results.json").read_text() == content
 
 
-def test_table():
-    unknown = dataclasses.replace(RESULT, task="a/b", step=None, baseline="random")
-    header, line, first, second = results.table([RESULT, unknown]).splitlines()
-    assert header.split("  ")[0].strip() == "task"
+def test_predictions_are_named_in_the_results(tmp_path):
+    keys = np.array(["test/0", "test/1"])
+    decisions = np.array([[0.5, -np.inf], [0.0, 1.0]], np.float32)
+    found = Predictions(keys, np.array([0, 1]), keys, decisions, np.array(["ant", "bee"]))
+    path = results.save_predictions(str(tmp_path), "a-b-narrow-7", found)
+    assert path == "predictions/a-b-narrow-7.npz"
+    with np.load(tmp_path / path) as arrays:
+        assert sorted(arrays.files) == ["classes", "decisions", "keys", "labels", "paths"]
+        np.testing.assert_array_equal(arrays["decisions"], decisions)
+        assert arrays["keys"].tolist() == ["test/0", "test/1"]
+
+
+def cells(line):
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def test_a_table_for_all_results_of_the_same_metrics():
+    other = dataclasses.replace(
+        RESULT,
+        task="a/mlp",
+        step=None,
+        baseline="random",
+        metrics={"map": 0.25, "map_ci95": [0.2, 0.3], "d_prime": 1.234, "classes": [{"ap": 1}]},
+    )
+    first, second = results.tables([RESULT, other, RESULT]).split("\n\n")
+    header, line, *rows = first.splitlines()
+    assert cells(header)[:6] == ["task", "view", "step", "baseline", "top1 %", "top5 %"]
     assert set(line) == {"-", " "}
-    cells = [
+    expected = [
         "demo/linear",
         "narrow",
         "100",
         "-",
-        "62.5",
-        "50.0 - 75.0",
+        "62.5 [50.0, 75.0]",
         "100.0",
         "80",
         "16",
         "3",
         "12",
     ]
-    assert [cell.strip() for cell in first.split("  ") if cell.strip()] == cells
-    assert second.split()[:4] == ["a/b", "narrow", "-", "random"]
+    assert [cells(row) for row in rows] == [expected] * 2
+    header, _, row = second.splitlines()
+    assert cells(header)[4:6] == ["map %", "d_prime"]
+    assert cells(row)[:6] == ["a/mlp", "narrow", "-", "random", "25.0 [20.0, 30.0]", "1.23"]

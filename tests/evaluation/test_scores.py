@@ -50,3 +50,59 @@ def test_interval_depends_on_the_seed_alone():
     hits = np.arange(1000) < 300
     assert scores.bootstrap_interval(hits, 3) == scores.bootstrap_interval(hits, 3)
     assert scores.bootstrap_interval(np.ones(5, bool)) == (1.0, 1.0)
+
+
+def test_metrics_and_intervals_by_name():
+    found = scores.with_intervals({"top1": np.arange(10) < 7, "top5": np.ones(10, bool)}, seed=3)
+    assert list(found) == ["top1", "top5", "top1_ci95", "top5_ci95"]
+    assert (found["top1"], found["top5"], found["top5_ci95"]) == (0.7, 1.0, [1.0, 1.0])
+    assert found["top1_ci95"] == list(scores.bootstrap_interval(np.arange(10) < 7, 3))
+
+
+def test_intervals_cover_the_true_accuracy():
+    rng = np.random.default_rng(0)
+    truth, covered = 0.7, 0
+    for number in range(400):
+        low, high = scores.bootstrap_interval(rng.random(150) < truth, seed=number, samples=1000)
+        covered += low <= truth <= high
+    assert 0.91 <= covered / 400 <= 0.98
+
+
+def test_intervals_over_splits_cover_the_true_mean_where_splits_share_clips():
+    """Clips are harder or easier in all splits that test them: they count once, not once per split."""
+    rng = np.random.default_rng(0)
+    covered = covered_by_pairs = 0
+    for number in range(200):
+        easy = rng.random(100) < 0.6
+        values = np.where(rng.random((3, 100)) < 0.9, easy, ~easy).astype(float)
+        values[rng.random((3, 100)) < 0.3] = np.nan
+        truth = 0.9 * 0.6 + 0.1 * 0.4
+        low, high = scores.bootstrap_over_splits(values, seed=number, samples=400)
+        covered += low <= truth <= high
+        low, high = scores.bootstrap_interval(values[~np.isnan(values)] == 1, number, 400)
+        covered_by_pairs += low <= truth <= high
+    assert 0.9 <= covered / 200 <= 0.985
+    assert covered_by_pairs / 200 < 0.85  # what resampling pairs of split and clip would claim
+
+
+def test_the_interval_over_splits_is_that_of_resampling_clips():
+    rng = np.random.default_rng(1)
+    values = (rng.random((2, 30)) < 0.5).astype(float)
+    values[0, :10] = np.nan
+    means = []
+    for _ in range(4000):
+        drawn = values[:, rng.integers(0, 30, 30)]
+        means.append(np.nanmean(drawn, axis=1).mean())
+    expected = np.quantile(means, [0.025, 0.975])
+    found = scores.bootstrap_over_splits(values, samples=4000)
+    np.testing.assert_allclose(found, expected, atol=0.015)
+    assert found == scores.bootstrap_over_splits(values, samples=4000)
+
+
+def test_the_interval_of_any_statistic_is_that_of_resampling_clips():
+    values = np.random.default_rng(2).exponential(size=50)
+    low, high = scores.bootstrap_statistic(lambda clips: values[clips].mean(), 50, samples=3000)
+    expected = stats.norm.interval(0.95, values.mean(), values.std() / np.sqrt(50))
+    np.testing.assert_allclose([low, high], expected, atol=0.06)
+    sometimes = scores.bootstrap_statistic(lambda c: np.nan if c[0] == 0 else 1.0, 50, samples=100)
+    assert sometimes == (1.0, 1.0)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
-import re
 import runpy
-import shlex
+import sys
 from collections.abc import Iterable
 from types import ModuleType, SimpleNamespace
+from unittest import mock
 
 import command
 
@@ -25,19 +25,16 @@ def load(name: str) -> ModuleType:
 
 def run(name: str, *arguments: str) -> int:
     """Runs the script inside the test's process; returns the exit code."""
-    path = str(DATASETS / name / "prepare.py")
+    return run_file(DATASETS / name / "prepare.py", *arguments)
+
+
+def run_file(path: pathlib.Path, *arguments: str) -> int:
+    """Runs a script inside the test's process; returns the exit code."""
     script = SimpleNamespace(
-        __name__=path, console_main=lambda: runpy.run_path(path, run_name="__main__")
+        __name__=str(path), console_main=lambda: runpy.run_path(str(path), run_name="__main__")
     )
-    return command.run(script, *arguments)
-
-
-def readme_commands(name: str) -> list[list[str]]:
-    """Returns the words of each command in the shell blocks of datasets/<name>/README.md."""
-    text = (DATASETS / name / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line) for line in lines if line.strip()]
+    with mock.patch.object(sys, "path", [str(path.parent), *sys.path]):
+        return command.run(script, *arguments)
 
 
 def write(root: pathlib.Path, files: dict[str, str]) -> pathlib.Path:

@@ -72,7 +72,8 @@ def main(recipe: str, folder: str, kills: int, seed: int) -> None:
     start = whole.follow(step=1)
     steps = whole.follow() - start
     whole.end()
-    num_steps = int(re.match(r"step (\d+)/", whole.lines[-2])[1])
+    told = [re.match(r"step (\d+)/", line) for line in whole.lines]
+    num_steps = int([each for each in told if each][-1][1])
     results = []
     for kill in range(kills):
         process = Process(f"{folder}/parts")

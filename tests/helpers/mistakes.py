@@ -1,17 +1,22 @@
 """Mistakes that users make: the command, its flags, and parts of the message.
 
-`{place}` stands for the folder that the test makes, `{new}` for one that is not there yet, and `|` between
-what may stand in a message.
+`{place}` stands for the folder that the test makes, `{new}` for one that is not there yet, `{port}` for a
+port at which something listens, and `|` between what may stand in a message.
 """
 
-from brave_tf.cli import data_service, embed, export, import_checkpoint, inspect, prepare, train
+import prepare_mistakes
+from prepare_mistakes import DENIED, FORBIDDEN
+
+from brave_tf.cli import (
+    data_service,
+    embed,
+    export,
+    import_checkpoint,
+    inspect,
+    report,
+    train,
+)
 from brave_tf.cli import eval as evaluate
-
-SMALL = ["--fps=10", "--min_side=32", "--flow=none", "--sample_rate=8000"]
-
-
-def prepared(*flags):
-    return ["--input={place}/videos", "--output={new}", *SMALL, *flags]
 
 
 def trained(*bindings, recipe="{place}/tiny.gin"):
@@ -23,88 +28,7 @@ def evaluated(*flags, task="folder/linear", model="--model_dir={place}/model"):
 
 
 MISTAKES = {
-    "prepare: no input": (prepare, ["--output={new}"], ["--input is missing"]),
-    "prepare: no such folder": (
-        prepare,
-        ["--input={place}/vidoes", "--output={new}"],
-        ["/vidoes: no such folder or CSV", "a folder of media files"],
-    ),
-    "prepare: nothing in the folder": (
-        prepare,
-        ["--input={place}/empty", "--output={new}"],
-        ["/empty: holds no media files", ".mp4"],
-    ),
-    "prepare: misspelt column": (
-        prepare,
-        ["--input={place}/typo.csv", "--output={new}"],
-        ["no column 'path' in line 1", "Did you mean paht"],
-    ),
-    "prepare: only a header": (
-        prepare,
-        ["--input={place}/header.csv", "--output={new}"],
-        ["header.csv", "a header but no clips"],
-    ),
-    "prepare: end before start": (
-        prepare,
-        ["--input={place}/times.csv", "--output={new}"],
-        ["times.csv: line 2", "end"],
-    ),
-    "prepare: a word for a number": (
-        prepare,
-        ["--input={place}/words.csv", "--output={new}"],
-        ["words.csv: line 2", "soon"],
-    ),
-    "prepare: a column twice": (
-        prepare,
-        ["--input={place}/twice.csv", "--output={new}"],
-        ["two columns 'path'"],
-    ),
-    "prepare: an unquoted comma": (
-        prepare,
-        ["--input={place}/commas.csv", "--output={new}"],
-        ["commas.csv: line 2", "quote cells that hold a comma"],
-    ),
-    "prepare: not UTF-8": (
-        prepare,
-        ["--input={place}/latin.csv", "--output={new}"],
-        ["latin.csv", "UTF-8"],
-    ),
-    "prepare: splits beside classes": (
-        prepare,
-        ["--input={place}/mixed", "--output={new}"],
-        ["named like splits", "'cat' is not", "Move the others elsewhere"],
-    ),
-    "prepare: unknown flow": (
-        prepare,
-        ["--input={place}/videos", "--output={new}", "--flow=tvl2"],
-        ["--flow=tvl2", "Did you mean tvl1"],
-    ),
-    "prepare: a share above 1": (
-        prepare,
-        prepared("--test_fraction=20"),
-        ["--test_fraction=20", "[0, 1)"],
-    ),
-    "prepare: quality out of range": (
-        prepare,
-        prepared("--jpeg_quality=200"),
-        ["--jpeg_quality=200", "from 1 to 100"],
-    ),
-    "prepare: into a folder of other things": (
-        prepare,
-        ["--input={place}/videos", "--output={place}/records"],
-        ["/records: holds another preparation", "Choose another folder"],
-    ),
-    "prepare: into a file": (
-        prepare,
-        ["--input={place}/videos", "--output={place}/text.txt"],
-        ["text.txt", "cannot be written"],
-    ),
-    "prepare: an unknown runner": (
-        prepare,
-        prepared("--runner=flink"),
-        ["--runner=flink", "local, beam"],
-    ),
-    "prepare: an unknown flag": (prepare, prepared("--frames=3"), ["'frames'", "--fps"]),
+    **prepare_mistakes.MISTAKES,
     "train: no recipe": (train, ["--model_dir={new}"], ["--gin_file is missing", "as_v_fa.gin"]),
     "train: misspelt recipe": (
         train,
@@ -186,6 +110,30 @@ MISTAKES = {
         ["--gin_file={place}/tiny.gin", "--model_dir={place}/text.txt"],
         ["text.txt"],
     ),
+    "train: where nobody may write": (
+        train,
+        ["--gin_file={place}/tiny.gin", f"--model_dir={FORBIDDEN}"],
+        [FORBIDDEN, DENIED, "a --model_dir on a disk with space and permission"],
+    ),
+    "train: in the folder of another recipe": (
+        train,
+        [
+            "--gin_file={place}/tiny.gin",
+            "--model_dir={place}/model",
+            "--gin_bindings=narrow/tsm_light.widths = (8, 32)",
+        ],
+        ["/model/checkpoints/step-2 does not fit the model", "another --model_dir"],
+    ),
+    "train: a batch that devices cannot share": (
+        train,
+        trained("train.batch_size = 5", "train.strategy = 'mirrored'"),
+        ["train.batch_size = 5 cannot be divided over 2 devices", "a multiple of 2"],
+    ),
+    "train: a batch that parts cannot share": (
+        train,
+        trained("train.accumulate_steps = 3"),
+        ["train.batch_size = 4 cannot be divided", "in 3 parts", "a multiple of 3"],
+    ),
     "train: clips at a service that is not there": (
         train,
         trained("train.data_service = 'grpc://localhost:1'"),
@@ -211,15 +159,33 @@ MISTAKES = {
             "a folder per class|one folder per class",
         ],
     ),
+    "eval: no labels in the test split": (
+        evaluate,
+        evaluated("--data={place}/half_labelled"),
+        [
+            "no clip of split 'test' has both rgb and a label",
+            "a folder per class|one folder per class",
+        ],
+    ),
+    "eval: another split": (
+        evaluate,
+        evaluated("--gin_bindings=linear_svm.test_split = 'tset'"),
+        ["no split 'tset'", "Did you mean test"],
+    ),
+    "eval: where nobody may write": (
+        evaluate,
+        [*evaluated()[:3], f"--output={FORBIDDEN}"],
+        [f"{FORBIDDEN} cannot be written", DENIED, "--output"],
+    ),
     "eval: a modality the model has not": (
         evaluate,
         evaluated(task="folder/linear_flow"),
-        ["flow", "narrow (rgb)"],
+        ["probes flow", "narrow (rgb)"],
     ),
     "eval: a checkpoint that is not there": (
         evaluate,
         evaluated("--checkpoint=7"),
-        ["'7'", "2"],
+        ["'7'", "one of the steps 2"],
     ),
     "eval: no data": (
         evaluate,
@@ -230,6 +196,11 @@ MISTAKES = {
         export,
         ["--model_dir={place}/empty", "--output={new}"],
         ["/empty holds no run", "brave_tf_train"],
+    ),
+    "export: where nobody may write": (
+        export,
+        ["--model_dir={place}/model", f"--output={FORBIDDEN}"],
+        [FORBIDDEN, DENIED, "Name a folder"],
     ),
     "export: over another model": (
         export,
@@ -256,6 +227,11 @@ MISTAKES = {
         ["--checkpoint={place}/v_a.npy", "--output={new}"],
         ["v_a.npy cannot be read", "No such file"],
     ),
+    "embed: where nobody may write": (
+        embed,
+        ["--model={place}/exported", "--input={place}/videos", f"--output={FORBIDDEN}/x.npz"],
+        [f"{FORBIDDEN} cannot be written", DENIED, "--output"],
+    ),
     "embed: no media": (
         embed,
         ["--model={place}/exported", "--input={place}/empty", "--output={new}.npz"],
@@ -278,5 +254,22 @@ MISTAKES = {
     ),
     "inspect: nothing to look at": (inspect, [], ["--data", "--gin_file"]),
     "inspect: no records": (inspect, ["--data={place}/empty"], ["/empty", "brave_tf_prepare"]),
+    "inspect: where nobody may write": (
+        inspect,
+        ["--data={place}/records", f"--output={FORBIDDEN}"],
+        [f"{FORBIDDEN} cannot be written", DENIED, "--output"],
+    ),
+    "report: no run": (report, [], ["no RUN was given", "brave_tf_report runs/"]),
+    "report: a folder without a run": (report, ["{place}/empty"], ["/empty", "brave_tf_train"]),
+    "report: where nobody may write": (
+        report,
+        ["{place}/model", f"--output={FORBIDDEN}"],
+        [f"{FORBIDDEN} cannot be written", DENIED, "--output"],
+    ),
+    "data service: a port that is taken": (
+        data_service,
+        ["--role=dispatcher", "--port={port}"],
+        ["--port=", "Address already in use", "0 for any that is free"],
+    ),
     "data service: no role": (data_service, [], ["--role is missing", "dispatcher or worker"]),
 }

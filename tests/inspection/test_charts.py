@@ -21,20 +21,6 @@ def texts(chart):
     return [element.text for element in ElementTree.fromstring(chart).iter("text")]
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0, 10, [0, 2, 4, 6, 8, 10]),
-        (0, 3, [0, 0.5, 1, 1.5, 2, 2.5, 3]),
-        (6.04, 10.08, [7, 8, 9, 10]),
-        (5, 5, [5]),
-        (0, 6e5, [0, 1e5, 2e5, 3e5, 4e5, 5e5, 6e5]),
-    ],
-)
-def test_ticks_are_round_and_inside(low, high, expected):
-    np.testing.assert_allclose(charts.ticks(low, high), expected)
-
-
 def test_bars_are_as_long_as_their_counts_and_ordered():
     counts = {"train": [2, 6, 0], "test": [1, 3, 1]}
     chart = charts.label_bars(counts, ["cat", "dog & <co>", "eel"])

@@ -111,6 +111,13 @@ def test_values_of_any_size_go_to_the_backbone_as_they_are(
     assert_close(found, backbones[view](values, training=False))
 
 
+@pytest.mark.parametrize(("view", "channels"), [("narrow", 3), ("broad_flow", 2)])
+def test_bytes_as_floats_are_refused(signatures, view, channels):
+    video = tf.fill((1, 2, 16, 16, channels), 255.0)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"in \[.*, 1\].*{view}_uint8"):
+        signatures[view](video=video)
+
+
 @pytest.mark.parametrize("shape", [(1, 16, 224, 224), (3, 9, 80, 96)])
 def test_uint8_is_scaled(backbones, signatures, shape):
     video = pixels(*shape, 3)

@@ -1,5 +1,7 @@
 """What every objective gets from the base class, shown by one defined outside the package."""
 
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -76,11 +78,68 @@ def test_no_backbone_is_an_error():
         Spread({})
 
 
-def test_feature_std_is_0_when_collapsed_and_1_when_spread():
-    rng = np.random.default_rng(0)
-    collapsed = np.repeat(rng.normal(size=(1, 64)), 32, axis=0).astype(np.float32)
-    spread = rng.normal(size=(512, 64)).astype(np.float32)
-    np.testing.assert_allclose(base.feature_std(collapsed), 0, atol=1e-5)
-    np.testing.assert_allclose(base.feature_std(spread), 1, atol=0.02)
-    unit = spread / np.linalg.norm(spread, axis=-1, keepdims=True)
-    np.testing.assert_allclose(base.feature_std(spread), unit.std(0).mean() * 8, rtol=1e-4)
+def test_a_step_shows_features_projections_and_clips():
+    objective = make()
+    objective.compile(tf.keras.optimizers.SGD(0.0))
+    assert objective.seen is None
+    objective.train_on_batch(batch())
+    features = objective.backbones["narrow"](batch()["narrow"])
+    np.testing.assert_allclose(objective.seen.features["narrow"], features, rtol=1e-5)
+    np.testing.assert_array_equal(objective.seen.clips["narrow"], batch()["narrow"][:2])
+    assert objective.seen.projections == {}
+    assert 0 <= float(objective.seen.waited) < 10
+
+
+def test_the_time_until_a_batch_is_there_is_measured():
+    def late(x):
+        time.sleep(0.2)
+        return x
+
+    data = tf.data.Dataset.from_tensors(batch())
+    slow = data.map(lambda b: {**b, "narrow": tf.numpy_function(late, [b["narrow"]], tf.float32)})
+    slow = slow.map(lambda b: {**b, "narrow": tf.ensure_shape(b["narrow"], (8, 4))})
+    waited = []
+    for each in (data, slow):
+        objective = make()
+        objective.compile(tf.keras.optimizers.SGD(0.0))
+        objective.fit(each, verbose=0)
+        waited.append(float(objective.seen.waited))
+    assert waited[0] < 0.2 <= waited[1]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_norm_of_gradients_is_logged(compiled):
+    objective = make()
+    objective.compile(tf.keras.optimizers.SGD(0.0), jit_compile=compiled)
+    with tf.GradientTape() as tape:
+        terms = objective.terms(batch(), training=True).losses
+        loss = tf.reduce_mean(terms["closeness"] + terms["offset"]) / 2
+    gradients = tape.gradient(loss, objective.trainable_variables)
+    expected = np.sqrt(sum(np.sum(g.numpy() ** 2) for g in gradients))
+    logs = objective.train_on_batch(batch(), return_dict=True)
+    np.testing.assert_allclose(logs[base.GRADIENT_NORM], expected, rtol=1e-5)
+    assert base.GRADIENT_NORM not in objective.test_on_batch(batch(), return_dict=True)
+
+
+def test_gradients_that_are_not_finite_change_nothing():
+    objective = make()
+    objective.compile(tf.keras.optimizers.SGD(0.5))
+    before = [w.numpy() for w in objective.weights]
+    bad = batch()
+    bad["narrow"][3] = np.nan
+    logs = objective.train_on_batch(bad, return_dict=True)
+    assert np.isnan(logs["loss"]) and np.isnan(logs[base.GRADIENT_NORM])
+    for weight, old in zip(objective.weights, before):
+        np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_what_loss_scaling_leaves_out_is_no_part_of_the_norm():
+    objective = make(loss_scale=1e6)
+    optimizer = tf.keras.optimizers.SGD(0.5)
+    scaled = tf.keras.mixed_precision.LossScaleOptimizer(optimizer, initial_scale=2.0**120)
+    objective.compile(scaled)
+    before = objective.weights[0].numpy()
+    logs = objective.train_on_batch(batch(), return_dict=True)
+    assert np.isfinite(logs["loss"]) and logs[base.GRADIENT_NORM] == 0
+    np.testing.assert_array_equal(objective.weights[0].numpy(), before)
+    assert float(scaled.loss_scale) == 2.0**119

@@ -203,3 +203,10 @@ def test_the_space_that_is_needed_is_checked_beforehand(tmp_path, monkeypatch, c
     on_a_disk_with(monkeypatch, 0.9 * size)
     with pytest.raises(errors.UserError, match="a checkpoint takes 9.0 MB, but only 7.2 MB"):
         saving.check_space()
+
+
+def test_one_of_several_processes_writes(tmp_path):
+    run_through(tmp_path, {2: None, 4: 0.5}, keep=1, writes=False)
+    assert not list(tmp_path.iterdir())
+    run_through(tmp_path, {2: None, 4: 0.5}, keep=1)
+    assert kept(tmp_path) == [4]

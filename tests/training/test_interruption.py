@@ -5,7 +5,12 @@ import signal
 
 import pytest
 
-from brave_tf.training.interruption import INTERRUPTED, PREEMPTED, Interruption
+from brave_tf.training.interruption import (
+    INTERRUPTED,
+    PREEMPTED,
+    Interruption,
+    SharedInterruption,
+)
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -51,3 +56,38 @@ def test_handlers_are_put_back():
     with Interruption():
         assert [signal.getsignal(each) for each in CODES] != before
     assert [signal.getsignal(each) for each in CODES] == before
+
+
+def test_where_nothing_looks_at_signals_they_end_the_process_by_themselves():
+    with Interruption() as interruption:
+        handlers = [signal.getsignal(each) for each in CODES]
+        with interruption.at_once():
+            assert [signal.getsignal(each) for each in CODES] == [signal.SIG_DFL] * 2
+        assert [signal.getsignal(each) for each in CODES] == handlers
+
+
+@pytest.mark.parametrize(
+    ("asked", "agreed"),
+    [
+        ([None, None], None),
+        ([None, INTERRUPTED], INTERRUPTED),
+        ([PREEMPTED, None], PREEMPTED),
+        ([INTERRUPTED, PREEMPTED], PREEMPTED),
+    ],
+)
+def test_processes_stop_after_the_same_step(asked, agreed):
+    each_says = [[float(code == kind) for kind in (PREEMPTED, INTERRUPTED)] for code in asked]
+    sums = [sum(column) for column in zip(*each_says)]
+    for code, says in zip(asked, each_says):
+        own = Interruption()
+        own.exit_code = code
+
+        def total(numbers, says=says):
+            assert numbers == says
+            return sums
+
+        shared = SharedInterruption(own, total)
+        assert shared.exit_code is None
+        shared.under_way()
+        assert shared.exit_code == agreed
+        assert own.exit_code == agreed

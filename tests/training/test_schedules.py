@@ -1,7 +1,9 @@
 import math
 
+import gin
 import pytest
 import reference
+import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.training import schedules
@@ -62,6 +64,28 @@ def test_piecewise_changes_at_its_boundaries():
     assert [float(schedule(step)) for step in range(7)] == pytest.approx(expected)
 
 
+def test_the_rate_is_scaled_with_the_batch_where_that_is_bound():
+    gin.parse_config("""
+        train.batch_size = %BATCH
+        train.data_dir = 'data'
+        train.num_steps = 8
+        train.optimizer = @warmup_cosine
+        BATCH = 96
+        linear_scaling.rate = @warmup_cosine()
+        linear_scaling.reference_batch = 64
+        warmup_cosine.peak = 2.0
+        warmup_cosine.warmup_steps = 2
+        warmup_cosine.total_steps = 8
+    """)
+    plain, scaled = schedules.warmup_cosine(), schedules.linear_scaling()
+    config = tf.keras.optimizers.schedules.serialize(scaled)
+    copy = tf.keras.optimizers.schedules.deserialize(config)
+    for step in (0, 1, 2, 5, 8):
+        assert float(scaled(step)) == pytest.approx(1.5 * float(plain(step)))
+        assert float(copy(step)) == float(scaled(step))
+    assert schedules.linear_scaling(0.1, 256, batch_size=64) == pytest.approx(0.025)
+
+
 def test_unusable_schedules_are_refused():
     with pytest.raises(UserError, match="total_steps = 5"):
         schedules.warmup_cosine(peak=1.0, warmup_steps=5, total_steps=5)
@@ -71,3 +95,5 @@ def test_unusable_schedules_are_refused():
         schedules.piecewise([1.0], [3])
     with pytest.raises(UserError, match="increasing"):
         schedules.piecewise([1.0, 0.5, 0.1], [5, 3])
+    with pytest.raises(UserError, match="reference_batch = 0"):
+        schedules.linear_scaling(0.1, 0, batch_size=8)

@@ -8,6 +8,9 @@ import tensorflow as tf
 from brave_tf.data.augment.base import with_probability
 
 _REACH = 5.0  # In sigmas.
+# Frames that become channels of one image: a depthwise convolution is fast only when it has many of them, and
+# so many frames are put there and back fast.
+_TOGETHER = 16
 
 
 @gin.configurable
@@ -53,9 +56,12 @@ def apply_blur(video: tf.Tensor, sigma: tf.Tensor, kernel_size: int) -> tf.Tenso
     reach = tf.minimum(radius, tf.cast(tf.math.ceil(_REACH * sigma), tf.int32))
     taps = taps[radius - reach : radius + reach + 1]
     frames, height, width, channels = video.shape
-    # All frames as channels of one image: a depthwise convolution is fast only when it has many of them.
-    image = tf.reshape(tf.transpose(video, (1, 2, 0, 3)), (1, height, width, frames * channels))
+    together = _TOGETHER if frames % _TOGETHER == 0 else frames
+    groups = tf.reshape(video, (frames // together, together, height * width * channels))
+    channels *= together
+    images = tf.reshape(tf.transpose(groups, (0, 2, 1)), (-1, height, width, channels))
     for shape in ((1, -1, 1, 1), (-1, 1, 1, 1)):
-        kernel = tf.tile(tf.reshape(taps, shape), (1, 1, frames * channels, 1))
-        image = tf.nn.depthwise_conv2d(image, kernel, (1, 1, 1, 1), "SAME")
-    return tf.transpose(tf.reshape(image, (height, width, frames, channels)), (2, 0, 1, 3))
+        kernel = tf.tile(tf.reshape(taps, shape), (1, 1, channels, 1))
+        images = tf.nn.depthwise_conv2d(images, kernel, (1, 1, 1, 1), "SAME")
+    blurred = tf.transpose(tf.reshape(images, (frames // together, -1, together)), (0, 2, 1))
+    return tf.reshape(blurred, video.shape)

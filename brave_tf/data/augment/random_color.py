@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
+from brave_tf import quiet
 from brave_tf.data import tfa
 from brave_tf.data.augment.base import require_rgb, with_probability
 from brave_tf.data.augment.color_matrix import apply_matrix, mean_color
@@ -64,19 +65,22 @@ def random_color(
     return with_probability(probability, seed, video, jitter)
 
 
+# XLA makes one pass of what are some thirty operations. A mean between them would be a slow one: it is taken
+# outside, and so there are two functions.
 @tf.function(autograph=False, jit_compile=True)
-def _adjust_planes(
-    planes: tf.Tensor,
-    brightness: tf.Tensor,
-    saturation: tf.Tensor,
-    contrast: tf.Tensor,
-    hue: tf.Tensor,
+def _saturated_planes(video: tf.Tensor, brightness: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:
+    """The first half of `adjust_color`: (T, H, W, 3) -> (3, T, H, W)."""
+    planes = [plane + brightness for plane in tf.unstack(video, axis=3)]
+    return tf.stack(_scale_saturation(planes, saturation))
+
+
+@tf.function(autograph=False, jit_compile=True)
+def _turned_planes(
+    planes: tf.Tensor, means: tf.Tensor, contrast: tf.Tensor, hue: tf.Tensor
 ) -> tf.Tensor:
-    """`adjust_color` of (3, T, H, W) planes. XLA makes a few passes of what are some fifty operations."""
-    colors = _scale_saturation([plane + brightness for plane in tf.unstack(planes)], saturation)
-    means = [tf.reduce_mean(plane, axis=(1, 2), keepdims=True) for plane in colors]
-    colors = [(plane - mean) * contrast + mean for plane, mean in zip(colors, means)]
-    return tf.clip_by_value(tf.stack(_turn_hue(colors, hue)), 0.0, 1.0)
+    """The second half of `adjust_color`, of (3, T, H, W) planes with means (3, T, 1, 1)."""
+    contrasted = tf.unstack((planes - means) * contrast + means)
+    return tf.clip_by_value(tf.stack(_turn_hue(contrasted, hue)), 0.0, 1.0)
 
 
 def _scale_saturation(colors: Sequence[tf.Tensor], factor: tf.Tensor) -> list[tf.Tensor]:
@@ -132,9 +136,12 @@ def adjust_color(
       contrast: () float32, factor.
       hue: () float32 in [-1, 1], added.
     """
-    amounts = _float32(brightness, saturation, contrast, hue)
-    planes = _adjust_planes(tf.transpose(video, (3, 0, 1, 2)), *amounts)
-    return tf.transpose(planes, (1, 2, 3, 0))
+    brightness, saturation, contrast, hue = _float32(brightness, saturation, contrast, hue)
+    quiet.start_xla()
+    planes = _saturated_planes(video, brightness, saturation)
+    means = tf.reduce_mean(tf.reshape(planes, (*planes.shape[:2], -1)), axis=2)
+    turned = _turned_planes(planes, means[..., tf.newaxis, tf.newaxis], contrast, hue)
+    return tf.transpose(turned, (1, 2, 3, 0))
 
 
 def adjust_color_in_yiq(

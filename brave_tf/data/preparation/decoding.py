@@ -27,7 +27,9 @@ class Piece(NamedTuple):
     stamped: bool
 
 
-def decode(container, stream, errors: list[str]) -> Iterator[Piece]:
+def decode(
+    container: av.container.InputContainer, stream: av.stream.Stream, errors: list[str]
+) -> Iterator[Piece]:
     """Yields the frames of `stream` in the order in which the decoder gives them.
 
     Args:

@@ -8,13 +8,15 @@ Optical Flow using Dense Inverse Search", ECCV 2016) is about a hundred times as
 
 from __future__ import annotations
 
+from typing import Callable
+
 import cv2
 import numpy as np
 
 METHODS = ("tvl1", "dis")
 
 
-def estimator(method: str):
+def estimator(method: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Returns a function (previous, next) -> (H, W, 2) float32 flow of (H, W) uint8 grey frames.
 
     The flow is in pixels per frame step, (u, v) = (rightwards, downwards): the point at (x, y) of the

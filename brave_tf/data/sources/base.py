@@ -60,6 +60,21 @@ class Stream(abc.ABC):
             "brave_tf_prepare, or take the binding away."
         )
 
+    def part(self, every: int, held_out: bool) -> Stream:
+        """Returns one clip in `every`, or all but those. Which ones they are is always the same.
+
+        Args:
+          every: 2 or more.
+          held_out: whether the one in so many is wanted, or the others.
+
+        Raises:
+          UserError: no clip is left, or clips of this kind cannot be told apart.
+        """
+        raise UserError(
+            "train.held_out_every: clips of this kind of source cannot be divided; bind "
+            "train.held_out_split in its place."
+        )
+
     @abc.abstractmethod
     def parse(self, item: Item, seed: tf.Tensor | None = None) -> Clip:
         """Reads a clip, with what the views of the stream need.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
@@ -20,6 +21,7 @@ from brave_tf.data.record_reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE,
 from brave_tf.data.record_stream import epoch_seeds
 from brave_tf.data.sources.base import Stream
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
+from brave_tf.errors import UserError
 
 _SOUND_DECODERS = {"wav": tfio.decode_wav, "mp3": tfio.decode_mp3}
 
@@ -91,6 +93,17 @@ class MediaClips(Stream):
             return _with_seeds(order, clip_seed)
 
         return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch).skip(rest)
+
+    def part(self, every: int, held_out: bool) -> MediaClips:
+        numbers = self._numbers[(self._numbers % every == 0) == held_out]
+        if not len(numbers):
+            raise UserError(
+                f"train.held_out_every = {every}: no clip is left of {len(self._numbers)}; bind another "
+                "number."
+            )
+        part = copy.copy(self)
+        part._numbers = numbers
+        return part
 
     def describe(self, item: tf.Tensor) -> Clip:
         lengths = [len(labels) for labels in self._labels]

@@ -107,14 +107,17 @@ class RawMedia(Source):
 
     @property
     def label_names(self) -> tuple[str, ...]:
+        """Classes of all clips, sorted."""
         return tuple(sorted({label for clip in self._clips for label in clip.labels}))
 
     @property
     def split_names(self) -> tuple[str, ...]:
+        """Splits, in the order of the clips."""
         return tuple(dict.fromkeys(clip.split for clip in self._clips))
 
     @property
     def settings(self) -> Mapping[str, Any]:
+        """What is bound, by name."""
         return dataclasses.asdict(self)
 
     def check(self, split: str, views: Mapping[str, View]) -> None:

@@ -83,6 +83,9 @@ class RecordClips(Stream):
     def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
         return self._stream.by_shard(seed, shuffle_buffer, skip)
 
+    def part(self, every: int, held_out: bool) -> RecordClips:
+        return RecordClips(self._stream.part(every, held_out))
+
     def parse(self, item: Record, seed: tf.Tensor | None = None) -> Clip:
         del seed  # A record is read whole.
         present = tf.debugging.Assert(item.serialized != b"", ["the shard is damaged or cut short"])

@@ -23,6 +23,10 @@ class View(abc.ABC):
       sync: True: the window starts where the narrow view's starts, as in the released BraVe code;
         False: it has its own random start.
       augmentations: functions (values, seed) -> values, applied in this order by `sample`.
+      step_augmentations: further ones, which follow. In training they are left to the step, on the device
+        that trains (a GPU, where they cost little), in batches of the input pipeline that are not
+        finished: see `in_step.finish_views`. The samples are the same wherever they are applied. On a TPU
+        they have to be ones that XLA can compile, which `gaussian_blur` is not.
 
     Raises:
       UserError: a field has a value that cannot be used.
@@ -31,14 +35,16 @@ class View(abc.ABC):
     modality: ClassVar[str]
     sync: bool = True
     augmentations: tuple[Augmentation, ...] = ()
+    step_augmentations: tuple[Augmentation, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "augmentations", tuple(self.augmentations))
-        self._require(
-            "augmentations",
-            all(callable(augmentation) for augmentation in self.augmentations),
-            "functions, which gin lists as @name without parentheses",
-        )
+        for field in ("augmentations", "step_augmentations"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+            self._require(
+                field,
+                all(callable(augmentation) for augmentation in getattr(self, field)),
+                "functions, which gin lists as @name without parentheses",
+            )
 
     def _require(self, field: str, usable: Any, expected: str) -> None:
         if not usable:
@@ -94,8 +100,32 @@ class View(abc.ABC):
           (temporal * spatial, *shape) float32, the crops of the first window first.
         """
 
+    def unfinished(self) -> View:
+        """Returns the view without its `step_augmentations`; `finish` applies them to its samples."""
+        return dataclasses.replace(self, step_augmentations=())
+
+    def finish(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Applies `step_augmentations` to what `sample` of the unfinished view made with the same seed."""
+        first = len(self.augmentations)
+        return self._apply(self.step_augmentations, first, values, self._augmentation_seed(seed))
+
+    def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
+        """Returns the seed of the augmentations, derived from that of a sample."""
+        return seed
+
     def _augment(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        for index, augmentation in enumerate(self.augmentations):
-            step_seed = tf.random.experimental.stateless_fold_in(seed, index)
-            values = augmentation(values, step_seed)
+        """Applies all augmentations; `seed` is that of the sample."""
+        every = self.augmentations + self.step_augmentations
+        return self._apply(every, 0, values, self._augmentation_seed(seed))
+
+    def _apply(
+        self,
+        augmentations: tuple[Augmentation, ...],
+        first: int,
+        values: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
+        """Applies augmentations of which the first is number `first` of the view."""
+        for index, augmentation in enumerate(augmentations, first):
+            values = augmentation(values, tf.random.experimental.stateless_fold_in(seed, index))
         return tf.ensure_shape(values, self.shape)

@@ -116,7 +116,7 @@ class VideoView(View):
         )
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        crop_seed, augmentation_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        crop_seed, _ = _split(seed)
         jpegs = self._window_jpegs(clip, start)
         height, width = frames.frame_shape(jpegs[0])
         window = frames.random_crop_window(
@@ -128,7 +128,7 @@ class VideoView(View):
         )
         pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size)
         scale = self.size / tf.cast(tf.stack([window[3], window[2]]), tf.float32)
-        return self._augment(self._values(pixels, clip, scale), augmentation_seed)
+        return self._augment(self._values(pixels, clip, scale), seed)
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)
@@ -148,6 +148,9 @@ class VideoView(View):
             for top, left in zip(tops, lefts)
         ]
         return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
+
+    def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
+        return _split(seed)[1]
 
     def _step(self, seconds: float) -> float:
         if not seconds > 0:
@@ -177,3 +180,8 @@ class VideoView(View):
         if spatial == 1:
             return [(side - self.size) // 2]
         return tf.unstack(sampling.linear_starts(side, tf.constant(self.size), spatial))
+
+
+def _split(seed: tf.Tensor) -> list[tf.Tensor]:
+    """Returns two (2,) int32 seeds: of the crop, and of the augmentations."""
+    return tf.unstack(tf.random.experimental.stateless_split(seed, 2))

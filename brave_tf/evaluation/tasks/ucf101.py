@@ -1,12 +1,16 @@
 """UCF101 (records of datasets/ucf101/prepare.py)."""
 
-from brave_tf.evaluation.linear import linear_svm, register_linear_tasks
-from brave_tf.evaluation.official import over_official_splits
+from brave_tf.evaluation.families import register_tasks
+from brave_tf.evaluation.finetune import FINETUNE
+from brave_tf.evaluation.knn import KNN
+from brave_tf.evaluation.linear import LINEAR
+from brave_tf.evaluation.retrieval import RETRIEVAL
 
-register_linear_tasks(
+register_tasks(
     "ucf101",
-    "UCF101, mean of the 3 official splits",
+    "UCF101",
+    (LINEAR, FINETUNE, KNN, RETRIEVAL),
     data_dir="data/ucf101",
     modalities=("rgb", "flow"),
-    protocol=over_official_splits(linear_svm),
+    official="the 3 official splits",
 )

@@ -34,13 +34,24 @@ class DecayedSgd(tf.keras.optimizers.SGD):
         """Whether weight decay applies to a variable."""
         return not is_bias_or_norm(variable)
 
-    def direction(self, gradient: tf.Tensor, variable: tf.Variable) -> tf.Tensor:
-        """What is accumulated in place of the gradient; same shape."""
-        return gradient + self.l2_decay * variable if self.decays(variable) else gradient
+    def rate_factor(self, direction: tf.Tensor, variable: tf.Variable) -> tf.Tensor | float:
+        """A scalar factor on the learning rate of a variable whose gradient with decay is `direction`."""
+        return 1.0
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        gradient = tf.convert_to_tensor(gradient)
-        super().update_step(self.direction(gradient, variable), variable)
+        direction = tf.convert_to_tensor(gradient)
+        if self.l2_decay and self.decays(variable):
+            direction += self.l2_decay * variable
+        rate = tf.cast(self.learning_rate, variable.dtype) * self.rate_factor(direction, variable)
+        # The update of Keras' SGD in one operation, which goes over the memory twice instead of ten times.
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=self.momentums[self._index_dict[self._var_key(variable)]].handle,
+            lr=rate,
+            grad=direction,
+            momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=self.nesterov,
+        )
 
     def get_config(self) -> dict:
         return {**super().get_config(), "weight_decay": self.l2_decay}

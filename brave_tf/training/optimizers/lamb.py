@@ -39,6 +39,7 @@ def lamb(
     beta_2: float = 0.999,
     epsilon: float = 1e-6,
     multipliers: Mapping[str, float] | None = None,
+    global_clipnorm: float | None = None,
 ) -> tf.keras.optimizers.legacy.Optimizer:
     """LAMB: Adam's direction plus weight decay, with a step as long as the layer's weights.
 
@@ -50,7 +51,9 @@ def lamb(
       beta_2: decay of the mean of squared gradients.
       epsilon: added to the root of the latter.
       multipliers: regular expression in variable names -> factor on the step.
+      global_clipnorm: largest norm of all gradients together.
     """
+    clipping = {} if global_clipnorm is None else {"global_clipnorm": global_clipnorm}
     return Lamb(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
@@ -61,4 +64,5 @@ def lamb(
         exclude_from_layer_adaptation=[BIAS_OR_NORM],
         multipliers=multipliers,
         name="lamb",
+        **clipping,
     )

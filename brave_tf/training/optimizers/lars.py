@@ -26,13 +26,13 @@ class TrustRatioSgd(DecayedSgd):
         super().__init__(*args, **kwargs)
         self.trust_coefficient = trust_coefficient
 
-    def direction(self, gradient: tf.Tensor, variable: tf.Variable) -> tf.Tensor:
-        direction = super().direction(gradient, variable)
+    def rate_factor(self, direction: tf.Tensor, variable: tf.Variable) -> tf.Tensor | float:
         if not self.decays(variable):
-            return direction
-        weights_norm, direction_norm = tf.norm(variable), tf.norm(direction)
-        ratio = self.trust_coefficient * tf.math.divide_no_nan(weights_norm, direction_norm)
-        return direction * tf.where(weights_norm * direction_norm > 0, ratio, 1.0)
+            return 1.0
+        # Halves of squared norms, in one pass each.
+        weights, length = (tf.nn.l2_loss(x) for x in (variable, direction))
+        ratio = self.trust_coefficient * tf.sqrt(tf.math.divide_no_nan(weights, length))
+        return tf.where(tf.logical_and(weights > 0, length > 0), ratio, 1.0)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "trust_coefficient": self.trust_coefficient}
@@ -63,6 +63,7 @@ def lars(
     trust_coefficient: float = 1e-3,
     weight_decay: float = 1e-2,
     multipliers: Mapping[str, float] | None = None,
+    global_clipnorm: float | None = None,
     compat: str = "correct",
 ) -> tf.keras.optimizers.Optimizer:
     """LARS with the constants of BraVe.
@@ -75,6 +76,7 @@ def lars(
       weight_decay: L2 term added to the gradient, before the trust ratio.
       multipliers: regular expression in variable names -> factor on the step, such as
         `{'predictor/': 10.0}`.
+      global_clipnorm: largest norm of all gradients together, before weight decay and trust ratio.
       compat: `correct`, or `released` for what DeepMind's released trainer computes (see
         `ReleasedLars`); the two behave very differently.
 
@@ -91,5 +93,6 @@ def lars(
         trust_coefficient=trust_coefficient,
         weight_decay=weight_decay,
         multipliers=multipliers,
+        global_clipnorm=global_clipnorm,
         name="lars",
     )

@@ -48,6 +48,7 @@ class Multipliers:
         return math.prod(found, start=1.0)
 
     def get_config(self) -> dict:
+        """Returns the arguments, `multipliers` among them."""
         return {**super().get_config(), "multipliers": dict(self.multipliers)}
 
 
@@ -63,6 +64,7 @@ class StepMultipliers(Multipliers):
     """
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        """Takes the step, then scales what it changed."""
         step = super().update_step
         scaled_step(variable, self.multiplier(variable), lambda: step(gradient, variable))
 
@@ -82,4 +84,5 @@ class GradientMultipliers(Multipliers):
     """Scales gradients, before anything else sees them."""
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        """Scales the gradient, then takes the step."""
         super().update_step(self.multiplier(variable) * gradient, variable)

@@ -22,6 +22,12 @@ def test_apply_blur_matches_numpy(sigma, kernel_size):
     np.testing.assert_allclose(got, numpy_blur(video, sigma, kernel_size), atol=1e-5)
 
 
+def test_long_videos_too():
+    video = np.random.default_rng(0).random((32, 9, 10, 2), np.float32)
+    got = apply_blur(tf.constant(video), 1.2, 5)
+    np.testing.assert_allclose(got, numpy_blur(video, 1.2, 5), atol=1e-5)
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_apply_blur_matches_the_reference(golden_dir, number):
     arrays, cases = reference.values(golden_dir, "ops")

@@ -106,6 +106,39 @@ def test_replicas_step_as_one(factory):
 
 
 @every_optimizer
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "loss_scaling"])
+def test_the_norm_of_all_replicas_gradients_together_is_clipped(factory, scaled):
+    expected = make_variables()
+    optimizer = factory(0.5)
+    gradients = [gradient.numpy() for gradient in gradients_at(0, expected)]
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    assert norm > 1
+    for _ in range(2):
+        optimizer.apply_gradients(zip([tf.constant(g / norm) for g in gradients], expected))
+
+    strategy = two_replicas()
+    with strategy.scope():
+        variables = make_variables()
+        optimizer = factory(0.5, global_clipnorm=1.0)
+        optimizer.build(variables)
+        if scaled:
+            optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+
+    def replica_step():
+        # The replicas' parts of the gradients differ; each alone is longer than their sum.
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        parts = [tf.where(replica == 0, 3 * gradient, -2 * gradient) for gradient in gradients]
+        optimizer.apply_gradients(zip(parts, variables))
+
+    step = tf.function(lambda: strategy.run(replica_step))
+    for _ in range(2):
+        step()
+    for a, b, start in zip(expected, variables, make_variables()):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+        assert np.abs(a - start).max() > 1e-4
+
+
+@every_optimizer
 def test_pattern_without_a_variable_is_refused(factory):
     optimizer = factory(0.1, multipliers={"predictr": 10.0})
     with pytest.raises(UserError, match="'predictr'.*predictor/kernel"):

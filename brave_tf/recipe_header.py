@@ -1,15 +1,16 @@
-"""What the header of a recipe says."""
+"""What the header of a recipe says: the row of the paper's tables that it is, and the paper's figures."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 
 from brave_tf import config
 
 _FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
 _FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
-DEMO = "demo_"
+_DEMO = "demo_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Header:
       title: its first line.
       row: which row of the paper's tables it is; None for the demo's recipes, which are none.
       command: the first command that runs it.
-      paper: "<data set> <protocol>" -> accuracy in per cent, as written.
+      paper: "<data set> <protocol>", such as "HMDB51 linear" -> accuracy in per cent, as written.
     """
 
     title: str
@@ -30,20 +31,19 @@ class Header:
 
 
 def names() -> list[str]:
-    """All recipes."""
+    """Returns the names of all recipes."""
     return sorted(path.name[: -len(".gin")] for path in config.RECIPE_DIR.glob("*.gin"))
 
 
 def rows() -> list[str]:
-    """The recipes that are rows of the paper's tables."""
-    return [name for name in names() if not name.startswith(DEMO)]
+    """Returns the names of the recipes that are rows of the paper's tables."""
+    return [name for name in names() if not name.startswith(_DEMO)]
 
 
 def read(name: str) -> Header:
     """Reads the header of a recipe by its name."""
-    text = (config.RECIPE_DIR / f"{name}.gin").read_text()
-    comment = text[: text.index("\ninclude")].splitlines()
-    assert all(line.startswith("#") for line in comment), f"{name}: a header is one comment"
+    lines = (config.RECIPE_DIR / f"{name}.gin").read_text().splitlines()
+    comment = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     fields = dict(match.groups() for match in map(_FIELD.match, comment) if match)
     return Header(comment[0][2:], fields.get("Row"), fields["Command"], _figures(fields))
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brave_tf.inspection import pictures
+from brave_tf.pages import pictures
 
 
 def colour(u, v, scale=1.0):

@@ -1,0 +1,86 @@
+"""The networks that are trained on frozen features: a linear layer, or an MLP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+from sklearn import preprocessing
+
+layers = tf.keras.layers
+NORMALIZATIONS = ("standardize", "l2", "none")
+
+
+class Classifier(tf.keras.Model):
+    """Features (B, D) -> logits (B, classes) float32, without batch normalisation.
+
+    Args:
+      normalization: what is done to features first.
+      num_features: D.
+      bias: (classes,) float, where the biases of the logits start.
+      hidden: sizes of hidden layers with relu; none makes it a linear layer.
+      dropout: share of the hidden units that is dropped in training, in [0, 1).
+      seed: of the weights. Those of the last layer start at 0.
+    """
+
+    def __init__(
+        self,
+        normalization: layers.Layer,
+        num_features: int,
+        bias: Sequence[float],
+        hidden: Sequence[int] = (),
+        dropout: float = 0.0,
+        seed: int = 0,
+    ):
+        super().__init__(name="classifier", dtype="float32")
+        self.normalization = normalization
+        self.dropout = dropout
+        self.hidden = [
+            layers.Dense(
+                size,
+                "relu",
+                kernel_initializer=tf.keras.initializers.HeNormal(seed + index),
+                name=f"hidden_{index}",
+                dtype="float32",
+            )
+            for index, size in enumerate(hidden)
+        ]
+        self.logits = layers.Dense(
+            len(bias),
+            kernel_initializer="zeros",
+            bias_initializer=tf.keras.initializers.Constant(bias),
+            name="logits",
+            dtype="float32",
+        )
+        self(tf.zeros((1, num_features)))  # Makes the variables, which optimizers need to know.
+
+    def call(self, features: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Computes logits.
+
+        Args:
+          features: (B, D) float32.
+          dropout_seed: (2,) int32, of what is dropped in training; None drops nothing.
+        """
+        x = self.normalization(features)
+        for index, layer in enumerate(self.hidden):
+            x = layer(x)
+            if dropout_seed is not None and self.dropout:
+                seed = tf.random.experimental.stateless_fold_in(dropout_seed, index)
+                x = tf.nn.experimental.stateless_dropout(x, self.dropout, seed)
+        return self.logits(x)
+
+
+def normalization_layer(kind: str, scaler: preprocessing.StandardScaler) -> layers.Layer:
+    """Returns the first layer of a classifier.
+
+    Args:
+      kind: `standardize` (mean 0 and variance 1 of each feature), `l2` (Euclidean norm 1 of each
+        clip's features) or `none`.
+      scaler: fitted to the training features.
+    """
+    if kind == "standardize":
+        return layers.Normalization(
+            mean=scaler.mean_, variance=scaler.scale_**2, dtype="float32", name="standardize"
+        )
+    kinds = {"l2": layers.UnitNormalization, "none": layers.Identity}
+    return kinds[kind](dtype="float32")

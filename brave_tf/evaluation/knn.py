@@ -1,0 +1,131 @@
+"""The kNN protocol: nearest training clips vote for the class of a test clip.
+
+A vote counts exp(cosine / temperature) (Wu et al., "Unsupervised Feature Learning via Non-Parametric
+Instance Discrimination", CVPR 2018, section 3.4), with the k = 20 and temperature of 0.07 of the
+published evaluations of DINO (Caron et al., ICCV 2021).
+"""
+
+from __future__ import annotations
+
+import gin
+import numpy as np
+
+from brave_tf.errors import UserError
+from brave_tf.evaluation import scores, supervised
+from brave_tf.evaluation.classes import check_classes, class_names, count_classes
+from brave_tf.evaluation.clip_features import FeatureBank
+from brave_tf.evaluation.families import Kind
+from brave_tf.evaluation.neighbours import (
+    AUGMENTED,
+    check_train_windows,
+    nearest,
+    neighbour_columns,
+    train_features,
+)
+from brave_tf.evaluation.probe import Outcome, Predictions, Probe
+
+
+@gin.configurable
+def knn(
+    probe: Probe,
+    data_dir: str,
+    train_split: str = "train",
+    test_split: str = "test",
+    k: int = 20,
+    temperature: float = 0.07,
+    train_windows: str = AUGMENTED,
+    seed: int = 0,
+) -> Outcome:
+    """Classifies each test clip by its nearest training clips; each clip is the mean of its features.
+
+    Args:
+      probe: the frozen backbone.
+      data_dir: folder of prepared records, or media files.
+      train_split: split whose clips vote.
+      test_split: split that is scored.
+      k: how many vote.
+      temperature: of the votes, above 0; the lower, the more the nearest count.
+      train_windows: which windows of the training clips are averaged, see `train_features`.
+      seed: of the interval.
+
+    Returns:
+      `top1` and `top5` with their 95 % bootstrap intervals over test clips.
+
+    Raises:
+      UserError: before any feature is computed, for settings and splits that cannot be used.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise UserError(f"knn.k = {k!r}: expected a whole number above 0.")
+    if not temperature > 0:
+        raise UserError(f"knn.temperature = {temperature!r}: expected a number above 0.")
+    check_train_windows("knn", train_windows)
+    bank = FeatureBank(probe, data_dir)
+    check_classes(bank, train_split, test_split)
+    bank = supervised.trained(bank, train_split)
+    train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
+    classes = count_classes(bank, train.labels)
+    found = nearest(train.mean, test.mean, k)
+    decisions = votes(*found, train.labels, classes, temperature)
+    hits = scores.top_hits(decisions, test.labels)
+    return Outcome(
+        metrics=scores.with_intervals(hits, seed),
+        clips={"train": len(train), "test": len(test), "missing": train.missing + test.missing},
+        settings={
+            **bank.settings,
+            "train_split": train_split,
+            "test_split": test_split,
+            "k": k,
+            "temperature": temperature,
+            "train_windows": train_windows,
+            "seed": seed,
+        },
+        predictions=Predictions(
+            test.keys,
+            test.labels,
+            test.paths,
+            decisions,
+            class_names(bank, classes),
+            **neighbour_columns(train, *found),
+        ),
+        per_clip=hits,
+    )
+
+
+def knn_decisions(
+    train_features: np.ndarray,
+    train_labels: np.ndarray,
+    test_features: np.ndarray,
+    num_classes: int,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> np.ndarray:
+    """Returns the share of the votes that each class gets, (test clips, num_classes) float32.
+
+    Args:
+      train_features: (clips, D) float.
+      train_labels: (clips,) integers below `num_classes`.
+      test_features: (test clips, D) float.
+      num_classes: how many classes there are.
+      k: how many vote; at most all do.
+      temperature: of the votes.
+    """
+    found = nearest(train_features, test_features, k)
+    return votes(*found, train_labels, num_classes, temperature)
+
+
+def votes(
+    indices: np.ndarray,
+    similarities: np.ndarray,
+    train_labels: np.ndarray,
+    num_classes: int,
+    temperature: float,
+) -> np.ndarray:
+    """Does what `knn_decisions` does with the neighbours that `nearest` found."""
+    # Relative to the nearest, so that no temperature overflows.
+    weights = np.exp((similarities - similarities[:, :1]) / np.float64(temperature))
+    sums = np.zeros((len(indices), num_classes))
+    np.add.at(sums, (np.arange(len(indices))[:, None], train_labels[indices]), weights)
+    return (sums / sums.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+KNN = Kind("knn", knn, "nearest neighbours' votes on frozen features", ("top1", "top5"))

@@ -1,0 +1,33 @@
+"""AudioSet (records of datasets/audioset/prepare.py): clips with several labels."""
+
+import dataclasses
+
+from brave_tf.data.source import open_source
+from brave_tf.evaluation import multi_label
+from brave_tf.evaluation.families import Kind, register_tasks, with_defaults
+from brave_tf.evaluation.linear_layer import LINEAR_LAYER
+from brave_tf.evaluation.mlp import MLP
+from brave_tf.evaluation.probe import Outcome, Probe
+
+_TRAIN = ("balanced_train", "unbalanced_train")
+
+
+def _on_audioset(kind: Kind) -> Kind:
+    """Trains on those of the two training lists that the records are of."""
+
+    def run(probe: Probe, data_dir: str) -> Outcome:
+        there = open_source(data_dir).split_names
+        train_split = "+".join(name for name in _TRAIN if name in there) or _TRAIN[0]
+        splits = {"train_split": train_split, "test_split": "eval"}
+        return with_defaults(kind.protocol, several_labels=True, **splits)(probe, data_dir)
+
+    return dataclasses.replace(kind, protocol=run, reports=multi_label.REPORTS)
+
+
+register_tasks(
+    "audioset",
+    "AudioSet",
+    kinds=(_on_audioset(MLP), _on_audioset(LINEAR_LAYER)),
+    data_dir="data/audioset",
+    modalities=("audio", "rgb", "flow"),
+)

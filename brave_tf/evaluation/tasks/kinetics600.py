@@ -1,0 +1,14 @@
+"""Kinetics-600 (records of datasets/kinetics600/prepare.py), scored on the validation split."""
+
+from brave_tf.evaluation.families import register_tasks
+from brave_tf.evaluation.finetune import FINETUNE
+from brave_tf.evaluation.linear_layer import LINEAR_LAYER
+
+register_tasks(
+    "kinetics600",
+    "Kinetics-600",
+    kinds=(LINEAR_LAYER, FINETUNE),
+    data_dir="data/kinetics600",
+    modalities=("rgb", "audio", "flow"),
+    splits=("train", "val"),
+)

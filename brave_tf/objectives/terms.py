@@ -1,0 +1,43 @@
+"""What an objective computes from a batch, and what a training step shows of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Terms(NamedTuple):
+    """What an objective computes from a batch.
+
+    Attributes:
+      losses: name -> (B,) float32, the loss terms of each clip.
+      features: view -> (B, D) float32 backbone features, watched for collapse.
+      monitors: name -> scalar or (B,) float32, further figures to log, not optimised.
+      projections: name -> (B, D) float32, what the loss compares (z), watched for collapse too.
+    """
+
+    losses: dict[str, tf.Tensor]
+    features: dict[str, tf.Tensor]
+    monitors: dict[str, tf.Tensor]
+    projections: Mapping[str, tf.Tensor] = types.MappingProxyType({})
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What a training step shows beside its logs; that of the first device where there are several.
+
+    Attributes:
+      features: as in `Terms`.
+      projections: as in `Terms`.
+      clips: view -> (2, *view shape), augmented, the first clips of the batch (one if it has no more).
+      waited: () float64, seconds until the batch was there; NaN under `train.deterministic`.
+    """
+
+    features: Mapping[str, tf.Tensor]
+    projections: Mapping[str, tf.Tensor]
+    clips: Mapping[str, tf.Tensor]
+    waited: tf.Tensor

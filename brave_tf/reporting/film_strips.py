@@ -1,0 +1,115 @@
+"""Test clips beside their nearest training clips, as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data.preparation.flow import dequantize
+from brave_tf.data.record_reader import Clip
+from brave_tf.data.views.base import View
+from brave_tf.evaluation import windows
+from brave_tf.pages import pictures
+from brave_tf.pages.spectrogram import spectrogram
+from brave_tf.pages.svg import escape
+from brave_tf.reporting.predictions import Neighbours
+
+_CLIPS, _NEIGHBOURS, _FRAMES = 6, 5, 3
+_HEIGHT, _GAP = 84, 3
+
+
+def film_strips(found: Mapping[str, Neighbours], view: View) -> str:
+    """Draws test clips, spread evenly over the classes, and the nearest training clips of each.
+
+    Args:
+      found: what was compared, such as a run -> the neighbours; of the same test clips.
+      view: that they were compared by; its modality is what is shown.
+
+    Returns:
+      HTML.
+
+    Raises:
+      UserError: the clips cannot be read.
+    """
+    first = next(iter(found.values()))
+    chosen = _chosen(first)
+    keys = [str(near) for key in chosen for each in found.values() for near in _near(each, key)]
+    clips = windows.read_clips(first.data_dir, [*chosen, *keys], view)
+    images = {key: pictures.jpeg_uri(_picture(clip, view.modality)) for key, clip in clips}
+    return "".join(_section(key, found, images) for key in chosen)
+
+
+def _chosen(neighbours: Neighbours) -> list[str]:
+    """Returns keys of clips spread evenly over the labels, whatever their neighbours."""
+    _, places = np.unique(neighbours.keys, return_index=True)
+    places = np.sort(places)
+    order = places[np.argsort(neighbours.labels[places], kind="stable")]
+    chosen = ((np.arange(_CLIPS) + 0.5) * len(order) / _CLIPS).astype(int)
+    return list(map(str, neighbours.keys[order[np.unique(chosen)]]))
+
+
+def _near(neighbours: Neighbours, key: str) -> dict[str, tuple[int, float]]:
+    """Returns the key -> label and similarity of the nearest clips, nearest first; none when not compared."""
+    rows = np.flatnonzero(neighbours.keys == key)[:1]
+    labels, similarities = neighbours.near_labels[rows], neighbours.similarities[rows]
+    near = neighbours.near_keys[rows].ravel()[:_NEIGHBOURS].tolist()
+    return dict(zip(near, zip(labels.ravel().tolist(), similarities.ravel().tolist())))
+
+
+def _section(key: str, found: Mapping[str, Neighbours], images: Mapping[str, str]) -> str:
+    first = next(iter(found.values()))
+    label = int(first.labels[first.keys == key][0])
+    asked = _card(images[key], "asked", f"test clip: {first.name(label)}", key)
+    parts = [f'<section class="clip"><div class="strip">{asked}</div>']
+    for name, neighbours in found.items():
+        cards = []
+        for near_key, (near_label, similarity) in _near(neighbours, key).items():
+            same = near_label == label
+            said = f"{'✓' if same else '✗'} {neighbours.name(near_label)}"
+            detail = f"cosine {similarity:.2f}, {near_key}"
+            cards.append(_card(images[near_key], "hit" if same else "miss", said, detail))
+        strip = "".join(cards) or "<p>this clip was not compared</p>"
+        parts.append(f'<h3>{escape(name)}</h3><div class="strip">{strip}</div>')
+    return "".join([*parts, "</section>"])
+
+
+def _card(image: str, kind: str, said: str, detail: str) -> str:
+    return (
+        f'<div class="{kind}"><img src="{image}" alt="{escape(said)}">'
+        f'<b>{escape(said)}</b> <span class="muted">{escape(detail)}</span></div>'
+    )
+
+
+def _picture(clip: Clip, modality: str) -> np.ndarray:
+    """Draws a clip as (H, W, 3) uint8: frames side by side, or the spectrogram of its sound."""
+    if modality == "audio":
+        image = spectrogram(clip.audio.numpy(), float(clip.sample_rate))[0]
+        return cv2.resize(image, (3 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
+    gap = np.full((_HEIGHT, _GAP, 3), 255, np.uint8)
+    joined = [part for frame in _frames(clip, modality) for part in (gap, frame)]
+    return np.concatenate(joined[1:], axis=1)
+
+
+def _frames(clip: Clip, modality: str) -> list[np.ndarray]:
+    stored = clip.flow if modality == "flow" else clip.images
+    count = int(tf.shape(stored)[0])
+    frames = []
+    for index in range(_FRAMES):
+        frame = stored[int((index + 0.5) * count / _FRAMES)]
+        # Frames of media files are decoded already.
+        pixels = tf.io.decode_jpeg(frame, channels=3) if frame.dtype == tf.string else frame
+        frames.append(pixels.numpy())
+    if modality == "flow":
+        frames = _flow_colours(frames, float(clip.flow_bound))
+    width = max(1, round(_HEIGHT * frames[0].shape[1] / frames[0].shape[0]))
+    return [cv2.resize(f, (width, _HEIGHT), interpolation=cv2.INTER_AREA) for f in frames]
+
+
+def _flow_colours(frames: list[np.ndarray], bound: float) -> list[np.ndarray]:
+    fields = [dequantize(frame, bound) for frame in frames]
+    lengths = np.concatenate([np.hypot(f[..., 0], f[..., 1]).ravel() for f in fields])
+    scale = max(float(np.percentile(lengths, 99)), bound / 20)
+    return [pictures.flow_colours(field, scale) for field in fields]

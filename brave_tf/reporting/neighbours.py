@@ -1,0 +1,52 @@
+"""What a report shows of nearest neighbours."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Sequence
+
+from brave_tf.config import load_config
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError, message
+from brave_tf.pages.svg import escape
+from brave_tf.reporting.film_strips import film_strips
+from brave_tf.reporting.predictions import Neighbours, read_neighbours
+from brave_tf.reporting.runs import Run
+from brave_tf.reporting.tables import series_name
+from brave_tf.training.recipe import CONFIG_FILE, Recipe, bound
+
+# Data, split and view -> name of a result -> its neighbours, and a folder whose configuration makes the view.
+Groups = dict[tuple[str, str, str], tuple[dict[str, Neighbours], pathlib.Path]]
+
+
+def neighbour_figures(runs: Sequence[Run]) -> Iterator[str]:
+    """Draws film strips for each data set and view whose results kept neighbours."""
+    for (data_dir, split, view_name), (found, folder) in _groups(runs).items():
+        where = f"{data_dir}, {split}" if split else data_dir
+        title = f"<h3>{escape(view_name)} <small>{escape(where)}</small></h3>"
+        try:
+            yield title + film_strips(found, _view(folder, view_name))
+        except UserError as error:
+            yield f'{title}<p class="warn">The clips cannot be shown: {escape(message(error))}</p>'
+
+
+def _groups(runs: Sequence[Run]) -> Groups:
+    groups: Groups = {}
+    for run in runs:
+        for entry in run.latest():
+            settings = entry.content["settings"]
+            data_dir = settings.get("data")
+            if entry.predictions is None or data_dir is None:
+                continue
+            found = read_neighbours(entry.predictions, data_dir, entry.view)
+            if found:
+                key = (data_dir, settings.get("test_split", ""), entry.view)
+                named, _ = groups.setdefault(key, ({}, run.folder))
+                # Tasks that compare the same features find the same neighbours.
+                named.setdefault(series_name(run, entry), found)
+    return groups
+
+
+def _view(folder: pathlib.Path, name: str) -> View:
+    load_config([str(folder / CONFIG_FILE)])
+    return bound(Recipe).views[name]

@@ -1,0 +1,141 @@
+"""What was predicted for each test clip, and what it says about classes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from brave_tf.errors import UserError
+
+# Of the normal distribution, for 95 % on both sides.
+_Z = 1.959964
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions of one label per clip.
+
+    Attributes:
+      labels: (clips,) int64, the right classes.
+      predicted: (clips,) int64.
+      classes: their names.
+    """
+
+    labels: np.ndarray
+    predicted: np.ndarray
+    classes: tuple[str, ...]
+
+    def confusion(self) -> np.ndarray:
+        """Returns (classes, classes) int64, clips by right and predicted class."""
+        size = len(self.classes)
+        cells = np.bincount(self.labels * size + self.predicted, minlength=size * size)
+        return cells.reshape(size, size)
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """The nearest training clips of test clips, nearest first.
+
+    Attributes:
+      data_dir: where the clips are.
+      view: name of the view that they were compared by.
+      keys: (clips,) str, of the test clips.
+      labels: (clips,) int64.
+      near_keys: (clips, n) str, of the training clips.
+      near_labels: (clips, n) int64.
+      similarities: (clips, n) float32, cosine.
+      classes: names of the labels; empty where nobody knows.
+    """
+
+    data_dir: str
+    view: str
+    keys: np.ndarray
+    labels: np.ndarray
+    near_keys: np.ndarray
+    near_labels: np.ndarray
+    similarities: np.ndarray
+    classes: tuple[str, ...]
+
+    def name(self, label: int) -> str:
+        """Returns the name of a label."""
+        return self.classes[label] if label < len(self.classes) else str(label)
+
+
+def read_predictions(path: pathlib.Path) -> Predictions | None:
+    """Reads a file of predictions; None where they are not of one label per clip.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    with _opened(path) as file:
+        labels = file["labels"]
+        if labels.ndim != 1:
+            return None
+        classes = tuple(map(str, file["classes"])) if "classes" in file else ()
+        if "decisions" in file:
+            predicted = np.argmax(file["decisions"], axis=1)
+        elif "neighbour_labels" in file:
+            predicted = file["neighbour_labels"][:, 0]
+        else:
+            return None
+    size = max(len(classes), int(max(labels.max(), predicted.max())) + 1)
+    classes += tuple(map(str, range(len(classes), size)))
+    return Predictions(labels.astype(np.int64), predicted.astype(np.int64), classes)
+
+
+def read_neighbours(path: pathlib.Path, data_dir: str, view: str) -> Neighbours | None:
+    """Reads the neighbours in a file of predictions; None where there are none of one label per clip.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    with _opened(path) as file:
+        if "neighbours" not in file or file["labels"].ndim != 1:
+            return None
+        return Neighbours(
+            data_dir,
+            view,
+            keys=file["keys"],
+            labels=file["labels"],
+            near_keys=file["neighbours"],
+            near_labels=file["neighbour_labels"],
+            similarities=file["similarities"],
+            classes=tuple(map(str, file["classes"])) if "classes" in file else (),
+        )
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[Mapping[str, np.ndarray]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield file
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} holds no predictions that can be read ({error!r}): run the task again, or remove "
+            "the file."
+        ) from error
+
+
+def recalls(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the accuracy of each class and its 95 % interval.
+
+    Wilson's score interval (1927), which stays inside [0, 1] and has a width for all and none right.
+
+    Args:
+      confusion: (classes, classes), clips by right and predicted class.
+
+    Returns:
+      (classes,) and (classes, 2) float64 fractions; not a number for classes without clips.
+    """
+    clips = confusion.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.diag(confusion) / clips
+        middle = (share + _Z**2 / (2 * clips)) / (1 + _Z**2 / clips)
+        spread = _Z / (1 + _Z**2 / clips)
+        spread = spread * np.sqrt(share * (1 - share) / clips + _Z**2 / (4 * clips**2))
+    return share, np.stack([middle - spread, middle + spread], axis=1)

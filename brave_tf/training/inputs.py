@@ -1,0 +1,113 @@
+"""The clips of a run: those that it trains on, and those that are held out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from brave_tf.data import pipeline
+from brave_tf.data.attempts import SkippedClips
+from brave_tf.data.source import open_source
+from brave_tf.training.recipe import Recipe
+from brave_tf.training.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """The batches of one process of a run; a step takes `train.accumulate_steps` of them on each device.
+
+    Attributes:
+      settings: those of the run.
+      recipe: has the views.
+      skipped: account of the clips that could not be read since the run was started or resumed.
+      held_out_skipped: that of the clips that are held out.
+    """
+
+    settings: Settings
+    recipe: Recipe
+    skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
+    held_out_skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
+
+    def check(self) -> None:
+        """Makes sure that there are clips with what the views need.
+
+        Raises:
+          UserError: there are not.
+        """
+        source = open_source(self.settings.data_dir)
+        source.check(self.settings.split, self.recipe.views)
+        if self.settings.held_out_split:
+            source.check(self.settings.held_out_split, self.recipe.views)
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether some clips are held out, for the loss to be measured on them."""
+        return bool(self.settings.held_out_split or self.settings.held_out_every)
+
+    def training(
+        self, step: int, context: tf.distribute.InputContext, finished: bool = False
+    ) -> tf.data.Dataset:
+        """Returns endless batches for one device from a step on, the share of one process.
+
+        They are for `Objective.finish_batch`, unless they are to be finished: see `clip_dataset`.
+        """
+        return self._batches(
+            self.settings.split,
+            context,
+            seed=self.settings.seed,
+            start_batch=step * self.settings.accumulate_steps,
+            part=self.part(held_out=False),
+            skipped=self.skipped,
+            service=self.settings.data_service,
+            finished=finished,
+        )
+
+    def held_out(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
+        """Returns the batches of one measurement for one device, again and again."""
+        # Drawn as in training; starting again gives the same batches, so that measurements can be compared.
+        batches = self._batches(
+            self.settings.held_out_split or self.settings.split,
+            context,
+            seed=self.settings.seed + 1,
+            part=self.part(held_out=True),
+            skipped=self.held_out_skipped,
+        )
+        devices = context.num_replicas_in_sync // context.num_input_pipelines
+        return batches.take(self.held_out_batches * devices).repeat()
+
+    def replay(self, step: int, count: int) -> tf.data.Dataset:
+        """Returns the batches of so many steps after one again; none where a service has made them."""
+        again = dataclasses.replace(self, skipped=SkippedClips())
+        batches = again.training(step, tf.distribute.InputContext(), finished=True)
+        repeatable = self.settings.data_service is None
+        return batches.take(count * self.settings.accumulate_steps if repeatable else 0)
+
+    @property
+    def held_out_batches(self) -> int:
+        """Batches of one measurement, each of all devices."""
+        return self.settings.held_out_batches * self.settings.accumulate_steps
+
+    def summary(self) -> str:
+        """Returns, in a line or two, how many clips could not be read, and some of them."""
+        lines = [f"input: {self.skipped.summary()}"]
+        if self.held_out_skipped.count:
+            lines.append(f"held-out input: {self.held_out_skipped.summary()}")
+        return "\n".join(lines)
+
+    def _batches(
+        self, split: str, context: tf.distribute.InputContext, **options
+    ) -> tf.data.Dataset:
+        return pipeline.clip_dataset(
+            self.settings.data_dir,
+            split,
+            self.recipe.views,
+            self.settings.batch_size // self.settings.accumulate_steps,
+            training=True,
+            input_context=context,
+            **options,
+        )
+
+    def part(self, held_out: bool) -> tuple[int, bool] | None:
+        """Returns which clips of the split are trained on, or held out, as `clip_dataset` takes it."""
+        return self.settings.held_out_every and (self.settings.held_out_every, held_out)

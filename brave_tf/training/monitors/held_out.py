@@ -1,0 +1,68 @@
+"""The loss on held-out clips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import tensorflow as tf
+
+from brave_tf.objectives.base import Objective
+from brave_tf.training.monitors.advice import Advice
+from brave_tf.training.monitors.charts import HELD_OUT, Charts
+from brave_tf.training.monitors.memorising import MemorisingWatch
+
+
+class HeldOutLoss:
+    """Measures the loss on held-out clips, in inference mode, and compares it with that in training.
+
+    Args:
+      objective: that is trained.
+      batches: endless, distributed; the same ones again and again.
+      count: how many of them are one measurement.
+      charts: where to.
+      advice: takes warnings.
+    """
+
+    def __init__(
+        self, objective: Objective, batches: Iterable, count: int, charts: Charts, advice: Advice
+    ):
+        self._objective, self._count = objective, count
+        self._charts, self._advice = charts, advice
+        self._memorising = MemorisingWatch()
+        self._batches, self._iterator = batches, None
+        self._losses: dict[int, float] = {}
+
+    def measure(self, step: int, training: float) -> float | None:
+        """Returns the mean loss of the batches; None if it is not finite. Resets the metrics before.
+
+        Args:
+          step: the last one.
+          training: the loss in training, the mean of the last steps.
+        """
+        # Not before it is needed, as it starts to make clips.
+        self._iterator = self._iterator or iter(self._batches)
+        self._objective.reset_metrics()
+        test = self._objective.make_test_function()
+        for _ in range(self._count):
+            logs: dict[str, tf.Tensor] = test(self._iterator)
+        figures = {name: float(value) for name, value in logs.items()}
+        self._charts.scalars(figures, step, HELD_OUT)
+        loss = figures["loss"]
+        if not math.isfinite(loss):
+            self._advice.give(
+                "held-out loss",
+                f"step {step}: the loss on held-out clips is {loss}, though that in training is finite: look "
+                "at these clips with brave_tf_inspect, and at the averages of normalisation layers.",
+            )
+            return None
+        self._memorising.compare(step, training, loss, self._advice)
+        self._losses[step] = loss
+        return loss
+
+    def summary(self) -> str:
+        """Returns one line: the last loss and the lowest; an empty one if none was measured."""
+        if not self._losses:
+            return ""
+        last, best = max(self._losses), min(self._losses, key=self._losses.get)
+        return f"held-out loss {self._losses[last]:.4f}, lowest {self._losses[best]:.4f} at step {best}"

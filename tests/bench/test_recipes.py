@@ -1,0 +1,98 @@
+import argparse
+import json
+
+import pytest
+import tensorflow as tf
+
+from bench import __main__ as command
+from bench import recipe_step
+from brave_tf.errors import UserError
+
+TINY = ["--gin_file=as_v_a", "--gin_file=gin/overlays/tiny.gin", "--precision=float32"]
+SMALL = ["--narrow_frames=2", "--narrow_size=32", "--audio_frames=32"]
+
+
+@pytest.fixture(autouse=True)
+def policy():
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def arguments(*flags):
+    parser = argparse.ArgumentParser()
+    recipe_step.add_recipe_arguments(parser)
+    recipe_step.add_variant_arguments(parser)
+    return parser.parse_args(flags)
+
+
+def run(capsys, *words):
+    assert command.main(list(words)) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.long
+def test_parts_of_a_step_are_compared_with_the_limits(capsys):
+    sizes = ["--matrix=64", "--copy_mb=1", "--repeats=2"]
+    rows = {row["part"]: row for row in run(capsys, "recipes", *TINY, *SMALL, *sizes)["rows"]}
+    parts = ["matrix product", "memory copy", "narrow forward", "forward", "step", "update"]
+    assert list(rows) == parts
+    for name in ("matrix product", "memory copy"):
+        assert rows[name]["limit_share"] == 1
+    work = {name: row["rate"] * row["s"] for name, row in rows.items()}
+    assert work["matrix product"] == pytest.approx(64**3 / 1e9)
+    assert work["memory copy"] == pytest.approx(2 * 2**20 / 1e9)
+    assert 0 < work["narrow forward"] < work["forward"] == pytest.approx(work["step"] / 3)
+    assert all(min(row["limit_share"], row["cpu_s"]) > 0 for row in rows.values())
+    assert rows["step"]["s"] > rows["update"]["s"]
+
+
+def test_kinds_of_operations_make_up_the_step(capsys):
+    rows = run(capsys, "operations", *TINY, *SMALL, "--repeats=2")["rows"]
+    kinds = {row["kind"]: row for row in rows}
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    # The forward pass has 20 convolutions in each of two residual networks of depth 18.
+    assert kinds["convolution"]["operations"] == 40
+    assert kinds["convolution, gradient of the weights"]["operations"] == 40
+    # The inputs of the two first ones need none.
+    assert kinds["convolution, gradient of the input"]["operations"] == 38
+    assert kinds["optimizer update"]["ms_per_step"] > 0
+
+
+def test_steps_grow_with_batch_and_frames(capsys):
+    words = ["--backbone=tsm_light", "--size=16", "--repeats=1", "--precision=bfloat16"]
+    grown = ["--batch_sizes", "1", "2", "--frames", "2", "4"]
+    rows = run(capsys, "scaling", *words, *grown)["rows"]
+    assert [(r["grows"], r["clips"], r["frames"]) for r in rows] == [
+        ("batch", 1, 2),
+        ("batch", 2, 2),
+        ("frames", 1, 2),
+        ("frames", 1, 4),
+    ]
+    for first, second in (rows[:2], rows[2:]):
+        assert first["relative"] == 1
+        assert second["relative"] == pytest.approx(second["step_s"] / first["step_s"] / 2)
+
+
+def test_variants_and_sizes_follow_the_flags():
+    args = arguments(*TINY, *SMALL, "--xla=off", "--xla=on", "--batch_size=3")
+    assert recipe_step.variants(args) == [("float32", "off"), ("float32", "on")]
+    built = recipe_step.build(args, "bfloat16", "off")
+    assert built.batch["narrow"].shape == (3, 2, 32, 32, 3)
+    assert built.batch["broad_audio"].shape == (3, 32, 80)
+    assert built.objective.backbones["narrow"].get_layer("stem_conv").compute_dtype == "bfloat16"
+    before = built.objective.trainable_variables[0].numpy()
+    loss = built.step()()["loss"]
+    assert loss > 0 and built.objective.step == 1
+    assert built.forward()()["narrow"].shape == (3, 32)
+    built.update()()
+    assert (
+        built.objective.step == 2
+        and (built.objective.trainable_variables[0] != before).numpy().any()
+    )
+
+
+def test_an_unknown_recipe_is_an_error(capsys):
+    assert command.main(["recipes", "--gin_file=as_va"]) == 2
+    assert "as_v_a" in capsys.readouterr().err
+    with pytest.raises(UserError):
+        recipe_step.compiled(arguments("--gin_bindings=nothing"), "float32", "off")

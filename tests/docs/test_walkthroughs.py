@@ -1,0 +1,100 @@
+"""The commands and snippets of the pages work as they are written."""
+
+import json
+import shutil
+
+import command
+import media
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_released
+import walkthrough
+from prepared import write_csv
+
+from brave_tf import config
+from brave_tf.cli import eval as evaluate
+from brave_tf.cli import prepare
+from brave_tf.interop import haiku_file
+
+ROOT = config.RECIPE_DIR.parent
+PAGES = [
+    "docs/commands.md",
+    "docs/data.md",
+    "docs/objectives.md",
+    "docs/backbones.md",
+    "examples/plugin/README.md",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with some videos, records of HMDB51 and a published checkpoint, after what the README says."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("gin", "examples"):
+        (home / name).symlink_to(ROOT / name)
+    rows = []
+    for number in range(8):
+        path = home / "videos" / ("cat", "dog")[number % 2] / f"{number}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = media.moving_texture(25, seed=number)
+        media.write_video(path, frames, 25, audio=media.tone(1.0, 200 + 50 * number))
+        rows.append(f"{path},{path.parent.name},{('train-' * 3, 'test-' * 3)[number // 4][:-1]},,")
+    official = ["--flow=none", f"--output={home / 'data' / 'hmdb51'}"]
+    assert command.run(prepare, f"--input={write_csv(home, rows)}", *official) == 0
+    haiku_file.write(str(home / "29466668_1_0.npy"), tiny_released.make_checkpoint())
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(home)
+        walkthrough.follow(ROOT / "README.md", monkeypatch)
+    return home
+
+
+@pytest.mark.long
+def test_readme(home):
+    results = json.loads((home / "runs" / "mine" / "eval" / "results.json").read_text())["results"]
+    assert [result["task"] for result in results] == ["folder/linear", "folder/linear_audio"]
+    assert "narrow/features" in np.load(home / "features.npz")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page, home, monkeypatch):
+    monkeypatch.chdir(home)
+    walkthrough.follow(ROOT / page, monkeypatch)
+
+
+@pytest.mark.long
+def test_evaluation(home, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "runs" / "as_v_fa").symlink_to(home / "runs" / "mine")
+    (home / "data" / "ucf101").symlink_to(home / "data" / "hmdb51")
+    module = tf.Module()
+    module.f = tf.function(
+        lambda images: tf.reduce_mean(images, (1, 2)),
+        input_signature=[tf.TensorSpec((None, 96, 96, 3))],
+    )
+    module.__call__ = module.f
+    tf.saved_model.save(module, "somewhere")
+    walkthrough.follow(ROOT / "docs" / "evaluation.md", monkeypatch)
+    (home / "mine.gin").write_text("import my_protocol\n")
+    own = ["--task=mine/nearest_mean", "--gin_file=mine.gin", "--data=data/mine"]
+    assert command.run(evaluate, *own, "--model_dir=runs/mine") == 0
+    results = json.loads((home / "runs" / "mine" / "eval" / "results.json").read_text())["results"]
+    baselines = {(result["task"], result["baseline"]) for result in results}
+    assert {("mine/nearest_mean", None), ("folder/knn_audio", "random")} <= baselines
+
+
+@pytest.mark.long
+def test_export_answers_the_request_that_the_page_makes(home, monkeypatch):
+    monkeypatch.chdir(home)
+    shutil.rmtree("exported")  # which the README has made
+    walkthrough.follow(ROOT / "docs" / "export.md", monkeypatch)
+    request = json.loads((home / "request.json").read_text())
+    model = tf.saved_model.load(str(home / "serving" / "mine" / "1"))
+    signature = model.signatures[request["signature_name"]]
+    # As Serving does: the numbers of the request in the type that the signature takes.
+    _, accepted = signature.structured_input_signature
+    inputs = {name: tf.constant(x, accepted[name].dtype) for name, x in request["inputs"].items()}
+    answer = signature(**inputs)
+    assert list(answer) == ["embedding"]
+    assert answer["embedding"].shape[0] == 1 and np.isfinite(answer["embedding"]).all()

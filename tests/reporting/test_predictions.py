@@ -1,0 +1,59 @@
+"""Accuracies of classes and confusions."""
+
+import numpy as np
+import pytest
+import reported
+from sklearn import metrics
+
+from brave_tf.errors import UserError
+from brave_tf.reporting import predictions
+
+
+def test_confusion_is_that_of_scikit_learn(tmp_path):
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 3, (2, 50))
+    reported.write_predictions(tmp_path / "p.npz", labels, predicted)
+    found = predictions.read_predictions(tmp_path / "p.npz")
+    assert found.classes == ("cat", "<b>dog", "eel")
+    np.testing.assert_array_equal(found.confusion(), metrics.confusion_matrix(labels, predicted))
+
+
+def test_without_decisions_the_nearest_neighbour_is_the_prediction(tmp_path):
+    near = np.array([[2, 0], [1, 1]])
+    np.savez(tmp_path / "p.npz", labels=np.array([0, 1]), neighbour_labels=near)
+    found = predictions.read_predictions(tmp_path / "p.npz")
+    assert found.classes == ("0", "1", "2")
+    np.testing.assert_array_equal(found.predicted, [2, 1])
+
+
+def test_several_labels_per_clip_have_no_confusions(tmp_path):
+    np.savez(tmp_path / "p.npz", labels=np.ones((2, 3), bool), decisions=np.ones((2, 3)))
+    assert predictions.read_predictions(tmp_path / "p.npz") is None
+    np.savez(tmp_path / "q.npz", labels=np.array([0, 1]))
+    assert predictions.read_predictions(tmp_path / "q.npz") is None
+    assert predictions.read_neighbours(tmp_path / "q.npz", "data", "narrow") is None
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "p.npz"
+    reported.write_predictions(path, [0, 1], [0, 1])
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError, match=r"p\.npz .*run the task again"):
+        predictions.read_predictions(path)
+
+
+@pytest.mark.parametrize(("right", "clips"), [(7, 10), (1, 3), (250, 400)])
+def test_ends_of_an_interval_are_where_a_test_would_just_reject(right, clips):
+    share, ends = predictions.recalls(np.array([[right, clips - right], [0, 1]]))
+    assert share[0] == right / clips
+    for end in ends[0]:
+        standard_error = np.sqrt(end * (1 - end) / clips)
+        assert abs(share[0] - end) == pytest.approx(1.959964 * standard_error)
+    assert ends[0][0] < share[0] < ends[0][1]
+
+
+def test_intervals_of_all_and_of_no_clips():
+    _, ends = predictions.recalls(np.array([[10, 0, 0], [0, 0, 0], [5, 5, 0]]))
+    np.testing.assert_allclose(ends[0], [10 / (10 + 1.959964**2), 1])
+    assert np.isnan(ends[1]).all()
+    np.testing.assert_allclose(ends[2], [0, 1.959964**2 / (10 + 1.959964**2)], atol=1e-12)

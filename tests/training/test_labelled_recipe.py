@@ -1,0 +1,83 @@
+"""The recipe that trains a backbone of another recipe with labels."""
+
+import gin
+import numpy as np
+import pytest
+import tiny_run
+
+from brave_tf import config
+from brave_tf.evaluation import linear  # noqa: F401 (its bindings must be known)
+from brave_tf.objectives.supervised import Supervised
+from brave_tf.training import labelled_recipe
+from brave_tf.training.recipe import Recipe
+
+MACROS = """
+BACKBONE = @narrow/tsm_light()
+BACKBONES = {'narrow': %BACKBONE, 'broad_audio': @broad_audio/audio_light()}
+BraVe.backbones = %BACKBONES
+OPTIMIZER = @sgd
+train.optimizer = %OPTIMIZER
+linear_svm.C = 7.0
+"""
+
+
+def load(folder, extra=""):
+    config.load_config([str(tiny_run.write_recipe(folder, folder, extra))])
+    return Recipe()
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    return load(tmp_path)
+
+
+def derive(view="narrow", **arguments):
+    scope = labelled_recipe.free_scope()
+    text = labelled_recipe.derive(
+        view, scope, {"train.num_steps": 9}, supervised={"num_classes": 3}, **arguments
+    )
+    config.load_text(text)
+    return scope, Recipe()
+
+
+@pytest.mark.parametrize(("view", "extra"), [("narrow", ""), ("broad_audio", MACROS)])
+def test_it_has_the_backbone_and_the_view_alone(tmp_path, view, extra):
+    loaded = load(tmp_path, extra)
+    expected = loaded.build(seed=0).backbones[view].get_weights()
+    _, recipe = derive(view)
+    assert recipe.views == {view: loaded.views[view]}
+    objective = recipe.build(seed=0)
+    assert isinstance(objective, Supervised)
+    assert list(objective.backbones) == [view]
+    assert objective.classifiers[view].units == 3
+    for weight, other in zip(objective.backbones[view].get_weights(), expected):
+        np.testing.assert_array_equal(weight, other)
+    assert gin.query_parameter("train.num_steps") == 9
+
+
+def test_the_view_changes_and_layers_are_frozen_as_asked(loaded):
+    _, recipe = derive(view_changes={"num_frames": 6}, frozen_up_to="stem")
+    assert recipe.views["narrow"].shape == (6, 16, 16, 3)
+    names = [v.name for v in recipe.build(seed=0).trainable_variables]
+    assert names and not any(name.startswith("stem") for name in names)
+
+
+def test_a_recipe_that_was_derived_can_be_derived_from(loaded):
+    first, _ = derive(view_changes={"num_frames": 6})
+    second, recipe = derive(view_changes={"size": 24})
+    assert first != second
+    assert recipe.views["narrow"].shape == (6, 24, 24, 3)
+    assert list(recipe.build(seed=0).backbones) == ["narrow"]
+
+
+def test_bindings_of_protocols_are_left_out_and_the_configuration_stays(tmp_path):
+    load(tmp_path, MACROS)
+    before = gin.config_str()
+    text = labelled_recipe.derive("narrow", "labelled", {}, supervised={"num_classes": 3})
+    assert gin.config_str() == before
+    assert "linear_svm.C" not in text
+
+
+def test_macros_are_resolved(tmp_path):
+    load(tmp_path, MACROS)
+    assert labelled_recipe.bound_value("train.optimizer").selector == "sgd"
