@@ -8,9 +8,12 @@ import functools
 import os
 import platform
 from collections.abc import Iterator
+from concurrent import futures
 
 # Of malloc.h. The largest values that glibc accepts.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+# More calls than that are not compiled by XLA at the same time.
+_STREAMS = min(4 * (os.cpu_count() or 1), 64)
 _MALLOC = {_M_MMAP_THRESHOLD: 32 << 20, _M_TRIM_THRESHOLD: (2 << 30) - 1, _M_TOP_PAD: 64 << 20}
 
 
@@ -24,11 +27,18 @@ def load_tensorflow() -> None:
 
 @functools.cache
 def start_xla() -> None:
-    """Has XLA run once on the CPU without what it logs then: lines that look like errors, and are none."""
+    """Has XLA run on the CPU without what it logs then: lines that look like errors, and are none.
+
+    There is one for each stream that it makes, and it makes as many as there are calls at the same time.
+    """
     import tensorflow as tf
 
     with _no_stderr(), tf.init_scope(), tf.device("CPU"):
-        tf.function(lambda value: value + 1.0, jit_compile=True)(tf.zeros(()))
+        multiply = tf.function(lambda value: value @ value, jit_compile=True)
+        value = tf.zeros((512, 512))
+        multiply(value)
+        with futures.ThreadPoolExecutor(_STREAMS) as pool:
+            list(pool.map(multiply, [value] * 2 * _STREAMS))
 
 
 @contextlib.contextmanager
