@@ -11,9 +11,9 @@ import gin
 import numpy as np
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores, supervised
-from brave_tf.evaluation.classes import check_classes, class_names, count_classes
-from brave_tf.evaluation.clip_features import FeatureBank
+from brave_tf.evaluation import scores
+from brave_tf.evaluation.class_protocol import open_bank, outcome
+from brave_tf.evaluation.classes import class_names, count_classes
 from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.neighbours import (
     AUGMENTED,
@@ -59,27 +59,25 @@ def knn(
     if not temperature > 0:
         raise UserError(f"knn.temperature = {temperature!r}: expected a number above 0.")
     check_train_windows("knn", train_windows)
-    bank = FeatureBank(probe, data_dir)
-    check_classes(bank, train_split, test_split)
-    bank = supervised.trained(bank, train_split)
+    bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
     classes = count_classes(bank, train.labels)
     found = nearest(train.mean, test.mean, k)
     decisions = votes(*found, train.labels, classes, temperature)
     hits = scores.top_hits(decisions, test.labels)
-    return Outcome(
-        metrics=scores.with_intervals(hits, seed),
-        clips={"train": len(train), "test": len(test), "missing": train.missing + test.missing},
-        settings={
-            **bank.settings,
+    return outcome(
+        bank,
+        train,
+        test,
+        hits,
+        {
             "train_split": train_split,
             "test_split": test_split,
             "k": k,
             "temperature": temperature,
             "train_windows": train_windows,
-            "seed": seed,
         },
-        predictions=Predictions(
+        Predictions(
             test.keys,
             test.labels,
             test.paths,
@@ -87,7 +85,7 @@ def knn(
             class_names(bank, classes),
             **neighbour_columns(train, *found),
         ),
-        per_clip=hits,
+        seed,
     )
 
 

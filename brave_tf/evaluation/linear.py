@@ -13,9 +13,9 @@ import numpy as np
 from sklearn import pipeline, preprocessing, svm
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores, supervised
-from brave_tf.evaluation.classes import check_classes, count_classes, predictions
-from brave_tf.evaluation.clip_features import FeatureBank
+from brave_tf.evaluation import scores
+from brave_tf.evaluation.class_protocol import open_bank, outcome
+from brave_tf.evaluation.classes import count_classes, predictions
 from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.probe import Outcome, Probe
 
@@ -51,9 +51,7 @@ def linear_svm(
       UserError: before any feature is computed, for settings and splits that cannot be used.
     """
     candidates = _candidates(C)
-    bank = FeatureBank(probe, data_dir)
-    check_classes(bank, train_split, test_split)
-    bank = supervised.trained(bank, train_split)
+    bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = bank.train(train_split), bank.test(test_split)
     chosen, chosen_by = candidates[0], {}
     if len(candidates) > 1:
@@ -65,19 +63,19 @@ def linear_svm(
     # mean of its crops' decision values.
     values = decisions(classifier, test.mean, count_classes(bank, train.labels))
     hits = scores.top_hits(values, test.labels)
-    return Outcome(
-        metrics=scores.with_intervals(hits, seed),
-        clips={"train": len(train), "test": len(test), "missing": train.missing + test.missing},
-        settings={
-            **bank.settings,
+    return outcome(
+        bank,
+        train,
+        test,
+        hits,
+        {
             "train_split": train_split,
             "test_split": test_split,
             "C": chosen,
             **chosen_by,
-            "seed": seed,
         },
-        predictions=predictions(bank, test, values),
-        per_clip=hits,
+        predictions(bank, test, values),
+        seed,
     )
 
 

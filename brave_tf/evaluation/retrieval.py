@@ -12,9 +12,7 @@ import gin
 import numpy as np
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores, supervised
-from brave_tf.evaluation.classes import check_classes
-from brave_tf.evaluation.clip_features import FeatureBank
+from brave_tf.evaluation.class_protocol import open_bank, outcome
 from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.neighbours import (
     AUGMENTED,
@@ -59,31 +57,29 @@ def retrieval(
     if not ks or not all(isinstance(k, int) and k > 0 for k in ks):
         raise UserError(f"retrieval.ks = {ks!r}: expected a list of whole numbers above 0.")
     check_train_windows("retrieval", train_windows)
-    bank = FeatureBank(probe, data_dir)
-    check_classes(bank, train_split, test_split)
-    bank = supervised.trained(bank, train_split)
+    bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
     indices, similarities = nearest(train.mean, test.mean, max(ks))
     hits = recalls(train.labels[indices], test.labels, ks)
     hits = {f"R@{k}": values for k, values in hits.items()}
-    return Outcome(
-        metrics=scores.with_intervals(hits, seed),
-        clips={"train": len(train), "test": len(test), "missing": train.missing + test.missing},
-        settings={
-            **bank.settings,
+    return outcome(
+        bank,
+        train,
+        test,
+        hits,
+        {
             "train_split": train_split,
             "test_split": test_split,
             "ks": ks,
             "train_windows": train_windows,
-            "seed": seed,
         },
-        predictions=Predictions(
+        Predictions(
             test.keys,
             test.labels,
             test.paths,
             **neighbour_columns(train, indices, similarities),
         ),
-        per_clip=hits,
+        seed,
     )
 
 

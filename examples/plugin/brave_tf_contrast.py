@@ -13,8 +13,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import scores
-from brave_tf.evaluation.classes import check_classes
-from brave_tf.evaluation.clip_features import FeatureBank
+from brave_tf.evaluation.class_protocol import open_bank, outcome
 from brave_tf.evaluation.families import Kind, register_tasks
 from brave_tf.evaluation.probe import Outcome, Probe
 from brave_tf.models.precision import full_dtype
@@ -109,19 +108,14 @@ def nearest_mean(
     Returns:
       `top1` and `top5` with their 95 % intervals.
     """
-    bank = FeatureBank(probe, data_dir)
-    check_classes(bank, train_split, test_split)
+    bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = bank.train(train_split), bank.test(test_split)
     classes = np.unique(train.labels)
     means = np.stack([train.mean[train.labels == label].mean(axis=0) for label in classes])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     hits = scores.top_hits(test.mean @ means.T, np.searchsorted(classes, test.labels))
-    return Outcome(
-        metrics=scores.with_intervals(hits),
-        clips={"train": len(train), "test": len(test), "missing": train.missing + test.missing},
-        settings={**bank.settings, "train_split": train_split, "test_split": test_split},
-        per_clip=hits,
-    )
+    settings = {"train_split": train_split, "test_split": test_split}
+    return outcome(bank, train, test, hits, settings)
 
 
 NEAREST_MEAN = Kind("nearest_mean", nearest_mean, "nearest mean of a class", ("top1", "top5"))
