@@ -19,7 +19,7 @@ def test_cost_of_each_part(capsys):
     for row in rows:
         assert row["clips"] == 1
         assert row["cpu_s_per_10_s_clip"] * row["times_real_time"] == pytest.approx(10)
-    assert rows[3]["cpu_s_per_10_s_clip"] > rows[2]["cpu_s_per_10_s_clip"] > 0
+        assert row["cpu_s_per_10_s_clip"] > 0
 
 
 def test_cost_on_own_media(tmp_path, capsys):

