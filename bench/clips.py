@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import record_fields as fields
+from brave_tf.data import record_index
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.progress import Progress
 
@@ -53,7 +54,7 @@ def write_clips(
     shards: int = 2,
     distinct: int | None = None,
 ) -> None:
-    """Writes clips with frames and sound to shards of the split 'clips', and their dataset.json.
+    """Writes clips with frames and sound to shards of the split 'clips', their indexes and dataset.json.
 
     Args:
       folder: where to; made if it is not there.
@@ -77,8 +78,9 @@ def write_clips(
             progress.add()
     for number in range(clips):
         writers[number % shards].write(rendered[number % len(rendered)])
-    for writer in writers:
+    for path, writer in zip(paths, writers):
         writer.close()
+        record_index.make(str(path))
     counts = [len(range(i, clips, shards)) for i in range(shards)]
     split = {
         "clips": clips,

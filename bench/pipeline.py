@@ -10,7 +10,8 @@ Rows: `whole` decode, resize and scale whole frames, `crop` random crops of them
 augmentations; V is the narrow view alone. V/A and V/V do the work of BraVe's views: narrow 16 frames of 224
 pixels, cropped, flipped, recoloured, grayed and blurred, with 10.24 s of sound as a log-mel spectrogram (V/A)
 or with 64 frames of 112 pixels under random convolutions (V/V). `in step` is what is left of it for the
-pipeline when colour, gray and blur are left to the training step.
+pipeline when colour, gray and blur are left to the training step. Clips are read by the indexes of the
+shards, which are made first where they are missing; `no index` reads records whole.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 
 from bench import clips, timing
-from brave_tf.data import record_fields
+from brave_tf.data import record_fields, record_index
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import METHODS, random_color
 from brave_tf.data.augment.random_convolution import random_convolution
@@ -45,6 +46,7 @@ from brave_tf.data.views.base import View
 from brave_tf.data.views.rgb import RgbView
 
 _LIMIT = "decode limit"
+_INDEX, _NO_INDEX = "index", "no index"
 _WARM_UP = 2  # Batches.
 _LIMIT_CLIPS = 4  # Clips whose frames the limit decodes.
 _NAMES = 16  # Of a rendered shard.
@@ -72,18 +74,38 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             data_dir = stack.enter_context(tempfile.TemporaryDirectory())
             clips.write_clips(pathlib.Path(data_dir), args.clips)
             lengthen_epochs(pathlib.Path(data_dir))
-        info = DatasetInfo.load(data_dir)
+        folders = {}
+        for kind in (_INDEX, _NO_INDEX):
+            folders[kind] = stack.enter_context(tempfile.TemporaryDirectory())
+            _link(pathlib.Path(data_dir), pathlib.Path(folders[kind]))
+        _link(
+            pathlib.Path(data_dir, record_index.FOLDER),
+            pathlib.Path(folders[_INDEX], record_index.FOLDER),
+        )
+        info = DatasetInfo.load(folders[_INDEX])
         split = args.split or next(iter(info.splits))
-        return _measure(args, info, split)
+        for shard in info.split(split).shards:
+            if not os.path.exists(record_index.path_of(shard.path)):
+                record_index.make(shard.path)
+        return _measure(args, folders, split)
 
 
-def _measure(args: argparse.Namespace, info: DatasetInfo, split: str) -> dict[str, Any]:
+def _link(source: pathlib.Path, folder: pathlib.Path) -> None:
+    """Fills a folder with links to the files of another, not to those of folders in it."""
+    folder.mkdir(exist_ok=True)
+    for path in source.resolve().glob("*"):
+        if path.is_file():
+            (folder / path.name).symlink_to(path)
+
+
+def _measure(args: argparse.Namespace, folders: dict[str, str], split: str) -> dict[str, Any]:
     view_sets = _view_sets(args.color)
-    jpegs = _jpegs(info, split)
+    sources = {name: _NO_INDEX if name.endswith(_NO_INDEX) else _INDEX for name in view_sets}
+    jpegs = _jpegs(DatasetInfo.load(folders[_INDEX]), split)
     functions = {_LIMIT: functools.partial(_decoding, jpegs, args.threads)}
     for name, views in view_sets.items():
         dataset = clip_dataset(
-            info.data_dir,
+            folders[sources[name]],
             split,
             views,
             args.batch_size,
@@ -159,6 +181,8 @@ def _view_sets(color: str) -> dict[str, dict[str, View]]:
     for kind, view in (("", narrow), (" in step", begun)):
         sets[f"V/A{kind}"] = {"narrow": view, "broad_audio": AudioView()}
         sets[f"V/V{kind}"] = {"narrow": view, "broad_video": broad}
+    for name in ("V crop", "V/A"):
+        sets[f"{name}, {_NO_INDEX}"] = sets[name]
     return sets
 
 
@@ -196,6 +220,9 @@ def lengthen_epochs(folder: pathlib.Path) -> None:
         for number in range(_NAMES):
             name = f"{number}-{shard['file']}"
             os.link(folder / shard["file"], folder / name)
+            os.link(
+                folder / record_index.FOLDER / shard["file"], folder / record_index.FOLDER / name
+            )
             split["shards"].append({**shard, "file": name})
     path.write_text(json.dumps(description))
 

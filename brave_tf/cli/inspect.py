@@ -8,7 +8,8 @@ Examples:
 that do not decode, labels, durations, clips that are in two splits. It prints a table and what is wrong, and
 leaves report.json and the page index.html in --output. --gin_file prints the views and parts of the model
 that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step; it
-needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 interrupted.
+needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 stopped by Ctrl-C,
+143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from brave_tf.cli import app
 from brave_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-INTERRUPTED = 130
 REPORT, PAGE = "report.json", "index.html"
 
 
@@ -40,6 +40,11 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer(
         "workers", 0, "Shards read at the same time; 0 is one per core.", lower_bound=0
+    )
+    flags.DEFINE_bool(
+        "index",
+        False,
+        "Make the index of each shard, in DATA/index, with which training reads only what it shows.",
     )
     flags.DEFINE_multi_string("gin_file", [], "Recipe or overlay; repeat to add, later ones win.")
     flags.DEFINE_multi_string(
@@ -62,7 +67,7 @@ def main(argv: list[str]) -> int:
         return _inspect_data() if FLAGS.data else _inspect_model()
     except KeyboardInterrupt:
         print("\ninterrupted")
-        return INTERRUPTED
+        return app.INTERRUPTED
 
 
 def _inspect_data() -> int:
@@ -75,7 +80,7 @@ def _inspect_data() -> int:
     for name in FLAGS.split:
         info.split(name)
     files.check_writable(output, "output")
-    facts = folder_check.check_folder(info, FLAGS.split, FLAGS.decode, FLAGS.workers)
+    facts = folder_check.check_folder(info, FLAGS.split, FLAGS.decode, FLAGS.workers, FLAGS.index)
     report, page = (os.path.join(output, name) for name in (REPORT, PAGE))
     summary.write_report(report, facts, FLAGS.decode)
     contact_sheet.write_page(page, facts, FLAGS.num_clips)

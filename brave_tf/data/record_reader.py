@@ -6,26 +6,27 @@ of them than its window holds. Field names are those of MediaSequence and DMVR.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from brave_tf.data import frames, tfio
 from brave_tf.data import record_fields as fields
-from brave_tf.data import tfio
+from brave_tf.data.stored_values import StoredValues
 
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_SAMPLE_RATE = 48_000.0
 DEFAULT_FLOW_BOUND = 20.0
 
-_CONTEXT = {
+CONTEXT_FIELDS = {
     fields.IMAGE_RATE: tf.float32,
     fields.AUDIO_RATE: tf.float32,
     fields.FLOW_BOUND: tf.float32,
     fields.LABEL_INDEX: tf.int64,
     fields.PATH: tf.string,
 }
-_SEQUENCES = {
+SEQUENCE_FIELDS = {
     fields.IMAGE: tf.string,
     fields.FLOW: tf.string,
     fields.AUDIO: tf.float32,
@@ -36,8 +37,9 @@ _SEQUENCES = {
 class Clip(NamedTuple):
     """One clip. What was not asked for, or the clip lacks, is empty: (0,) string, (0,) float32."""
 
-    images: tf.Tensor  # (frames,) string, a JPEG each; or (frames, H, W, 3) uint8 of raw media
-    flow: tf.Tensor  # (frames,) string, a JPEG each
+    # A JPEG for each frame, (frames,) string or where they are; or (frames, H, W, 3) uint8 of raw media.
+    images: tf.Tensor | StoredValues
+    flow: tf.Tensor | StoredValues  # A JPEG for each frame.
     audio: tf.Tensor  # (samples,) float32 mono PCM in [-1, 1]
     frame_rate: tf.Tensor  # () float64, frames per second of images and flow
     sample_rate: tf.Tensor  # () float64, Hz
@@ -50,7 +52,7 @@ class Clip(NamedTuple):
     @property
     def num_frames(self) -> tf.Tensor:
         """() int32: the number of frames of the images, or of the flow where there are no images."""
-        return tf.maximum(tf.shape(self.images)[0], tf.shape(self.flow)[0])
+        return tf.maximum(frames.num_frames(self.images), frames.num_frames(self.flow))
 
     @property
     def label(self) -> tf.Tensor:
@@ -74,22 +76,31 @@ def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
       ValueError: `wanted` holds a field that records do not have.
     """
     context, sequences = _parse(serialized, wanted)
+    return make_clip(context, {name: values.flat_values for name, values in sequences.items()})
 
-    def values(name: str) -> tf.Tensor:
-        if name in sequences:
-            return sequences[name].flat_values
-        return tf.zeros((0,), _SEQUENCES[name])
+
+def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Clip:
+    """Returns a clip of what was read of its record.
+
+    Args:
+      context: (n,) values of each of CONTEXT_FIELDS.
+      values: of the SEQUENCE_FIELDS that were wanted.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if its FLAC cannot be decoded.
+    """
 
     def rate(name: str, default: float) -> tf.Tensor:
         return _first(context[name], tf.constant(default, tf.float32))
 
-    audio = values(fields.AUDIO)
-    if fields.AUDIO_FLAC in wanted:
-        flac = values(fields.AUDIO_FLAC)
+    found = {name: tf.zeros((0,), dtype) for name, dtype in SEQUENCE_FIELDS.items()}
+    found.update(values)
+    audio, flac = found[fields.AUDIO], found[fields.AUDIO_FLAC]
+    if fields.AUDIO_FLAC in values:
         audio = tf.cond(tf.size(flac) > 0, lambda: tfio.decode_flac(flac[0]), lambda: audio)
     return Clip(
-        images=values(fields.IMAGE),
-        flow=values(fields.FLOW),
+        images=found[fields.IMAGE],
+        flow=found[fields.FLOW],
         audio=audio,
         frame_rate=tf.cast(rate(fields.IMAGE_RATE, DEFAULT_FRAME_RATE), tf.float64),
         sample_rate=tf.cast(rate(fields.AUDIO_RATE, DEFAULT_SAMPLE_RATE), tf.float64),
@@ -114,15 +125,15 @@ def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:
 
 
 def _parse(serialized: tf.Tensor, wanted: Collection[str]) -> tuple[dict, dict]:
-    unknown = set(wanted) - set(_SEQUENCES)
+    unknown = set(wanted) - set(SEQUENCE_FIELDS)
     if unknown:
         raise ValueError(
-            f"unknown record fields {sorted(unknown)}, expected some of {list(_SEQUENCES)}"
+            f"unknown record fields {sorted(unknown)}, expected some of {list(SEQUENCE_FIELDS)}"
         )
     return tf.io.parse_single_sequence_example(
         serialized,
-        {name: tf.io.RaggedFeature(dtype) for name, dtype in _CONTEXT.items()},
-        {name: tf.io.RaggedFeature(_SEQUENCES[name]) for name in sorted(wanted)},
+        {name: tf.io.RaggedFeature(dtype) for name, dtype in CONTEXT_FIELDS.items()},
+        {name: tf.io.RaggedFeature(SEQUENCE_FIELDS[name]) for name in sorted(wanted)},
     )
 
 

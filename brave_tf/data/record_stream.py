@@ -5,30 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.data import record_index
 from brave_tf.data.attempts import map_or_else
 from brave_tf.data.dataset_info import DatasetInfo, Shard
-from brave_tf.data.record_reader import compression_of, has_fields, parse_clip
+from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
+from brave_tf.data.shard_reader import Record, marked_ones, read_counted, read_uncounted
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
-# A file that cannot be opened fails each time again: a shard has no more records than this.
-_MOST_RECORDS = 10**6
-
-
-class Record(NamedTuple):
-    """A record as it was read, and from where."""
-
-    shard: tf.Tensor  # () int64, number of the shard in its split
-    position: tf.Tensor  # () int64, number of the record in its shard
-    serialized: tf.Tensor  # () string, empty where the shard is damaged or cut short
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +35,7 @@ class RecordStream:
       filtered: whether some records may lack one of `fields`.
       epoch_size: records of one epoch, None when unknown.
       compression: of the shards, see `compression_of`.
+      indexed: whether the indexes of the shards are read in their place, see `record_index`.
       every: of the records read, one in so many is this pipeline's,
       first: beginning with this one.
       kept: (n, held_out): only one record in n is read, or all but those; None for all.
@@ -55,6 +47,7 @@ class RecordStream:
     filtered: bool
     epoch_size: int | None
     compression: str = ""
+    indexed: bool = False
     every: int = 1
     first: int = 0
     kept: tuple[int, bool] | None = None
@@ -90,7 +83,15 @@ class RecordStream:
             epoch_size = None
         compression = compression_of(chosen.shards[0].path)
         stream = cls(
-            chosen.shards, own, tuple(fields), filtered, epoch_size, compression, every, first
+            shards=chosen.shards,
+            own=own,
+            fields=tuple(fields),
+            filtered=filtered,
+            epoch_size=epoch_size,
+            compression=compression,
+            indexed=record_index.have_indexes([shard.path for shard in chosen.shards]),
+            every=every,
+            first=first,
         )
         if stream._is_empty():
             raise UserError(
@@ -189,6 +190,21 @@ class RecordStream:
     def _own(self) -> tf.Tensor:
         return tf.constant(self.own, tf.int64)
 
+    def parse(self, record: Record) -> Clip:
+        """Reads a record: whole, or what its entry in the index does not hold once it is wanted.
+
+        Raises:
+          tf.errors.OpError: when run, if it is damaged.
+        """
+        present = tf.debugging.Assert(
+            record.serialized != b"", ["the shard is damaged or cut short"]
+        )
+        with tf.control_dependencies([present] if present is not None else []):
+            serialized = tf.identity(record.serialized)
+        if self.indexed:
+            return record_index.parse_clip(serialized, self._path(record.shard), self.fields)
+        return parse_clip(serialized, self.fields)
+
     def name(self, record: Record) -> str:
         """Names a record for messages: its clip and where it is, or its shard if it could not be read."""
         shard = os.path.basename(self.shards[int(record.shard)].path)
@@ -201,14 +217,18 @@ class RecordStream:
             return place
         return f"{path} ({place})" if path else place
 
+    def _path(self, shard: tf.Tensor) -> tf.Tensor:
+        return tf.gather([shard.path for shard in self.shards], shard)
+
     def _read(self, shard: tf.Tensor) -> tf.data.Dataset:
         """Reads one shard. A damaged one ends with empty records, as many as are missing if that is known."""
-        path = tf.gather([shard.path for shard in self.shards], shard)
+        paths = [shard.path for shard in self.shards]
+        path = tf.gather([*map(record_index.path_of, paths)] if self.indexed else paths, shard)
         counts = [shard.clips for shard in self.shards]
         if None in counts:
-            return _read_uncounted(path, shard, self.compression)
+            return read_uncounted(path, shard, self.compression)
         clips = tf.gather(tf.constant(counts, tf.int64), shard)
-        return _read_counted(path, shard, clips, self.compression)
+        return read_counted(path, shard, clips, self.compression)
 
     def _keep(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Keeps this pipeline's share, without the records that are known to lack a field."""
@@ -221,57 +241,17 @@ class RecordStream:
             records = records.shard(self.every, self.first)
         if not self.filtered:
             return records
+        has = record_index.has_fields if self.indexed else has_fields
 
         def usable(record: Record) -> tuple[Record, tf.Tensor]:
             missing = tf.equal(record.serialized, b"")
-            return record, missing | has_fields(record.serialized, self.fields)
+            return record, missing | has(record.serialized, self.fields)
 
         def damaged(spec: tuple, record: Record) -> tuple[Record, bool]:
             return record, True
 
         records = map_or_else(records, usable, damaged, CORES)
-        return _kept(records)
-
-
-def _read_counted(
-    path: tf.Tensor, shard: tf.Tensor, clips: tf.Tensor, compression: str
-) -> tf.data.Dataset:
-    read = tf.data.TFRecordDataset(path, compression)
-    # A file that cannot be opened fails each time again: no more attempts than records.
-    attempts = tf.data.Dataset.zip((tf.data.Dataset.range(clips + 1), read)).ignore_errors()
-    found = attempts.map(lambda attempt, record: record)
-    records = found.concatenate(tf.data.Dataset.from_tensors(b"").repeat())
-    shards = tf.data.Dataset.from_tensors(shard).repeat()
-    return tf.data.Dataset.zip(Record(shards, tf.data.Dataset.range(clips), records))
-
-
-def _read_uncounted(path: tf.Tensor, shard: tf.Tensor, compression: str) -> tf.data.Dataset:
-    """A damaged shard ends with one empty record."""
-    end = tf.data.Dataset.from_tensors(b"")
-    read = tf.data.TFRecordDataset(path, compression).concatenate(end)
-    positions = tf.data.Dataset.range(_MOST_RECORDS)
-    shards = tf.data.Dataset.from_tensors(shard).repeat()
-    records = tf.data.Dataset.zip(Record(shards, positions, read)).ignore_errors()
-    # The end of a file that cannot be opened.
-    last = tf.constant(_MOST_RECORDS, tf.int64)
-    records = records.concatenate(tf.data.Dataset.from_tensors(Record(shard, last, b"")))
-
-    @tf.autograph.experimental.do_not_convert
-    def compare(before: tf.Tensor, record: Record) -> tuple:
-        # What fails uses up a position: then the end does not follow what is before it.
-        is_end = tf.equal(record.serialized, b"")
-        failed = record.position > before + 1
-        return tf.where(is_end, last, record.position), (record, failed | ~is_end)
-
-    compared = records.scan(tf.constant(-1, tf.int64), compare)
-    return _kept(compared)
-
-
-def _kept(marked: tf.data.Dataset) -> tf.data.Dataset:
-    """Takes (record, whether to keep it); gives the records that are kept."""
-    convert_not = tf.autograph.experimental.do_not_convert
-    kept = marked.filter(convert_not(lambda record, keep: keep))
-    return kept.map(convert_not(lambda record, keep: record))
+        return marked_ones(records)
 
 
 def _shuffle(records: tf.data.Dataset, shuffle_buffer: int, seed: tf.Tensor) -> tf.data.Dataset:

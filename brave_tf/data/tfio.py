@@ -1,4 +1,4 @@
-"""The one door to tensorflow-io: video and sound decoded inside the graph.
+"""The one door to tensorflow-io: video and sound decoded, and parts of files read, inside the graph.
 
 tensorflow-io is imported when it is first needed, so that datasets that do without do not load it. Of its
 decoders, that of Vorbis can end the process on damaged bytes, and that of AAC fails on some good ones: these
@@ -100,6 +100,17 @@ def decode_mp3(encoded: tf.Tensor) -> tf.Tensor:
     import tensorflow_io
 
     return _mono(tensorflow_io.audio.decode_mp3(_not_empty(encoded)))
+
+
+def read_bytes(path: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Returns () string, the `length` bytes of a file from byte `offset` on.
+
+    Raises:
+      tf.errors.OpError: when run, if there is no such file, or it is shorter.
+    """
+    from tensorflow_io.python.ops import core_ops
+
+    return core_ops.io_file_read(path, offset, length, compression="")
 
 
 def _not_empty(encoded: tf.Tensor) -> tf.Tensor:

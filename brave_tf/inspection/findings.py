@@ -41,6 +41,11 @@ KINDS = {
     ),
     "record_empty": Kind(PROBLEM, "records without frames, flow and sound", _ANEW),
     "count_differs": Kind(PROBLEM, "counts other than dataset.json says", _COPY),
+    "index_differs": Kind(
+        PROBLEM,
+        "shards that are other than when their index was made",
+        "Make it again with brave_tf_inspect --index.",
+    ),
     "frame_undecodable": Kind(PROBLEM, "frames that do not decode", _ANEW),
     "frame_size": Kind(
         PROBLEM,
@@ -87,6 +92,16 @@ KINDS = {
         PROBLEM,
         "clips with the same frames and sound as one of another split, under another name",
         "Scores on the held-out split would be too good. Take them out of one of the splits.",
+    ),
+    "index_missing": Kind(
+        NOTE,
+        "shards without an index",
+        "Their records are read whole, which is slower: brave_tf_inspect --index makes it.",
+    ),
+    "index_impossible": Kind(
+        NOTE,
+        "shards that can have no index",
+        "Compressed and damaged ones have none, and those with sound that is not packed.",
     ),
     "duplicate": Kind(NOTE, "clips that occur again in their split", "Each counts once more."),
     "shared_file": Kind(

@@ -15,6 +15,7 @@ from brave_tf.data.dataset_info import DatasetInfo, Shard, Split
 from brave_tf.inspection import split_check
 from brave_tf.inspection.clip_check import check_clip, first_line
 from brave_tf.inspection.findings import Findings
+from brave_tf.inspection.index_check import ShardIndex
 from brave_tf.inspection.shard_scan import ShardScan
 from brave_tf.inspection.split_facts import SplitFacts, place
 from brave_tf.inspection.stored_clip import StoredClip
@@ -45,7 +46,11 @@ class FolderFacts:
 
 
 def check_folder(
-    info: DatasetInfo, splits: Sequence[str] = (), decode: str = "sample", workers: int = 0
+    info: DatasetInfo,
+    splits: Sequence[str] = (),
+    decode: str = "sample",
+    workers: int = 0,
+    make_index: bool = False,
 ) -> FolderFacts:
     """Reads every record of the splits once, and shows how far it is.
 
@@ -56,9 +61,10 @@ def check_folder(
       splits: names of the splits; none for all.
       decode: which frames to decode, see `check_clip`.
       workers: shards that are read at the same time; 0 is one per core.
+      make_index: whether to make the index of each shard, see `record_index`; else it is compared.
 
     Raises:
-      UserError: there is no split of one of the names.
+      UserError: there is no split of one of the names, or an index cannot be written.
     """
     chosen = {name: info.split(name) for name in splits or sorted(info.splits)}
     findings = Findings()
@@ -71,7 +77,10 @@ def check_folder(
         pool = concurrent.futures.ThreadPoolExecutor(workers)
         try:
             jobs = [
-                (name, pool.submit(_check_shard, shard, name, info.labels, decode, meter))
+                (
+                    name,
+                    pool.submit(_check_shard, shard, name, info.labels, decode, meter, make_index),
+                )
                 for name, split in chosen.items()
                 for shard in split.shards
                 if shard.path in sizes
@@ -115,14 +124,20 @@ def _each_once(jobs: list[Job]) -> Iterator[Job]:
 
 
 def _check_shard(
-    shard: Shard, split: str, labels: tuple[str, ...], decode: str, meter: _Meter
+    shard: Shard,
+    split: str,
+    labels: tuple[str, ...],
+    decode: str,
+    meter: _Meter,
+    make_index: bool,
 ) -> tuple[SplitFacts, Findings]:
     facts, findings = SplitFacts(shards=[shard.path]), Findings()
     name = os.path.basename(shard.path)
     try:
         scan = ShardScan(shard.path, checksum=shard.sha256 is not None)
         facts.bytes = scan.size
-        for record in scan:
+        index = ShardIndex(scan, make_index)
+        for record in index:
             if meter.stopped:
                 break
             if record.damage:
@@ -135,6 +150,8 @@ def _check_shard(
         findings.add("shard_damaged", split, f"{name}: {first_line(error)}")
         return facts, findings
     _compare_shard(shard, scan, facts, split, findings)
+    if not meter.stopped and (found := index.finish()):
+        findings.add(found, split, name)
     return facts, findings
 
 

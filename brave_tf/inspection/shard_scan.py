@@ -46,6 +46,8 @@ class ShardScan:
       checksum: whether to compute `sha256`. Its second look at each block finds it in the system's cache.
 
     Attributes:
+      path: of the shard.
+      compressed: whether it is.
       size: bytes of the shard.
       sha256: of the shard, hexadecimal, when all records were read and it was asked for.
 
@@ -54,8 +56,8 @@ class ShardScan:
     """
 
     def __init__(self, path: str, checksum: bool = True):
-        self._path = path
-        self._compression = compression_of(path)
+        self.path = path
+        self.compressed = bool(compression_of(path))
         self._reader = tf_record.tf_record_random_reader(path)
         self._checksum = checksum
         self.size = tf.io.gfile.stat(path).length
@@ -63,8 +65,8 @@ class ShardScan:
 
     def __iter__(self) -> Iterator[Record]:
         digest = hashlib.sha256()
-        records = self._compressed() if self._compression else self._plain()
-        with tf.io.gfile.GFile(self._path, "rb") as file:
+        records = self._compressed() if self.compressed else self._plain()
+        with tf.io.gfile.GFile(self.path, "rb") as file:
             for record, end in records:
                 yield record
                 self._hash(digest, file, end)
@@ -87,7 +89,7 @@ class ShardScan:
 
     def _compressed(self) -> Iterator[tuple[Record, int]]:
         """Yields what TensorFlow reads of a compressed shard, up to the first damage."""
-        records = iter(tf.data.TFRecordDataset(self._path, self._compression))
+        records = iter(tf.data.TFRecordDataset(self.path, compression_of(self.path)))
         position = 0
         while True:
             try:
@@ -122,7 +124,7 @@ class ShardScan:
 
     def _end(self, offset: int) -> int:
         """Returns where the record at `offset` ends by its own account."""
-        with tf.io.gfile.GFile(self._path, "rb") as file:
+        with tf.io.gfile.GFile(self.path, "rb") as file:
             file.seek(offset)
             length = int.from_bytes(file.read(_HEADER)[:8], "little")
         return offset + _HEADER + length + _FOOTER

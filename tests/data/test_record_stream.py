@@ -6,7 +6,7 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data import record_fields, record_stream
+from brave_tf.data import record_fields, shard_reader
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.log_mel import LogMel
 from brave_tf.data.record_reader import parse_clip
@@ -156,7 +156,7 @@ def test_a_damaged_shard_does_not_end_or_shift_the_run(tmp_path, how, number):
 
 @pytest.mark.parametrize("how, number", [("truncated", 0), ("overwritten", 1), ("removed", 1)])
 def test_a_damaged_shard_that_nobody_counted_lacks_one_record(tmp_path, how, number, monkeypatch):
-    monkeypatch.setattr(record_stream, "_MOST_RECORDS", 50)
+    monkeypatch.setattr(shard_reader, "_MOST_RECORDS", 50)
     record_fixtures.write_shards(tmp_path, [clip(i) for i in range(12)], 2, described=False)
     stream = opened(tmp_path)
     damage(tmp_path / f"train-{number:05d}-of-00002.tfrecord", how)

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 import record_fixtures
 
+from brave_tf.data import record_index
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.inspection import folder_check
 
@@ -35,7 +36,7 @@ def clip(number: int = 0, **changes) -> bytes:
 
 
 def write(folder: pathlib.Path, **splits: list[bytes]) -> pathlib.Path:
-    """Writes two shards of each split, dataset.json with checksums, and labels.txt."""
+    """Writes two shards of each split and their indexes, dataset.json with checksums, and labels.txt."""
     for split, records in splits.items():
         record_fixtures.write_shards(folder, records, 2, split, settings=SETTINGS)
     description = json.loads((folder / "dataset.json").read_text())
@@ -44,6 +45,7 @@ def write(folder: pathlib.Path, **splits: list[bytes]) -> pathlib.Path:
         for shard in split["shards"]:
             data = (folder / shard["file"]).read_bytes()
             shard["sha256"] = hashlib.sha256(data).hexdigest()
+            record_index.make(str(folder / shard["file"]))
     (folder / "dataset.json").write_text(json.dumps(description))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
     return folder

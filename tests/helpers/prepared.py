@@ -13,8 +13,9 @@ FAST = Settings(fps=12.5, min_side=32, flow="dis", sample_rate=8000, num_shards=
 
 
 def contents(folder: str | pathlib.Path) -> dict[str, bytes]:
-    """Returns the bytes of each file of a folder, by name."""
-    return {path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()}
+    """Returns the bytes of each file of a folder and those in it, by its path from there."""
+    paths = [path for path in pathlib.Path(folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def failures(folder: pathlib.Path) -> list[dict[str, str]]:

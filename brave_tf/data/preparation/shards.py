@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from brave_tf import files
+from brave_tf.data import record_index
 from brave_tf.data.preparation.clip_list import Clip, shuffled
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 from brave_tf.locks import locked
@@ -93,6 +94,7 @@ class ShardWriter:
         self._journal_path = _journal(folder, shard)
         self._writer = self._journal = None
         self._outcomes = []
+        self._index = record_index.Entries()
         with _storing(), contextlib.ExitStack() as stack:
             stack.enter_context(locked(os.path.join(folder, f".{shard.file}.lock")))
             self.whole = read_whole(folder, shard) is not None
@@ -130,6 +132,7 @@ class ShardWriter:
             if record is not None:
                 self._writer.write(record)
                 self._writer.flush()
+                self._index.add(record)
             self._note(outcome._asdict())
             self._outcomes.append(outcome)
             self._finish_if_done()
@@ -148,6 +151,7 @@ class ShardWriter:
                 if record is None:
                     break
                 self._writer.write(record)
+                self._index.add(record)
             self._outcomes.append(outcome)
         self._writer.flush()
         self._write_journal()
@@ -156,11 +160,12 @@ class ShardWriter:
         self._finish_if_done()
 
     def _finish_if_done(self):
-        """Gives the shard its name when all its clips are done."""
+        """Gives the shard its name, beside an index, when all its clips are done."""
         if len(self._outcomes) < len(self._shard.clips):
             return
         self._writer.close()
         self._writer = None
+        self._index.write(self._path)
         entry = {**_describe(self._partial, self._outcomes), "file": self._shard.file}
         os.replace(self._partial, self._path)
         self._note({"shard": entry})

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.data import record_index
 from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
 from brave_tf.data.record_stream import Record, RecordStream
@@ -46,12 +47,15 @@ class Records(Source):
     def labels(self, split: str, view: View) -> np.ndarray:
         chosen = self._info.split(split)
         wanted = self._info.stored_fields(view)
+        files = self.files(split)
+        indexed = record_index.have_indexes(files)
+        files = [*map(record_index.path_of, files)] if indexed else files
+        has = record_index.has_fields if indexed else has_fields
 
         def label(record: tf.Tensor) -> tf.Tensor:
-            usable = has_fields(record, wanted)
+            usable = has(record, wanted)
             return tf.where(usable, parse_clip(record, ()).label, tf.constant(-1, tf.int64))
 
-        files = self.files(split)
         records = tf.data.TFRecordDataset(files, compression_of(files[0]))
         records = records.map(label, tf.data.AUTOTUNE).ignore_errors(log_warning=True)
         labels = []
@@ -87,10 +91,8 @@ class RecordClips(Stream):
         return RecordClips(self._stream.part(every, held_out))
 
     def parse(self, item: Record, seed: tf.Tensor | None = None) -> Clip:
-        del seed  # A record is read whole.
-        present = tf.debugging.Assert(item.serialized != b"", ["the shard is damaged or cut short"])
-        with tf.control_dependencies([present] if present is not None else []):
-            return parse_clip(tf.identity(item.serialized), self._stream.fields)
+        del seed  # There is no choice: a record is one stretch.
+        return self._stream.parse(item)
 
     def describe(self, item: Record) -> Clip:
         return parse_clip(item.serialized, ())

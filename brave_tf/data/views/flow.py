@@ -11,6 +11,7 @@ import tensorflow as tf
 from brave_tf.data import record_fields
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.record_reader import Clip
+from brave_tf.data.stored_values import StoredValues
 from brave_tf.data.views.base import Augmentation
 from brave_tf.data.views.video import VideoView
 
@@ -54,7 +55,7 @@ class FlowView(VideoView):
     def fields(self) -> tuple[str, ...]:
         return (record_fields.FLOW,)
 
-    def _jpegs(self, clip: Clip) -> tf.Tensor:
+    def _jpegs(self, clip: Clip) -> tf.Tensor | StoredValues:
         return clip.flow
 
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:

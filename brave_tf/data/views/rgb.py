@@ -14,6 +14,7 @@ from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.random_gray import random_gray
 from brave_tf.data.record_reader import Clip
+from brave_tf.data.stored_values import StoredValues
 from brave_tf.data.views.base import Augmentation
 from brave_tf.data.views.video import VideoView
 
@@ -43,7 +44,7 @@ class RgbView(VideoView):
     def fields(self) -> tuple[str, ...]:
         return (record_fields.IMAGE,)
 
-    def _jpegs(self, clip: Clip) -> tf.Tensor:
+    def _jpegs(self, clip: Clip) -> tf.Tensor | StoredValues:
         return clip.images
 
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:

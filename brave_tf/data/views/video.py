@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from brave_tf.data import frames, sampling
 from brave_tf.data.record_reader import Clip
+from brave_tf.data.stored_values import StoredValues
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
@@ -75,8 +76,8 @@ class VideoView(View):
         """Channels of the result."""
 
     @abc.abstractmethod
-    def _jpegs(self, clip: Clip) -> tf.Tensor:
-        """Returns the encoded frames, (frames,) string."""
+    def _jpegs(self, clip: Clip) -> tf.Tensor | StoredValues:
+        """Returns the frames, as the clip has them."""
 
     @abc.abstractmethod
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
@@ -132,13 +133,13 @@ class VideoView(View):
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)
-        height, width = frames.frame_shape(jpegs[0])
+        height, width = frames.frame_shape(frames.take(jpegs, tf.constant([0]))[0])
         short_side = self.resize or round(self.size * 8 / 7)
         new_height, new_width = frames.resized_shape(height, width, short_side)
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
         whole = tf.stack([0, 0, height, width])
-        pixels = frames.decode_crop_resize(tf.gather(jpegs, used), whole, new_height, new_width)
+        pixels = frames.decode_crop_resize(frames.take(jpegs, used), whole, new_height, new_width)
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
         values = self._values(pixels, clip, scale)
         tops, lefts = (self._offsets(side, spatial) for side in (new_height, new_width))
@@ -165,7 +166,7 @@ class VideoView(View):
         )
 
     def _window_jpegs(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self._jpegs(clip), self.frame_indices(clip, start))
+        return frames.take(self._jpegs(clip), self.frame_indices(clip, start))
 
     def _crop_frames(self, clip: Clip, temporal: int) -> tf.Tensor:
         """Returns the frames of the test windows, (temporal, num_frames) int32."""

@@ -5,8 +5,11 @@ import signal
 import threading
 
 import pytest
+import record_fixtures
 import tensorflow as tf
+from prepared import contents
 
+from brave_tf.data import record_index
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 from brave_tf.data.preparation.shards import ShardWriter, clips_done, plan, read_whole
@@ -19,7 +22,7 @@ def make_clips(count=10, split="train"):
 
 
 def record_of(clip):
-    return clip.path.encode() * 20
+    return record_fixtures.record(images=[clip.path.encode() * 20])
 
 
 def add_all(folder, shard, limit=None):
@@ -31,10 +34,6 @@ def add_all(folder, shard, limit=None):
             else:
                 writer.add(Outcome(("rgb",), 2.0), record_of(clip))
         return writer
-
-
-def contents(folder):
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 def records(path):
@@ -86,7 +85,10 @@ def test_shard_holds_the_records_in_order(tmp_path, shard, whole):
     failed = [outcome.failure == ("decode", "bad") for outcome in outcomes]
     assert failed == [int(clip.path[5:-4]) in FAILED for clip in shard.clips]
     assert outcomes[failed.index(False)] == Outcome(("rgb",), 2.0)
-    assert set(contents(tmp_path)) == {shard.file, f".{shard.file}.journal"}
+    found = contents(tmp_path)
+    assert set(found) == {shard.file, f".{shard.file}.journal", f"index/{shard.file}"}
+    record_index.make(str(tmp_path / shard.file))
+    assert contents(tmp_path) == found
 
 
 def test_shard_has_its_name_only_when_whole(tmp_path, shard):
@@ -189,7 +191,7 @@ def test_disk_that_takes_no_more(tmp_path, shard, whole):
         with ShardWriter(str(tmp_path), shard) as writer:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
             with pytest.raises(StorageError, match="run the same command again"):
-                writer.add(Outcome(("rgb",), 2.0), b"x" * 100_000)
+                writer.add(Outcome(("rgb",), 2.0), record_fixtures.record(images=[b"x" * 100_000]))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)
