@@ -11,7 +11,6 @@ package, and the records under the same name. Runs until it is interrupted or te
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 
@@ -48,8 +47,11 @@ def main(argv: list[str]) -> int:
             "--dispatcher: a worker needs the HOST:PORT of its dispatcher, and a dispatcher takes none."
         )
     _check_port()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     quiet.load_tensorflow()
+    from brave_tf.data import tfio
+
+    # Dispatcher and workers are sent graphs with them.
+    tfio.load_operations()
     try:
         server = _start_dispatcher() if FLAGS.role == "dispatcher" else _start_worker()
         threading.Event().wait()
@@ -88,7 +90,6 @@ def _start_dispatcher() -> object:
 
 def _start_worker() -> object:
     import tensorflow as tf
-    import tensorflow_io  # noqa: F401  Its operations are in the graphs that workers are sent.
 
     from brave_tf.data import decode_service
 

@@ -102,6 +102,13 @@ def decode_mp3(encoded: tf.Tensor) -> tf.Tensor:
     return _mono(tensorflow_io.audio.decode_mp3(_not_empty(encoded)))
 
 
+def load_operations() -> None:
+    """Makes the operations known to this process, in which graphs of other processes run."""
+    from tensorflow_io.python.ops import core_ops
+
+    core_ops.io_file_read  # noqa: B018  The library is loaded when it is first asked for something.
+
+
 def read_bytes(path: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
     """Returns () string, the `length` bytes of a file from byte `offset` on.
 

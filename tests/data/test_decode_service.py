@@ -8,7 +8,7 @@ import record_fixtures
 import service
 import tensorflow as tf
 
-from brave_tf.data import decode_service
+from brave_tf.data import decode_service, record_index
 from brave_tf.data.attempts import SkippedClips
 from brave_tf.data.pipeline import clip_dataset
 from brave_tf.data.record_reader import compression_of
@@ -42,7 +42,10 @@ def windows(some_batches):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
-    return record_fixtures.write_shards(folder, [clip(i) for i in range(12)], 4)
+    record_fixtures.write_shards(folder, [clip(i) for i in range(12)], 4)
+    for shard in folder.glob("*.tfrecord"):
+        record_index.make(str(shard))
+    return folder
 
 
 @pytest.fixture(scope="module")
