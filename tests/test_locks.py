@@ -3,42 +3,44 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from brave_tf.locks import locked
 
 HOLD = """
-import sys, time
+import sys
 from brave_tf.locks import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    sys.stdin.read()
 """
 
 
-def hold_elsewhere(path, seconds):
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
-    )
+def hold_elsewhere(path):
+    """Starts a process that holds the lock until its input is closed."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], text=True, **pipes)
     assert process.stdout.readline() == "held\n"
     return process
 
 
 def test_lock_of_another_process(tmp_path):
     path = tmp_path / "lock"
-    with hold_elsewhere(path, 1.0) as other:
+    with hold_elsewhere(path) as other:
         with pytest.raises(BlockingIOError), locked(str(path), wait=False):
             pass
+        threading.Timer(0.3, other.stdin.close).start()
         with locked(str(path)):
-            assert other.wait(timeout=30) == 0
+            assert other.wait(timeout=300) == 0
             assert path.exists()
     assert not path.exists()
 
 
 def test_lock_of_a_killed_process_is_free(tmp_path):
     path = tmp_path / "lock"
-    with hold_elsewhere(path, 60) as other:
+    with hold_elsewhere(path) as other:
         other.kill()
         other.wait()
         assert path.exists()

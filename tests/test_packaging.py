@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 
 import pytest
 
@@ -42,6 +43,9 @@ def test_wheel_finds_its_recipes_by_name_outside_the_checkout(build, tmp_path):
     assert recipes(site / "brave_tf" / "gin") == recipes(config.RECIPE_DIR)
     tops = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"brave_tf"}
+    (information,) = site.glob("*.dist-info")
+    extras = metadata.Distribution.at(information).metadata.get_all("Provides-Extra")
+    assert {"beam", "report", "dev"} <= set(extras)
     start = (
         "from brave_tf.cli import train; print(train.__file__, flush=True); train.console_main()"
     )

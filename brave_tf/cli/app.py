@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Callable
 
 from absl import app, flags, logging
@@ -15,6 +16,8 @@ from absl import app, flags, logging
 from brave_tf import errors
 
 UNUSABLE_INPUT = 2
+# As shells report processes that Ctrl-C and SIGTERM have ended.
+INTERRUPTED, TERMINATED = 130, 143
 # In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
 _PLAINER = (
     (re.compile(r"^\S.*:\n", re.MULTILINE), ""),
@@ -35,7 +38,8 @@ def run(
     `--help` prints a description (the docstring of the module of `main` if none is given) and the flags
     of that module and of the script that was started, and exits with 0. A UserError, a wrong flag, or an
     argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
-    code 2, or that of the error.
+    code 2, or that of the error. SIGTERM is for `main` a KeyboardInterrupt, as Ctrl-C is; the exit code
+    `INTERRUPTED` is then `TERMINATED`.
     """
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
@@ -63,6 +67,25 @@ def _readable() -> Iterator[None]:
         sys.exit(READER_GONE)
 
 
+@contextlib.contextmanager
+def _terminable() -> Iterator[Callable[[int | None], int | None]]:
+    """Has SIGTERM do what Ctrl-C does; gives a function from the exit code to that of the signal."""
+    came = False
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        nonlocal came
+        # It comes twice where both a process and its group are told.
+        if not came:
+            came = True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield lambda code: TERMINATED if came and code == INTERRUPTED else code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
     try:
         return flags.FLAGS(args, known_only=False)
@@ -77,15 +100,19 @@ def _guarded(
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    try:
-        if len(argv) > 1 and not takes_arguments:
-            raise errors.UserError(
-                f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."
-            )
-        with _readable():
-            code = main(argv)
-            sys.stdout.flush()
-        return code
-    except errors.UserError as error:
-        print(f"error: {errors.message(error)}", file=sys.stderr)
-        return error.exit_code
+    with _terminable() as exit_code:
+        try:
+            if len(argv) > 1 and not takes_arguments:
+                raise errors.UserError(
+                    f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."
+                )
+            with _readable():
+                code = main(argv)
+                sys.stdout.flush()
+            return exit_code(code)
+        except errors.UserError as error:
+            print(f"error: {errors.message(error)}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr)
+            return exit_code(INTERRUPTED)

@@ -8,8 +8,9 @@ Examples:
 OUTPUT holds, for each view of the model that the clips have, VIEW/features (N, D), VIEW/paths,
 VIEW/labels (names of folders, or labels of records) and VIEW/starts (seconds), one row per clip, or
 with --noaverage one per window. Files that cannot be read are skipped, counted on the last line and
-listed in OUTPUT's neighbour .failures.csv. Ctrl-C keeps the clips that are done. Exit codes:
-0 features were written, 1 there was nothing to write, 2 unusable input, 130 interrupted.
+listed in OUTPUT's neighbour .failures.csv. Ctrl-C and SIGTERM keep the clips that are done. Exit codes:
+0 features were written, 1 there was nothing to write, 2 unusable input, 130 stopped by Ctrl-C, 143 by
+SIGTERM.
 """
 
 from __future__ import annotations
@@ -23,10 +24,7 @@ from brave_tf import quiet
 from brave_tf.cli import app
 from brave_tf.errors import UserError, nearest
 
-# Processes that decode import this module as the main one: it must stay quick to import.
-
 FLAGS = flags.FLAGS
-INTERRUPTED = 130
 
 
 def define_flags() -> None:
@@ -139,11 +137,11 @@ def _conclude(report, views: dict, failures) -> int:
             f"error: none of {report.clips} clips could be embedded{listed}",
             file=sys.stderr,
         )
-        return INTERRUPTED if report.interrupted else 1
+        return app.INTERRUPTED if report.interrupted else 1
     print(
         f"wrote {rows} of {embedded} clips to {FLAGS.output}; {len(report.failures)} failed{listed}"
     )
-    return INTERRUPTED if report.interrupted else 0
+    return app.INTERRUPTED if report.interrupted else 0
 
 
 def console_main() -> None:

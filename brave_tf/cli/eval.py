@@ -10,9 +10,9 @@ Examples:
 A task named dataset/protocol probes the rgb views, dataset/protocol_audio and dataset/protocol_flow those
 of the other modalities. The model is a run (--model_dir), an exported or imported model (--model) or a
 function of yours (--function). Metrics are printed and added to results.json as fractions, as soon as a
-task is done. Features are kept in OUTPUT/features, for other tasks; interrupted, the same command goes on
-where it was. Exit codes: 0 every task is done, 1 some failed (the others' results are kept), 2 unusable
-input, nothing was evaluated, 130 interrupted.
+task is done. Features are kept in OUTPUT/features, for other tasks; stopped by Ctrl-C or SIGTERM, the same
+command goes on where it was. Exit codes: 0 every task is done, 1 some failed (the others' results are kept),
+2 unusable input, nothing was evaluated, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from brave_tf.cli import app
 from brave_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-INTERRUPTED = 130
 _MODELS = ("model_dir", "model", "function")
 
 
@@ -108,9 +107,10 @@ def main(argv: list[str]) -> int:
     )
     try:
         outcome = command.watch(arguments) if FLAGS.watch else command.run(arguments)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
         print("\ninterrupted: start the same command again, it keeps what is done")
-        return INTERRUPTED
+        # A network that is trained when SIGTERM comes is saved first, and ends with the exit code.
+        return getattr(end, "code", app.INTERRUPTED)
     if not outcome.done and all(isinstance(error, UserError) for error in outcome.failed):
         return app.UNUSABLE_INPUT if outcome.failed else 0
     return 1 if outcome.failed else 0

@@ -5,7 +5,7 @@ Example:
 
 Leaves TFRecord shards, labels.txt, failures.csv and dataset.json in the output. Interrupted and run
 again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1 nothing could be
-prepared, 2 unusable arguments, 130 interrupted.
+prepared, 2 unusable arguments, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-import signal
 import sys
 from typing import Callable
 
@@ -24,10 +23,7 @@ from brave_tf.data.preparation import clip_counts, clip_list
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.errors import UserError, nearest
 
-# Workers import this module as the main one: it must stay quick to import.
-
 RUNNERS = ("local", "beam")
-INTERRUPTED = 130
 ClipReader = Callable[[str], "list[Clip]"]
 
 
@@ -111,7 +107,6 @@ def main(read_clips: ClipReader) -> int:
         return _list(clips)
     for line in clip_counts.missing(clips):
         print(line, flush=True)
-    terminate = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from brave_tf.data.preparation.prepare import prepare
 
@@ -125,12 +120,10 @@ def main(read_clips: ClipReader) -> int:
         )
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on.", file=sys.stderr)
-        return INTERRUPTED
+        return app.INTERRUPTED
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    finally:
-        signal.signal(signal.SIGTERM, terminate)
     failures = os.path.join(values.output, "failures.csv")
     if not report.written:
         print(

@@ -25,6 +25,9 @@ from brave_tf.errors import UserError, nearest
 
 _PEEKED_RECORDS = 16
 _SHARDS = "*.tfrecord*"
+# Those that the scripts of DMVR and DeepMind write are called train-00000-of-00010.
+_SHARD = re.compile(r"[^.].*\.tfrecord.*|[^.]+-\d+-of-\d+")
+_ENDINGS = re.compile(r"\.tfrecords?|\.gz$")
 # The number in train-00000-of-00010.tfrecord, train.tfrecord-00000-of-00010, clips-07.tfrecord.
 _SHARD_NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
 _MODALITIES = ("rgb", "flow", "audio")
@@ -89,7 +92,7 @@ class DatasetInfo:
 
     @classmethod
     def load(cls, data_dir: str | os.PathLike[str]) -> DatasetInfo:
-        """Reads dataset.json and labels.txt, or finds the `*.tfrecord*` files of other writers.
+        """Reads dataset.json and labels.txt, or finds the shards of other writers.
 
         Raises:
           UserError: there is no such folder, no shard in it, or its dataset.json is damaged.
@@ -251,10 +254,16 @@ def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
 def _found(data_dir: str) -> dict[str, Split]:
     """Lists shards without a description; what is before the shard number names the split."""
     by_split: dict[str, list[Shard]] = {}
-    for path in sorted(tf.io.gfile.glob(os.path.join(data_dir, _SHARDS))):
-        stem = os.path.basename(path).replace(".tfrecords", "").replace(".tfrecord", "")
+    for path in find_shards(data_dir):
+        stem = _ENDINGS.sub("", os.path.basename(path))
         by_split.setdefault(_SHARD_NUMBER.sub("", stem) or stem, []).append(Shard(path))
     return {name: Split(name, tuple(shards)) for name, shards in by_split.items()}
+
+
+def find_shards(data_dir: str) -> list[str]:
+    """Returns the files of a folder that are called like shards, sorted; none where there is no folder."""
+    names = tf.io.gfile.listdir(data_dir) if tf.io.gfile.isdir(data_dir) else ()
+    return [os.path.join(data_dir, name) for name in sorted(names) if _SHARD.fullmatch(name)]
 
 
 def _hold_flac(splits: Mapping[str, Split]) -> bool:

@@ -103,7 +103,8 @@ def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     """
     if frames.dtype != tf.string:
         top, left, height, width = tf.unstack(window)
-        return tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
+        crop = tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
+        return tf.ensure_shape(crop, (frames.shape[0], None, None, 3))
 
     def decode(jpeg: tf.Tensor) -> tf.Tensor:
         return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
@@ -116,9 +117,19 @@ def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     return tf.stack([decode(jpeg) for jpeg in tf.unstack(frames)])
 
 
-def decode_crop_resize(frames: tf.Tensor, window: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def decode_crop_resize(
+    frames: tf.Tensor, window: tf.Tensor, height: int, width: int, frames_last: bool = False
+) -> tf.Tensor:
     """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, 255].
 
-    Bilinear, half-pixel centres, without antialiasing.
+    Bilinear, half-pixel centres, without antialiasing. With `frames_last` the result, the same otherwise, is
+    (height, width, 3, T); the number of frames must then be known.
     """
-    return tf.image.resize(decode_crop(frames, window), (height, width))
+    pixels = decode_crop(frames, window)
+    if not frames_last:
+        return tf.image.resize(pixels, (height, width))
+    # Put last before they grow, they are the channels of one image.
+    count = pixels.shape[0]
+    columns = tf.transpose(tf.reshape(pixels, (count, -1)))
+    image = tf.reshape(columns, (1, window[2], window[3], 3 * count))
+    return tf.reshape(tf.image.resize(image, (height, width)), (height, width, 3, count))

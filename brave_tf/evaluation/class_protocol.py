@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 
@@ -13,7 +13,13 @@ from brave_tf.evaluation.clip_features import ClipFeatures, FeatureBank
 from brave_tf.evaluation.probe import Outcome, Predictions, Probe
 
 
-def open_bank(probe: Probe, data_dir: str, train_split: str, test_split: str) -> FeatureBank:
+def open_bank(
+    probe: Probe,
+    data_dir: str,
+    train_split: str,
+    test_split: str,
+    check: Callable[[np.ndarray], None] | None = None,
+) -> FeatureBank:
     """Returns the features of the clips; where the supervised baseline is evaluated, it is trained first.
 
     Args:
@@ -21,12 +27,15 @@ def open_bank(probe: Probe, data_dir: str, train_split: str, test_split: str) ->
       data_dir: folder of prepared records, or media files.
       train_split: split that the protocol learns from.
       test_split: split that is scored.
+      check: raises UserError for labels of training clips, (clips,) int64, that cannot be used.
 
     Raises:
       UserError: before any feature is computed, for splits that cannot be used.
     """
     bank = FeatureBank(probe, data_dir)
     check_classes(bank, train_split, test_split)
+    if check:
+        check(bank.labels(train_split))
     return supervised.trained(bank, train_split)
 
 

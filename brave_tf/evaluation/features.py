@@ -137,7 +137,8 @@ def _forward(
 
         return tf.concat(strategy.experimental_local_results(strategy.run(on_replica)), axis=0)
 
-    return forward
+    # Not the function, which warns of a trace for each backbone.
+    return forward.get_concrete_function()
 
 
 def _filled(batch: tf.Tensor, batch_size: int) -> tf.Tensor:

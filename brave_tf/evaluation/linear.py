@@ -51,7 +51,8 @@ def linear_svm(
       UserError: before any feature is computed, for settings and splits that cannot be used.
     """
     candidates = _candidates(C)
-    bank = open_bank(probe, data_dir, train_split, test_split)
+    check = _count_folds if len(candidates) > 1 else None
+    bank = open_bank(probe, data_dir, train_split, test_split, check)
     train, test = bank.train(train_split), bank.test(test_split)
     chosen, chosen_by = candidates[0], {}
     if len(candidates) > 1:
@@ -112,7 +113,8 @@ def decisions(classifier: pipeline.Pipeline, features: np.ndarray, num_classes: 
 def choose_penalty(
     features: np.ndarray, labels: np.ndarray, candidates: Sequence[float], seed: int
 ) -> tuple[float, list[float]]:
-    """Chooses C by cross-validation: 5 folds of clips, each with its share of every class.
+    """Chooses C by cross-validation: 5 folds of clips, each with its share of every class, or fewer where a
+    class has fewer clips.
 
     All windows of a clip are in one fold; a held-out clip is classified by the mean of its windows.
 
@@ -128,13 +130,7 @@ def choose_penalty(
     Raises:
       UserError: there is a class with one clip only.
     """
-    smallest = np.unique(labels, return_counts=True)[1].min()
-    if smallest < 2:
-        raise UserError(
-            "linear_svm.C cannot be chosen by cross-validation: a class has one training clip, and needs "
-            "two. Bind a number."
-        )
-    folds = _stratified_folds(labels, min(_FOLDS, int(smallest)), seed)
+    folds = _stratified_folds(labels, _count_folds(labels), seed)
     candidates = sorted(candidates)
     hits = np.zeros((len(candidates), len(labels)))
     for fold in range(folds.max() + 1):
@@ -145,6 +141,21 @@ def choose_penalty(
             row[held_out] = fit(*windows, candidate, seed).predict(means) == labels[held_out]
     accuracies = hits.mean(axis=1)
     return float(candidates[int(np.argmax(accuracies))]), accuracies.tolist()
+
+
+def _count_folds(labels: np.ndarray) -> int:
+    """Returns how many folds have clips of every class, at most 5.
+
+    Raises:
+      UserError: there are not two.
+    """
+    smallest = int(np.unique(labels, return_counts=True)[1].min())
+    if smallest < 2:
+        raise UserError(
+            "linear_svm.C cannot be chosen by cross-validation: a class has one training clip, and needs "
+            "two. Bind a number."
+        )
+    return min(_FOLDS, smallest)
 
 
 def _candidates(C: float | str | Sequence[float]) -> list[float]:  # noqa: N803

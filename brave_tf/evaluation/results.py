@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.probe import Predictions
+from brave_tf.locks import locked
 
 FORMAT = 1
 FILE_NAME = "results.json"
@@ -66,11 +67,13 @@ def load_results(folder: str) -> list[dict[str, Any]]:
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT}")
         for entry in content["results"]:
-            _key(entry)
+            for field in dataclasses.fields(Result):
+                if field.default is dataclasses.MISSING:
+                    entry[field.name]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"{path} holds no evaluation results that can be added to ({error!r}): move it away, or "
-            "choose another --output."
+            f"{path} holds no evaluation results that can be read or added to ({error!r}): move it away, or "
+            "evaluate into another --output."
         ) from error
     return content["results"]
 
@@ -79,9 +82,12 @@ def save_result(folder: str, result: Result) -> None:
     """Adds `result` to `folder/results.json`, in place of that of the same task, model, view,
     baseline and step."""
     entry = dataclasses.asdict(result)
-    kept = [other for other in load_results(folder) if _key(other) != _key(entry)]
     path = pathlib.Path(folder) / FILE_NAME
-    files.write_json(path, {"format": FORMAT, "results": [*kept, entry]})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Other tasks of the same model may be evaluated at the same time.
+    with locked(f"{path}.lock"):
+        kept = [other for other in load_results(folder) if _key(other) != _key(entry)]
+        files.write_json(path, {"format": FORMAT, "results": [*kept, entry]})
 
 
 def save_predictions(folder: str, name: str, predictions: Predictions) -> str:
@@ -102,7 +108,10 @@ def scalars(metrics: dict[str, Any]) -> dict[str, float]:
 
 
 def tables(results: Sequence[Result]) -> str:
-    """Returns the results as aligned text tables with headers, one for all that have the same metrics."""
+    """Returns the results as aligned text tables with headers, one for all that have the same metrics.
+
+    Below a mean over official splits stand these.
+    """
     groups: dict[tuple[str, ...], list[Result]] = {}
     for result in results:
         groups.setdefault(tuple(scalars(result.metrics)), []).append(result)
@@ -112,7 +121,7 @@ def tables(results: Sequence[Result]) -> str:
 def _table(results: Sequence[Result], metrics: tuple[str, ...]) -> str:
     header = ("task", "view", "step", "baseline", *map(_heading, metrics))
     header += ("train clips", "test clips", "missing", "seconds")
-    rows = [header, *(_row(result, metrics) for result in results)]
+    rows = [header, *(row for result in results for row in _rows(result, metrics))]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)) for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
@@ -124,18 +133,19 @@ def _key(entry: dict[str, Any]) -> tuple:
     return (entry["task"], model, entry["view"], entry["baseline"], entry["step"])
 
 
-def _row(result: Result, metrics: tuple[str, ...]) -> tuple[str, ...]:
-    return (
-        result.task,
-        result.view,
-        "-" if result.step is None else str(result.step),
-        result.baseline or "-",
-        *(_cell(result.metrics, name) for name in metrics),
-        str(result.clips["train"]),
-        str(result.clips["test"]),
-        str(result.clips["missing"]),
-        f"{result.seconds:.0f}",
-    )
+def _rows(result: Result, metrics: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    step = "-" if result.step is None else str(result.step)
+    names = (result.task, result.view, step, result.baseline or "-")
+    yield (*names, *_cells(result.metrics, metrics, result.clips), f"{result.seconds:.0f}")
+    for number, split in enumerate(result.metrics.get("splits", ()), start=1):
+        yield (f"  split {number}", "", "", "", *_cells(split, metrics, split["clips"]), "")
+
+
+def _cells(
+    found: Mapping[str, Any], metrics: tuple[str, ...], clips: Mapping[str, int]
+) -> tuple[str, ...]:
+    counts = (str(clips[name]) for name in ("train", "test", "missing"))
+    return (*(_cell(found, name) for name in metrics), *counts)
 
 
 def _heading(metric: str) -> str:

@@ -176,10 +176,21 @@ def _of_run(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int]
                 f"view {name!r} has no backbone in {source.location}, only "
                 f"{', '.join(run.objective.backbones)} have: choose one of these with --view."
             )
-        weights = run.objective.backbones[name].get_weights()
-        return lambda batch: run.objective.embed(name, batch), digest_of_weights(weights)
+        weights = digest_of_weights(run.objective.backbones[name].get_weights())
+        if source.baseline == SUPERVISED:
+            # Otherwise features of the random baseline, which are kept under its hash, would pass for these.
+            return _not_trained, f"{weights}, not trained"
+        return lambda batch: run.objective.embed(name, batch), weights
 
     return backbone, run.step
+
+
+def _not_trained(batch: tf.Tensor) -> tf.Tensor:
+    raise UserError(
+        f"--baseline={SUPERVISED}: the task asks for features before the network is trained. Let its "
+        "protocol begin with brave_tf.evaluation.class_protocol.open_bank, which trains it, or take "
+        f"--baseline={RANDOM}."
+    )
 
 
 def _of_exported(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int | None]:

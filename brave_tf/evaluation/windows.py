@@ -13,7 +13,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import pipeline
+from brave_tf.data import clip_windows
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.record_reader import Clip
@@ -147,7 +147,9 @@ def pass_windows(
       seed: of windows and augmentations.
       num_labels: classes of clips that have several labels.
     """
-    clips = pipeline.pass_dataset(data_dir, split, view, passes, seed=seed, num_labels=num_labels)
+    clips = clip_windows.pass_dataset(
+        data_dir, split, view, passes, seed=seed, num_labels=num_labels
+    )
     return _by_window(clips)
 
 
@@ -167,7 +169,7 @@ def crop_windows(
       int64, the number of the clip, 'path' (n,) string, 'pass' (n,) int64, the position in the passes, and
       'label' (n,) int64, or (n, num_labels) bool when the clips have several.
     """
-    clips = pipeline.crop_dataset(
+    clips = clip_windows.crop_dataset(
         data_dir, split, view, temporal, spatial, start_clip=start, num_labels=num_labels
     )
     return _by_window(clips)

@@ -13,7 +13,8 @@ from brave_tf.reporting.line_chart import style
 
 _WIDTH = 560
 _ROW = 24
-_NAMES, _FIGURES = 190, 112
+# Room for names of 27 letters, and for "100.0 (100.0–100.0)" beside a marker.
+_NAMES, _FIGURES = 190, 144
 _BAR, _CLASS_GAP = 13, 9
 _MOST_CLASSES = 40
 _MOST_NAMED, _MOST_COUNTED, _MOST_LETTERS = 32, 14, 18

@@ -82,7 +82,10 @@ def _own_rows(run: Run) -> list[tuple[str, dict[str, str]]]:
 
 
 def _result_row(run: Run, entry: Entry) -> list[str]:
-    others = {n: v for n, v in entry.metrics.items() if n != entry.main_metric}
+    main = entry.main_metric
+    others = [f"{n} {_shown(n, v)}" for n, v in entry.metrics.items() if n != main]
+    splits = enumerate(entry.content["metrics"].get("splits", ()), start=1)
+    others += [f"split {number} {_shown(main, split[main])}" for number, split in splits]
     clips = entry.content["clips"]
     return [
         run.name,
@@ -90,10 +93,10 @@ def _result_row(run: Run, entry: Entry) -> list[str]:
         entry.view,
         entry.baseline or "trained",
         NONE if entry.step is None else f"{entry.step:,}",
-        entry.main_metric,
-        _shown(entry.main_metric, entry.value),
+        main,
+        _shown(main, entry.value),
         interval(entry),
-        ", ".join(f"{name} {_shown(name, value)}" for name, value in others.items()) or NONE,
+        ", ".join(others) or NONE,
         *(f"{clips[name]:,}" for name in ("train", "test", "missing")),
         f"{entry.content['seconds']:,.0f}",
     ]

@@ -68,6 +68,10 @@ class Checkpoints:
         """
         return _find(self._folder, LAST)
 
+    def held_out_losses(self, last: int) -> dict[int, float]:
+        """Returns step -> loss on held-out clips of the checkpoints up to a step, the best among them."""
+        return {step: loss for step, loss in _held_out_losses(self._folder).items() if step <= last}
+
     def restore(self, step: int) -> None:
         """Restores a checkpoint. The learning rate stays what it is: it is a matter of configuration.
 
@@ -225,23 +229,27 @@ def _choose(folder: pathlib.Path, which: str, candidates: list[int]) -> int:
     if which in map(str, candidates):
         return int(which)
     raise errors.UserError(
-        f"checkpoint {which!r} is not in {folder}: expected 'last', 'best' (when train.held_out_split was "
-        f"bound) or one of the steps {', '.join(map(str, candidates))}."
+        f"checkpoint {which!r} is not in {folder}: expected 'last', 'best' (when clips were held out) "
+        f"or one of the steps {', '.join(map(str, candidates))}."
     )
 
 
 def _best(folder: pathlib.Path, candidates: list[int]) -> int | None:
     """Returns the step with the lowest held-out loss, the first of equals; None if none was measured."""
-    manifests = files.manifests(folder)
-    losses = {step: manifests.get(step, {}).get("held_out_loss") for step in candidates}
-    losses = {step: loss for step, loss in losses.items() if loss is not None}
-    return min(losses, key=losses.get, default=None)
+    losses = _held_out_losses(folder)
+    return min((step for step in candidates if step in losses), key=losses.get, default=None)
+
+
+def _held_out_losses(folder: pathlib.Path) -> dict[int, float]:
+    """Returns step -> loss on held-out clips of the checkpoints of which it was measured."""
+    losses = {step: found.get("held_out_loss") for step, found in files.manifests(folder).items()}
+    return {step: loss for step, loss in losses.items() if loss is not None}
 
 
 def _misfit(path: str, error: Exception) -> errors.UserError:
     return errors.UserError(
-        f"checkpoint {path} does not fit the model: {error}. It was written by another recipe; give another "
-        "--model_dir, or move the checkpoint away."
+        f"checkpoint {path} does not fit the model: {str(error).rstrip('.')}. It was written by another "
+        "recipe; give another --model_dir, or move the checkpoint away."
     )
 
 

@@ -156,7 +156,7 @@ def _train(
             objective.fit(
                 batches,
                 steps_per_epoch=settings.num_steps - step,
-                callbacks=[monitor],
+                callbacks=_callbacks(objective, monitor),
                 verbose=0,
             )
     except errors.UserError as error:
@@ -175,6 +175,13 @@ def _train(
             "may say why. Start the same command again to resume from the last checkpoint."
         )
     return complete
+
+
+def _callbacks(objective: Objective, monitor: RunMonitor) -> tf.keras.callbacks.CallbackList:
+    """What `fit` makes of the monitor, without the warning that saving takes longer than a step."""
+    callbacks = tf.keras.callbacks.CallbackList([monitor], add_history=True, model=objective)
+    callbacks._check_timing = False
+    return callbacks
 
 
 def _agree_on_checkpoint(

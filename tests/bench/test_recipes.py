@@ -3,13 +3,19 @@ import json
 
 import pytest
 import tensorflow as tf
+import tiny_run
 
 from bench import __main__ as command
 from bench import recipe_step
 from brave_tf.errors import UserError
 
-TINY = ["--gin_file=as_v_a", "--gin_file=gin/overlays/tiny.gin", "--precision=float32"]
-SMALL = ["--narrow_frames=2", "--narrow_size=32", "--audio_frames=32"]
+SMALL = ["--precision=float32", "--narrow_frames=2", "--narrow_size=32", "--audio_frames=32"]
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Flags of a recipe of two small networks and small views."""
+    return [f"--gin_file={tiny_run.write_recipe(tmp_path, tmp_path)}", *SMALL]
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +37,9 @@ def run(capsys, *words):
 
 
 @pytest.mark.long
-def test_parts_of_a_step_are_compared_with_the_limits(capsys):
+def test_parts_of_a_step_are_compared_with_the_limits(capsys, tiny):
     sizes = ["--matrix=64", "--copy_mb=1", "--repeats=2"]
-    rows = {row["part"]: row for row in run(capsys, "recipes", *TINY, *SMALL, *sizes)["rows"]}
+    rows = {row["part"]: row for row in run(capsys, "recipes", *tiny, *sizes)["rows"]}
     parts = ["matrix product", "memory copy", "narrow forward", "forward", "step", "update"]
     assert list(rows) == parts
     for name in ("matrix product", "memory copy"):
@@ -46,15 +52,15 @@ def test_parts_of_a_step_are_compared_with_the_limits(capsys):
     assert rows["step"]["s"] > rows["update"]["s"]
 
 
-def test_kinds_of_operations_make_up_the_step(capsys):
-    rows = run(capsys, "operations", *TINY, *SMALL, "--repeats=2")["rows"]
+def test_kinds_of_operations_make_up_the_step(capsys, tiny):
+    rows = run(capsys, "operations", *tiny, "--repeats=2")["rows"]
     kinds = {row["kind"]: row for row in rows}
     assert sum(row["share"] for row in rows) == pytest.approx(1)
-    # The forward pass has 20 convolutions in each of two residual networks of depth 18.
-    assert kinds["convolution"]["operations"] == 40
-    assert kinds["convolution, gradient of the weights"]["operations"] == 40
+    # A stem, two blocks of two convolutions and a shortcut in each of two networks.
+    assert kinds["convolution"]["operations"] == 12
+    assert kinds["convolution, gradient of the weights"]["operations"] == 12
     # The inputs of the two first ones need none.
-    assert kinds["convolution, gradient of the input"]["operations"] == 38
+    assert kinds["convolution, gradient of the input"]["operations"] == 10
     assert kinds["optimizer update"]["ms_per_step"] > 0
 
 
@@ -73,17 +79,17 @@ def test_steps_grow_with_batch_and_frames(capsys):
         assert second["relative"] == pytest.approx(second["step_s"] / first["step_s"] / 2)
 
 
-def test_variants_and_sizes_follow_the_flags():
-    args = arguments(*TINY, *SMALL, "--xla=off", "--xla=on", "--batch_size=3")
+def test_variants_and_sizes_follow_the_flags(tiny):
+    args = arguments(*tiny, "--xla=off", "--xla=on", "--batch_size=3")
     assert recipe_step.variants(args) == [("float32", "off"), ("float32", "on")]
     built = recipe_step.build(args, "bfloat16", "off")
     assert built.batch["narrow"].shape == (3, 2, 32, 32, 3)
-    assert built.batch["broad_audio"].shape == (3, 32, 80)
-    assert built.objective.backbones["narrow"].get_layer("stem_conv").compute_dtype == "bfloat16"
+    assert built.batch["broad_audio"].shape == (3, 32, 16)
+    assert built.objective.backbones["narrow"].get_layer("stem").compute_dtype == "bfloat16"
     before = built.objective.trainable_variables[0].numpy()
     loss = built.step()()["loss"]
     assert loss > 0 and built.objective.step == 1
-    assert built.forward()()["narrow"].shape == (3, 32)
+    assert built.forward()()["narrow"].shape == (3, 16)
     built.update()()
     assert (
         built.objective.step == 2

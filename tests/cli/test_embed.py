@@ -11,7 +11,7 @@ import untrained_run
 from media import moving_texture, tone, write_audio, write_video
 
 from brave_tf.cli import embed as embed_command
-from brave_tf.data import pipeline
+from brave_tf.data import clip_windows
 from brave_tf.data.preparation.clip_list import read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
@@ -86,7 +86,7 @@ def test_records_are_embedded_as_the_model_sees_them(folder, tmp_path):
     got = np.load(output)
     run = recipe.load_run(str(folder / "model"))
     for name, view in run.recipe.views.items():
-        clips = list(pipeline.crop_dataset(str(folder / "records"), "test", view, 2, 1))
+        clips = list(clip_windows.crop_dataset(str(folder / "records"), "test", view, 2, 1))
         expected = run.objective.embed(name, tf.concat([clip["crops"] for clip in clips], 0))
         np.testing.assert_allclose(got[f"{name}/features"], expected, rtol=1e-4, atol=1e-5)
     # 8 frames at 10 per second: windows of 4 frames, of 0.6 s of 0.8 s of sound.

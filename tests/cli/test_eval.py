@@ -21,6 +21,10 @@ FAST = (
     "--gin_bindings=eval_windows.temporal_crops = 2",
 )
 QUICK = """
+import os
+import signal
+import time
+
 import gin
 from brave_tf.evaluation.probe import Outcome
 from brave_tf.evaluation.registry import Task, register_task
@@ -32,8 +36,17 @@ def quick(probe, data_dir, top1=0.25):
 def broken(probe, data_dir):
     raise RuntimeError("the protocol broke")
 
+def preempted(probe, data_dir):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+def saved(probe, data_dir):
+    raise SystemExit(143)
+
 register_task(Task("mine/quick", "rgb", quick, "measures nothing"))
 register_task(Task("mine/broken", "rgb", broken, "fails"))
+register_task(Task("mine/preempted", "rgb", preempted, "is stopped"))
+register_task(Task("mine/saved", "rgb", saved, "is stopped as training is"))
 """
 
 
@@ -49,7 +62,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """The flag for two tasks from outside the package, mine/quick and mine/broken."""
+    """The flag for tasks from outside the package: mine/quick, mine/broken and others."""
     folder = tmp_path_factory.mktemp("tasks")
     (folder / "my_quick_tasks.py").write_text(QUICK)
     (folder / "mine.gin").write_text("import my_quick_tasks\n")
@@ -193,6 +206,17 @@ def test_a_failing_task_leaves_the_others_results(folder, tmp_path, capsys, quic
     assert code == 1
     assert [result["task"] for result in read(tmp_path / "out")] == ["mine/quick"]
     assert "mine/broken: the protocol broke" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["preempted", "saved"])
+def test_preemption_keeps_what_is_done(folder, tmp_path, capsys, quick, task):
+    tasks = (f"--task=mine/quick,mine/{task},mine/broken", quick)
+    model = f"--model_dir={folder / 'model'}"
+    assert evaluate(folder, *tasks, model, f"--output={tmp_path / 'out'}") == 143
+    assert [result["task"] for result in read(tmp_path / "out")] == ["mine/quick"]
+    shown = capsys.readouterr()
+    assert "start the same command again, it keeps what is done" in shown.out
+    assert "broke" not in shown.err
 
 
 def test_list_shows_every_task(capsys):

@@ -1,6 +1,7 @@
 """brave_tf_train as a user runs it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,28 +44,27 @@ def test_no_data_names_the_files_and_the_command(tmp_path):
 @pytest.mark.long
 def test_killed_and_started_again_it_ends_where_it_should(tmp_path):
     data = tiny_run.write_records(tmp_path / "data")
-    recipe = tiny_run.write_recipe(tmp_path, data, "train.num_steps = 400")
+    recipe = tiny_run.write_recipe(tmp_path, data, "train.num_steps = 200")
     arguments = [f"--gin_file={recipe}", f"--model_dir={tmp_path / 'run'}"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
-        if line.startswith("step 100/400"):
+        if line.startswith("step 40/200"):
             os.kill(process.pid, signal.SIGKILL)
             break
     assert process.wait() == -signal.SIGKILL
 
     done = run(*arguments)
     assert done.returncode == 0
-    # The newest checkpoint may be older than the last line that was printed.
-    assert any(
-        f"resuming {tmp_path / 'run'} at step {step} of 400" in done.stdout for step in (98, 100)
-    )
-    assert "step 400/400" in done.stdout
+    # The newest checkpoint may be older or newer than the line that was read.
+    resumed = re.search(rf"resuming {tmp_path / 'run'} at step (\d+) of 200", done.stdout)
+    assert 38 <= int(resumed[1]) < 200
+    assert "step 200/200" in done.stdout
     logged = []
     for path in sorted((tmp_path / "run" / "tensorboard" / "train").glob("events*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             if any(value.tag == "loss" for value in event.summary.value):
                 logged.append(event.step)
-    assert logged == list(range(2, 401, 2))
+    assert logged == list(range(2, 201, 2))
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -75,9 +75,12 @@ def test_their_clips_are_read(audio_steps):
     assert clip.labels.numpy().tolist() == [7] and clip.path == b""
 
 
-def test_their_files_are_a_dataset(tmp_path):
+@pytest.mark.parametrize("name", ["test_{}.tfrecord", "test-{}", "test-{}.tfrecord.gz"])
+def test_their_files_are_a_dataset(tmp_path, name):
+    compression = "GZIP" if name.endswith("gz") else ""
     for shard in range(2):
-        with tf.io.TFRecordWriter(str(tmp_path / f"test_{shard:05d}-of-00002.tfrecord")) as writer:
+        path = str(tmp_path / name.format(f"{shard:05d}-of-00002"))
+        with tf.io.TFRecordWriter(path, compression) as writer:
             for label in range(shard, 6, 2):
                 writer.write(theirs(label))
     views = {

@@ -145,6 +145,9 @@ def test_decoded_frames_are_cropped_like_encoded_ones():
         np.testing.assert_array_equal(frames.decode_crop(clip, window), pixels[:, 3:13, 5:25])
     resized = [frames.decode_crop_resize(clip, window, 8, 8) for clip in (jpegs, pixels)]
     np.testing.assert_array_equal(*resized)
+    last = frames.decode_crop_resize(pixels, window, 8, 9, frames_last=True)
+    first = frames.decode_crop_resize(pixels, window, 8, 9)
+    np.testing.assert_allclose(last, np.moveaxis(first.numpy(), 0, -1), atol=1e-4)
 
 
 @pytest.mark.parametrize("window", [[0, 0, 25, 32], [20, 0, 5, 32], [0, -1, 5, 5]])

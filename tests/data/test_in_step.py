@@ -9,9 +9,10 @@ from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.spec_augment import spec_augment
+from brave_tf.data.clip_windows import pass_dataset
 from brave_tf.data.in_step import finish_views, seed_key
 from brave_tf.data.log_mel import LogMel
-from brave_tf.data.pipeline import clip_dataset, pass_dataset
+from brave_tf.data.pipeline import clip_dataset
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError

@@ -1,4 +1,3 @@
-import dataclasses
 import pathlib
 
 import gin
@@ -6,68 +5,22 @@ import numpy as np
 import pytest
 import record_fixtures
 import tensorflow as tf
+from noise_clips import MEL, NOISE, RGB, VIEWS, assert_equal, batches, labels, write_ten
 
 from brave_tf.data import record_fields
-from brave_tf.data.attempts import SkippedClips, user_errors
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.pipeline import clip_dataset, crop_dataset, sample_views
+from brave_tf.data.pipeline import clip_dataset, sample_views
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 
-MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)
-VIEWS = {
-    "narrow": RgbView(num_frames=2, size=16),
-    "broad_flow": FlowView(num_frames=4, frame_step=1, size=16, sync=False),
-    "broad_audio": AudioView(duration=0.2, log_mel=MEL),
-}
-RGB = {"narrow": dataclasses.replace(VIEWS["narrow"], augmentations=())}
 WHOLE = {"frame_step": 1, "size": 16, "min_area": 1.0, "augmentations": ()}
-RNG = np.random.default_rng(0)
-NOISE = [record_fixtures.jpeg(RNG.integers(0, 256, (16, 24, 3), np.uint8)) for _ in range(30)]
-
-
-def clip(number, good=True, audio=True, **kwargs):
-    """A clip of 12 frames with the label `number`."""
-    first = number % 18
-    images = NOISE[first : first + 12] if good else [b"no jpeg"] * 12
-    pcm = np.sin(np.arange(3840) * (number + 1) / 50).astype(np.float32)
-    return record_fixtures.record(
-        images=images,
-        flow=NOISE[first : first + 12],
-        audio=pcm if audio else None,
-        labels=[number],
-        sample_rate=8000.0,
-        path=f"{number}.mp4",
-        **kwargs,
-    )
-
-
-def batches(folder, number, views=RGB, batch_size=4, training=True, **kwargs):
-    dataset = clip_dataset(folder, "train", views, batch_size, training=training, **kwargs)
-    return [{k: v.numpy() for k, v in batch.items()} for batch in dataset.take(number)]
-
-
-def labels(some_batches):
-    return np.concatenate([batch["label"] for batch in some_batches]).tolist()
-
-
-def assert_equal(first, second):
-    assert len(first) == len(second)
-    for one, other in zip(first, second):
-        assert one.keys() == other.keys()
-        for key in one:
-            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> pathlib.Path:
-    """Ten clips in three shards, counted."""
-    return record_fixtures.write_shards(
-        tmp_path_factory.mktemp("ten"), [clip(i) for i in range(10)], 3
-    )
+    return write_ten(tmp_path_factory.mktemp("ten"))
 
 
 def test_batches_are_static_and_named(folder):
@@ -141,98 +94,6 @@ def test_works_under_a_distribution_strategy(folder):
         np.testing.assert_array_equal(np.concatenate(parts), expected["narrow"])
 
 
-def test_a_clip_that_cannot_be_decoded_is_replaced_in_training(tmp_path):
-    good, bad = [clip(i) for i in range(10)], [clip(i, good=i not in (2, 5)) for i in range(10)]
-    record_fixtures.write_shards(tmp_path / "good", good, 3)
-    record_fixtures.write_shards(tmp_path / "bad", bad, 3)
-    clean = batches(tmp_path / "good", 6)
-    damaged = batches(tmp_path / "bad", 6)
-    expected = labels(clean)
-    assert {2, 5} <= set(expected)
-    for position in reversed(range(len(expected) - 1)):
-        if expected[position] in (2, 5):
-            expected[position] = expected[position + 1]
-    assert labels(damaged)[:-1] == expected[:-1]
-    assert not {2, 5} & set(labels(damaged))
-    assert_equal(damaged[2:], batches(tmp_path / "bad", 4, start_batch=2))
-
-
-def test_a_clip_that_cannot_be_decoded_is_left_out_otherwise(tmp_path):
-    record_fixtures.write_shards(tmp_path, [clip(i, good=i != 2) for i in range(5)])
-    skipped = SkippedClips()
-    assert labels(batches(tmp_path, 99, training=False, skipped=skipped)) == [0, 1, 3, 4]
-    assert skipped.count == 1
-    ((name, reason),) = skipped.reasons.items()
-    assert name == "2.mp4 (record 2 of train-00000-of-00001.tfrecord)"
-    assert "JPEG" in reason
-
-
-@pytest.fixture
-def damaged(tmp_path) -> pathlib.Path:
-    """Twelve clips: of 0, 3, 6, 9 the last is cut off, 1 cannot be decoded, and 5 is no record."""
-    records = [clip(i, good=i != 1) for i in range(12)]
-    record_fixtures.write_shards(tmp_path, records, 3)
-    shard = tmp_path / "train-00000-of-00003.tfrecord"
-    shard.write_bytes(shard.read_bytes()[:-10])
-    with tf.io.TFRecordWriter(str(tmp_path / "train-00002-of-00003.tfrecord")) as writer:
-        for index in (2, 5, 8, 11):
-            writer.write(records[index] if index != 5 else b"\xff garbage")
-    return tmp_path
-
-
-def test_what_is_skipped_is_counted_and_named(damaged):
-    skipped = SkippedClips(1.0)
-    first = batches(damaged, 6, seed=2, shuffle_buffer=3, num_parallel=1, skipped=skipped)
-    # Two epochs, and what was prefetched.
-    assert 6 <= skipped.count <= 12
-    assert set(skipped.reasons) == {
-        "records of train-00000-of-00003.tfrecord",
-        "1.mp4 (record 0 of train-00001-of-00003.tfrecord)",
-        "record 1 of train-00002-of-00003.tfrecord",
-    }
-    assert "cut short" in skipped.reasons["records of train-00000-of-00003.tfrecord"]
-    assert set(labels(first)) <= {0, 2, 3, 4, 6, 7, 8, 10, 11}
-    # Neither the order nor the place of the gaps depends on the parallelism or the start.
-    other = SkippedClips(1.0)
-    assert_equal(
-        first, batches(damaged, 6, seed=2, shuffle_buffer=3, num_parallel=8, skipped=other)
-    )
-    other = SkippedClips(1.0)
-    kwargs = {"seed": 2, "shuffle_buffer": 3, "skipped": other}
-    assert_equal(first[2:], batches(damaged, 4, start_batch=2, **kwargs))
-
-
-def test_too_many_that_cannot_be_read_end_it(damaged):
-    expected = pytest.raises(UserError, match="(?s)11 of the first .*brave_tf_inspect --data")
-    with expected, user_errors():
-        batches(damaged, 40)
-    with pytest.raises(UserError, match="5 of the first"), user_errors():
-        gin.parse_config("SkippedClips.max_share = 0.04")
-        try:
-            batches(damaged, 40)
-        finally:
-            gin.clear_config()
-
-
-def test_the_account_is_kept_under_a_distribution_strategy(damaged):
-    devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-    strategy = tf.distribute.MirroredStrategy([name[-5:] for name in devices])
-    skipped = SkippedClips(1.0)
-    dataset = clip_dataset(damaged, "train", RGB, 4, training=True, seed=5, skipped=skipped)
-    distributed = iter(strategy.experimental_distribute_dataset(dataset))
-    for expected in batches(damaged, 3, seed=5, skipped=SkippedClips(1.0)):
-        parts = strategy.experimental_local_results(next(distributed)["narrow"])
-        np.testing.assert_array_equal(np.concatenate(parts), expected["narrow"])
-    assert skipped.count >= 3
-
-
-def test_test_crops_name_what_they_leave_out(damaged):
-    skipped = SkippedClips(1.0)
-    dataset = crop_dataset(damaged, "train", VIEWS["narrow"], 2, 1, skipped=skipped)
-    assert [int(item["label"]) for item in dataset] == [0, 3, 6, 4, 7, 10, 2, 8, 11]
-    assert skipped.count == 3 == len(skipped.reasons)
-
-
 def test_compressed_shards_are_read_as_they_are(folder, tmp_path):
     for path in sorted(folder.glob("*")):
         if path.suffix == ".json":
@@ -259,7 +120,7 @@ def flash_clip(frame, number=50):
     """Black and silent but for one white frame, during which there is noise."""
     pictures = [np.full((16, 16, 3), 255 * (i == frame), np.uint8) for i in range(number)]
     pcm = np.zeros(number * 320, np.float32)
-    pcm[frame * 320 : (frame + 1) * 320] = RNG.normal(size=320)
+    pcm[frame * 320 : (frame + 1) * 320] = np.random.default_rng(0).normal(size=320)
     jpegs = [record_fixtures.jpeg(picture) for picture in pictures]
     record = record_fixtures.record(images=jpegs, flow=jpegs, audio=pcm, sample_rate=8000.0)
     wanted = (record_fields.IMAGE, record_fields.FLOW, record_fields.AUDIO)
@@ -310,27 +171,6 @@ def test_unsynchronised_windows_start_by_themselves():
     assert len(set(first)) > 3 and len(set(second)) > 3
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.9
     assert (first != second).sum() >= 5
-
-
-def test_crop_dataset_is_in_order_with_numbers(tmp_path):
-    record_fixtures.write_shards(tmp_path, [clip(i, good=i != 2) for i in range(5)], 2)
-    view = VIEWS["narrow"]
-    dataset = crop_dataset(tmp_path, "train", view, temporal=4, spatial=3)
-    assert dataset.element_spec["crops"].shape == (12, *view.shape)
-    items = list(dataset)
-    # The shards hold 0, 2, 4 and 1, 3.
-    assert [int(item["label"]) for item in items] == [0, 4, 1, 3]
-    assert [int(item["index"]) for item in items] == [0, 2, 3, 4]
-    assert [item["path"].numpy() for item in items] == [b"0.mp4", b"4.mp4", b"1.mp4", b"3.mp4"]
-    expected = view.crops(parse_clip(tf.constant(clip(4)), view.fields), 4, 3)
-    np.testing.assert_allclose(items[1]["crops"], expected, atol=1e-6)
-
-
-def test_crop_dataset_of_sound(folder):
-    dataset = crop_dataset(folder, "train", VIEWS["broad_audio"], temporal=3, num_labels=10)
-    items = list(dataset)
-    assert [item["crops"].shape[0] for item in items] == [3] * 10
-    assert [int(np.argmax(item["multi_hot"])) for item in items] == [0, 3, 6, 9, 1, 4, 7, 2, 5, 8]
 
 
 @pytest.mark.parametrize(

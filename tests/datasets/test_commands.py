@@ -138,7 +138,6 @@ def test_records_serve_all_official_splits(tmp_path):
 
 
 def test_as_a_command_of_its_own(tmp_path):
-    """Workers import the script anew."""
     annotations, media, *_ = DATA_SETS["esc50"]
     make(tmp_path / "in", annotations, media)
     script = str(DATASETS / "esc50" / "prepare.py")

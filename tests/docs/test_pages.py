@@ -10,6 +10,8 @@ from page_commands import ROOT
 from bench import discovery
 from brave_tf import config, recipe_header
 from brave_tf.evaluation import registry
+from brave_tf.training import recipe
+from brave_tf.training.settings import Settings
 
 PAGES = sorted(
     str(path.relative_to(ROOT))
@@ -93,6 +95,14 @@ def test_bindings_and_flags_in_the_text_exist(page, known_flags):
         gin.parse_config(binding)
     for flag in re.findall(r"(?<!\S)--(\w+)", "\n".join(quoted)):
         assert flag in known_flags or flag.removeprefix("no") in known_flags, flag
+
+
+def test_the_probe_that_is_shown_can_be_bound():
+    (snippet,) = re.findall(
+        r"```\n(import .*?)```", (ROOT / "docs/tensorboard.md").read_text(), re.DOTALL
+    )
+    config.load_config(["as_v_fa"], [snippet])
+    assert callable(recipe.bound(Settings).probe)
 
 
 def test_the_readme_has_the_recipes_of_the_main_results():

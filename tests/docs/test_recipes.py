@@ -2,13 +2,18 @@
 
 import re
 
+import command
 import pytest
+import tiny_run
+import walkthrough
 
 from brave_tf import config, recipe_header
+from brave_tf.cli import train
 from brave_tf.training.recipe import Recipe, bound
 
 ROOT = config.RECIPE_DIR.parent
-PAGE = (ROOT / "docs" / "recipes.md").read_text()
+PATH = ROOT / "docs" / "recipes.md"
+PAGE = PATH.read_text()
 
 
 def _tables():
@@ -57,6 +62,31 @@ def test_every_macro_that_is_named_exists():
         macro for text in texts for macro in re.findall(r"^([A-Z_]+) = ", text, re.MULTILINE)
     }
     assert macros == defined
+
+
+@pytest.mark.long
+def test_its_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gin").symlink_to(config.RECIPE_DIR)
+    records = tiny_run.write_records(tmp_path / "data" / "mine")
+    tiny_run.write_recipe(tmp_path, records, tiny_run.SOUND_ALONE)
+    (text,) = [text for language, text in walkthrough.blocks(PATH) if language == "sh"]
+    for _, *flags in walkthrough.commands(text):
+        small = [] if "--list" in flags else ["--gin_file=tiny.gin"]
+        assert command.run(train, *flags, *small) == 0
+    output = capsys.readouterr().out
+    assert all(f"{name} " in output for name in recipe_header.rows())
+    done = [line for line in output.splitlines() if line.startswith("done: ")]
+    assert ["mine" in line for line in done] == [False, False, True]
+
+
+def test_the_anatomy_of_a_recipe_is_one(tmp_path):
+    text = re.search(r"```\n(include .*?)```", PAGE, re.DOTALL)[1]
+    path = tmp_path / "anatomy.gin"
+    path.write_text(text)
+    config.load_config([str(path)])
+    assert list(bound(Recipe).views) == ["narrow", "broad_video"]
+    assert bound(Recipe).views["broad_video"].sync
 
 
 def test_the_example_recipe_loads(tmp_path):

@@ -45,21 +45,6 @@ def test_the_bindings_of_tables_and_snippets_load():
     assert float(optimizer._learning_rate(5000)) == pytest.approx(2.0)
 
 
-def test_the_bindings_of_commands_load():
-    commands = [words for text in SHELL for words in walkthrough.commands(text)]
-    trained = [words for words in commands if words[0] == "brave_tf_train"]
-    assert len(trained) == 3
-    for words in trained:
-        bindings = [w.partition("=")[2] for w in words if w.startswith("--gin_bindings")]
-        config.load_config(["as_v_fa"], bindings)
-        assert bound(Settings)
-        gin.clear_config()
-    assert [words[1] for words in commands if "data_service" in words[0]] == [
-        "--role=dispatcher",
-        "--role=worker",
-    ]
-
-
 def test_the_cluster_has_two_processes(monkeypatch):
     export = next(text for text in SHELL if text.startswith("export"))
     value = shlex.split(export)[1].partition("=")[2]

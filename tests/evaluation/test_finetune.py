@@ -12,7 +12,7 @@ import tensorflow as tf
 import untrained_run
 from scipy import special
 
-from brave_tf.data import pipeline
+from brave_tf.data import clip_windows
 from brave_tf.errors import UserError
 from brave_tf.evaluation import finetune, finetuning, labelled_run, official, source, supervised
 from brave_tf.evaluation.clip_features import ClipFeatures, FeatureBank
@@ -86,7 +86,7 @@ def test_the_loss_falls_and_the_classes_are_learned(outcome):
 def test_the_decisions_are_the_mean_probabilities_of_the_crops(outcome, records):
     run = recipe.load_run(outcome.settings["run"])
     view = run.recipe.views["narrow"]
-    clips = list(pipeline.crop_dataset(records, "test", view, 2, 3))
+    clips = list(clip_windows.crop_dataset(records, "test", view, 2, 3))
     for number in (0, 7):
         logits = run.objective.classify("narrow", clips[number]["crops"]).numpy()
         expected = special.softmax(logits, axis=1).mean(axis=0)
@@ -253,6 +253,7 @@ def test_the_supervised_baseline_has_the_runs_own_settings(model_dir, records, t
     assert (run.step, type(run.objective)) == (6, Supervised)
     x = tf.random.stateless_uniform((2, *probe.view.shape), (0, 0))
     np.testing.assert_allclose(bank.probe.embed(x), run.objective.embed("narrow", x), rtol=1e-5)
-    assert np.abs(bank.probe.embed(x) - probe.embed(x)).max() > 1e-3
+    initial = make_probe(model_dir, tmp_path, baseline="random")
+    assert np.abs(bank.probe.embed(x) - initial.embed(x)).max() > 1e-3
     again = supervised.trained(FeatureBank(probe, records), "train")
     assert again.probe.weights == bank.probe.weights != probe.weights

@@ -126,14 +126,15 @@ def test_settings_are_bound_in_gin(folders):
     assert settings == {**settings, "k": 3, "temperature": 0.5, "seed": 4, "train_passes": 1}
 
 
-def test_the_backbone_is_left_as_it_is(folders):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_backbone_is_left_as_it_is(folders, protocol):
     model = tf.keras.Sequential(
         [tf.keras.layers.GlobalAveragePooling3D(), tf.keras.layers.BatchNormalization()]
     )
     model.build((None, None, None, None, 3))
     before = digest_of_weights(model.get_weights())
     probe = coloured_clips.probe(embed=lambda batch: model(batch, training=False))
-    linear.linear_svm(probe, str(folders / "easy"))
+    protocol(probe, str(folders / "easy"))
     assert digest_of_weights(model.get_weights()) == before
 
 
@@ -155,6 +156,13 @@ def test_splits_that_cannot_be_used(tmp_path, protocol, train, test, message):
     (tmp_path / "labels.txt").write_text("ant\nbee\ncat\n")
     with pytest.raises(UserError, match=f"{message}'(bee|cat)'"):
         protocol(coloured_clips.probe(embed=never), data_dir)
+
+
+def test_classes_too_small_for_folds_are_found_before_any_feature_is_computed(tmp_path):
+    data_dir = coloured_clips.write(tmp_path, {"train": [0, 1, 1], "test": [1]})
+    probe = coloured_clips.probe(embed=lambda batch: 1 / 0)
+    with pytest.raises(UserError, match="a class has one training clip"):
+        linear.linear_svm(probe, data_dir, C="cross_validation")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -80,6 +81,27 @@ def test_a_result_of_the_same_kind_is_replaced(tmp_path, monkeypatch):
     ]
 
 
+def test_results_that_come_at_the_same_time_are_all_kept(tmp_path, monkeypatch):
+    def save(task):
+        results.save_result(str(tmp_path), dataclasses.replace(RESULT, task=task))
+
+    second = threading.Thread(target=save, args=("demo/knn",))
+    load = results.load_results
+
+    def load_while_another_saves(folder):
+        content = load(folder)
+        if second.ident is None:
+            second.start()
+            second.join(0.5)
+        return content
+
+    monkeypatch.setattr(results, "load_results", load_while_another_saves)
+    save("demo/linear")
+    second.join()
+    assert [entry["task"] for entry in load(str(tmp_path))] == ["demo/linear", "demo/knn"]
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
 def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
     results.save_result(str(tmp_path), RESULT)
     with pytest.raises(TypeError):
@@ -89,7 +111,13 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"format": 2, "results": []}', '{"format": 1}', '{"format": 1, "results": [{}]}'],
+    [
+        "",
+        "[]",
+        '{"format": 2, "results": []}',
+        '{"format": 1}',
+        '{"format": 1, "results": [{"task": "a/b", "model": "m", "view": "v", "step": 1}]}',
+    ],
 )
 def test_a_file_of_something_else_is_not_touched(tmp_path, content):
     (tmp_path / "results.json").write_text(content)
@@ -142,3 +170,14 @@ def test_a_table_for_all_results_of_the_same_metrics():
     header, _, row = second.splitlines()
     assert cells(header)[4:6] == ["map %", "d_prime"]
     assert cells(row)[:6] == ["a/mlp", "narrow", "-", "random", "25.0 [20.0, 30.0]", "1.23"]
+
+
+def test_each_official_split_stands_below_their_mean():
+    clips = {"train": 40, "test": 8, "missing": 0}
+    splits = [{"top1": top1, "top5": 1.0, "clips": clips, "settings": {}} for top1 in (0.5, 0.75)]
+    mean = dataclasses.replace(RESULT, metrics={**RESULT.metrics, "splits": splits})
+    *_, whole, first, second = results.tables([mean]).splitlines()
+    assert cells(whole)[0] == "demo/linear"
+    assert cells(first) == ["split 1", "50.0", "100.0", "40", "8", "0"]
+    assert first.index("50.0") == whole.index("62.5")
+    assert cells(second)[:2] == ["split 2", "75.0"]

@@ -1,6 +1,7 @@
 """Which weights are evaluated: of runs, exported models and functions."""
 
 import dataclasses
+import pathlib
 import textwrap
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 import tensorflow as tf
 import untrained_run
 
+from brave_tf import errors
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.evaluation import source
+from brave_tf.evaluation.clip_features import FeatureBank
 from brave_tf.evaluation.feature_store import digest_of_weights
 from brave_tf.evaluation.source import EXPORTED, FUNCTION, Source
 from brave_tf.interop import saved_model
@@ -61,6 +64,18 @@ def test_the_random_baseline_is_the_runs_own_initialisation(model_dir):
     initial = recipe.load_run(model_dir, restore=False).objective
     np.testing.assert_array_equal(probe("narrow").embed(x), initial.embed("narrow", x))
     assert probe("narrow").weights != trained("narrow").weights
+
+
+def test_the_supervised_baseline_has_no_features_before_it_is_trained(model_dir):
+    probe, _ = load(Source(model_dir, baseline="supervised"))
+    initial, _ = load(Source(model_dir, baseline="random"))
+    records = str(pathlib.Path(model_dir).parent / "records")
+    bank = FeatureBank(probe("narrow"), records)
+    with pytest.raises(UserError, match="before the network is trained.*open_bank") as refused:
+        bank.test("test")
+    assert errors.message(refused.value).startswith("--baseline=supervised")
+    # What is kept of the random baseline is not taken for it.
+    assert probe("narrow").weights != initial("narrow").weights
 
 
 def test_a_checkpoint_is_chosen_by_its_step(model_dir, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -21,5 +22,7 @@ def running(workers: int) -> Iterator[str]:
     try:
         yield dispatcher.target
     finally:
+        # Iterators that nothing but a cycle holds would go on asking for the service, and say so.
+        gc.collect()
         for server in (*servers, dispatcher):
             server._stop()

@@ -49,6 +49,18 @@ train.log_every = 2
 train.checkpoint_every = 2
 train.held_out_batches = 2
 """
+# After it: one network of a few layers, for runs of several processes.
+SOUND_ALONE = """
+import brave_tf.objectives.supervised
+
+Recipe.views = {'broad_audio': @broad_audio/AudioView()}
+Recipe.objective = @Supervised
+Supervised.backbones = {'broad_audio': @broad_audio/audio_light()}
+Supervised.num_classes = 2
+broad_audio/audio_light.widths = (16,)
+broad_audio/audio_light.blocks = (1,)
+FeatureSnapshots.times = 1
+"""
 
 
 def write_records(folder: pathlib.Path, clips: int = 12) -> pathlib.Path:

@@ -38,6 +38,11 @@ def weights_by_formula(gating):
     return total
 
 
+@pytest.fixture(scope="module")
+def small():
+    return s3d(width_multiplier=0.125)
+
+
 @pytest.mark.parametrize(("gating", "weights"), [(True, 9_098_000), (False, 7_910_048)])
 def test_number_of_weights(gating, weights):
     model = s3d(gating)
@@ -46,9 +51,9 @@ def test_number_of_weights(gating, weights):
     assert model.output_shape == (None, 1024)
 
 
-def test_endpoints_of_any_size():
+def test_endpoints_of_any_size(small):
     names = ["stem", "stage_1", "stage_2", "stage_3", "stage_4", "last_conv", "embedding"]
-    model = endpoints(s3d(width_multiplier=0.125), names)
+    model = endpoints(small, names)
     for shape in [(1, 16, 64, 96, 3), (2, 5, 33, 47, 3), (1, 1, 1, 1, 3)]:
         sizes = {name: tuple(x.shape) for name, x in model(np.zeros(shape, "f4")).items()}
         batch, length, height, width, _ = shape
@@ -81,8 +86,7 @@ def test_gates_do_not_overflow_in_float16():
     assert np.all(np.isfinite(model(np.full((1, 4, 64, 64, 2), 8.0, "f4"))))
 
 
-def test_frames_are_seen_in_order():
-    model = s3d(width_multiplier=0.125)
+def test_frames_are_seen_in_order(small):
     x = np.random.default_rng(0).random((1, 8, 32, 32, 3)).astype("f4")
-    features = model(x).numpy()
-    assert np.abs(model(x[:, ::-1]) - features).max() > 1e-3 * np.abs(features).max()
+    features = small(x).numpy()
+    assert np.abs(small(x[:, ::-1]) - features).max() > 1e-3 * np.abs(features).max()

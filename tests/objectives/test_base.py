@@ -92,7 +92,7 @@ def test_a_step_shows_features_projections_and_clips():
 
 def test_the_time_until_a_batch_is_there_is_measured():
     def late(x):
-        time.sleep(0.2)
+        time.sleep(1)
         return x
 
     data = tf.data.Dataset.from_tensors(batch())
@@ -104,7 +104,7 @@ def test_the_time_until_a_batch_is_there_is_measured():
         objective.compile(tf.keras.optimizers.SGD(0.0))
         objective.fit(each, verbose=0)
         waited.append(float(objective.seen.waited))
-    assert waited[0] < 0.2 <= waited[1]
+    assert waited[0] < 1 <= waited[1]
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -49,6 +49,16 @@ def test_values_and_intervals_lie_on_one_scale():
         assert said in shown
 
 
+def test_a_figure_stands_clear_of_its_marker():
+    chart = ElementTree.fromstring(interval_chart([Value("all", 1.0, (1.0, 1.0), 0)], "top1"))
+    (dot,) = chart.iter("circle")
+    (said,) = [element for element in chart.iter("text") if element.get("class") == "said"]
+    # Letters of this size are at most 7 pixels wide.
+    left = number(said, "x") - 7 * len(said.text)
+    assert said.text == "100.0 (100.0–100.0)"
+    assert number(dot, "cx") + number(dot, "r") < left
+
+
 def bars(chart):
     return [
         (rect[0].text, number(rect, "width"), number(rect, "y"))

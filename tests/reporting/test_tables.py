@@ -41,7 +41,8 @@ def test_runs_that_have_nothing_to_do_with_the_paper(tmp_path):
 
 
 def test_all_results(tmp_path):
-    metrics = {"map": 0.25, "auc": 0.5, "d_prime": 1.7}
+    splits = [{"map": 0.2}, {"map": 0.3}]
+    metrics = {"map": 0.25, "auc": 0.5, "d_prime": 1.7, "splits": splits}
     entries = [
         reported.result("audioset/mlp", 0, metrics=metrics, step=None, view="broad_audio"),
         reported.result("demo/linear", 0.5, step=2),
@@ -50,7 +51,10 @@ def test_all_results(tmp_path):
     head, *rows = tables.all_results(runs(tmp_path, entries))
     first, second = (dict(zip(head, row)) for row in rows)
     assert (first["metric"], first["value"], first["95 % interval"]) == ("map", "25.0", "–")
-    assert (first["others"], first["step"]) == ("auc 50.0, d_prime 1.70", "–")
+    assert (first["others"], first["step"]) == (
+        "auc 50.0, d_prime 1.70, split 1 20.0, split 2 30.0",
+        "–",
+    )
     assert (second["step"], second["value"]) == ("12,000", "75.0")
     assert [second[name] for name in ("train clips", "test clips", "missing")] == ["12", "8", "1"]
 

@@ -15,10 +15,10 @@ from brave_tf.training.checkpoints import BEST, LAST, Checkpoints, restore_weigh
 class Objective(tf.Module):
     """Weights that are worth their step, and an optimizer with slots for them."""
 
-    def __init__(self, units=300_000, precision="float32"):
+    def __init__(self, units=300_000, precision="float32", rate=0.01):
         super().__init__()
         self.kernel = tf.Variable(tf.zeros([units]))
-        self.optimizer = tf.keras.optimizers.SGD(momentum=0.9)
+        self.optimizer = tf.keras.optimizers.SGD(rate, momentum=0.9)
         if precision == "mixed_float16":
             self.optimizer = tf.keras.mixed_precision.LossScaleOptimizer(self.optimizer)
         self.optimizer.build([self.kernel])
@@ -75,9 +75,30 @@ def test_last_best_and_steps_are_found(tmp_path):
             restored(tmp_path, which)
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_constant_rate_is_that_of_the_configuration_not_of_the_checkpoint(tmp_path, precision):
+    saved = Objective(3, precision, rate=0.5)
+    saved.go_to(2)
+    Checkpoints(saved, str(tmp_path), keep=1).save()
+    resumed = Objective(3, precision, rate=0.125)
+    Checkpoints(resumed, str(tmp_path), keep=1).restore(2)
+    assert resumed.step == 2
+    pairs = [(tf.ones(3), resumed.kernel)]
+    if precision == "mixed_float16":
+        resumed.optimizer.inner_optimizer.apply_gradients(pairs)
+    else:
+        resumed.optimizer.apply_gradients(pairs)
+    np.testing.assert_allclose(resumed.kernel, np.full(3, 2 - 0.125))
+
+
+def test_losses_on_held_out_clips_are_found_up_to_a_step(tmp_path):
+    saving = run_through(tmp_path, {2: 0.5, 4: None, 6: 0.6, 8: 0.7}, keep=4)
+    assert saving.held_out_losses(6) == {2: 0.5, 6: 0.6}
+
+
 def test_there_is_no_best_without_measurements(tmp_path):
     run_through(tmp_path, {2: None}, keep=3)
-    with pytest.raises(errors.UserError, match="train.held_out_split"):
+    with pytest.raises(errors.UserError, match="when clips were held out"):
         restored(tmp_path, BEST)
 
 

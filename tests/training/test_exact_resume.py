@@ -12,8 +12,8 @@ import tensorflow as tf
 import tiny_run
 
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("killed_run.py")
-STEPS = 60
-KILLS = 20
+STEPS = 32
+KILLS = 8
 SETTINGS = f"""
 train.deterministic = True
 train.num_steps = {STEPS}
@@ -25,8 +25,12 @@ train.keep_checkpoints = 2
 train.optimizer = @adam
 adam.learning_rate = @warmup_cosine()
 warmup_cosine.peak = 0.01
-warmup_cosine.warmup_steps = 20
+warmup_cosine.warmup_steps = 10
 warmup_cosine.total_steps = {STEPS}
+narrow/tsm_light.widths = (8,)
+narrow/tsm_light.blocks = (1,)
+broad_audio/audio_light.widths = (8,)
+broad_audio/audio_light.blocks = (1,)
 """
 
 

@@ -150,25 +150,29 @@ def test_another_seed_gives_other_weights(tmp_path, records, whole_run):
     assert any(np.abs(a - b).max() > 1e-3 for a, b in pairs)
 
 
-def test_interrupted_and_resumed_equals_undisturbed(tmp_path, records, whole_run, monkeypatch):
+def test_interrupted_and_resumed_equals_undisturbed(
+    tmp_path, records, whole_run, monkeypatch, capsys
+):
     taken = []
     update = tf.keras.callbacks.CallbackList.on_train_batch_end
 
-    def interrupt_after_three(self, batch, logs=None):
+    def interrupt_after_five(self, batch, logs=None):
         taken.append(batch)
-        if len(taken) == 3:
+        if len(taken) == 5:
             os.kill(os.getpid(), signal.SIGINT)
         update(self, batch, logs)
 
-    monkeypatch.setattr(
-        tf.keras.callbacks.CallbackList, "on_train_batch_end", interrupt_after_three
-    )
-    load(tmp_path, records)
+    monkeypatch.setattr(tf.keras.callbacks.CallbackList, "on_train_batch_end", interrupt_after_five)
+    load(tmp_path, records, "train.held_out_split = 'test'")
     assert not run.train(str(tmp_path / "parts"))
-    assert recipe.load_run(str(tmp_path / "parts")).step == 3
-    load(tmp_path, records)
+    assert recipe.load_run(str(tmp_path / "parts")).step == 5
+    capsys.readouterr()
+    load(tmp_path, records, "train.held_out_split = 'test'")
     assert run.train(str(tmp_path / "parts"))
     assert len(taken) == 6
+    held_out = scalars(tmp_path / "parts", "held_out")["loss"]
+    best = min(held_out, key=held_out.get)
+    assert f"lowest {held_out[best]:.4f} at step {best}\n" in capsys.readouterr().out
 
     step, weights = final_weights(tmp_path / "parts")
     whole_step, whole = final_weights(whole_run)

@@ -36,9 +36,9 @@ def collect(
     """
     track = _Track(length)
     resampler = None
-    for piece in pieces:
+    for piece, following in _with_following(pieces):
         rate = piece.frame.sample_rate
-        drift = 0.0 if resampler is None else piece.time - resampler.end
+        drift = 0.0 if resampler is None else _drift(piece, following, resampler.end)
         if resampler is None or rate != resampler.rate or MAX_DRIFT < abs(drift) <= MAX_GAP:
             if resampler is not None:
                 track.append(resampler.finish())
@@ -52,6 +52,26 @@ def collect(
         if resampler is not None:
             track.append(resampler.finish())
     return track.samples(pad)
+
+
+def _with_following(pieces):
+    """Yields each piece and the one after it, None after the last."""
+    pieces = iter(pieces)
+    piece = next(pieces, None)
+    while piece is not None:
+        following = next(pieces, None)
+        yield piece, following
+        piece = following
+
+
+def _drift(piece, following, end):
+    """Returns how many seconds a piece comes after the `end` of the one before.
+
+    0 if it alone does: FFmpeg stamps a piece wrongly wherever Vorbis in Ogg changes the size of its blocks.
+    """
+    if following is not None and abs(following.time - end - piece.duration) <= MAX_DRIFT:
+        return 0.0
+    return piece.time - end
 
 
 def mono(frame: av.AudioFrame) -> np.ndarray:

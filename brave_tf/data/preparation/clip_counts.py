@@ -35,9 +35,10 @@ def _split_lines(split, clips):
     lacking = collections.Counter(label for clip in absent for label in clip.labels or ("",))
     labels = len(count) - ("" in count)
     yield f"{split}: {_with_missing(len(clips), len(absent), ' clips')}, {labels} labels"
-    width = max(map(len, count))
-    for label in sorted(count):
-        yield f"  {label or '(none)':{width}} {_with_missing(count[label], lacking[label])}"
+    names = {label: label or "(none)" for label in sorted(count)}
+    width = max(map(len, names.values()))
+    for label, name in names.items():
+        yield f"  {name:{width}} {_with_missing(count[label], lacking[label])}"
 
 
 def _with_missing(count, missing, unit=""):

@@ -79,7 +79,7 @@ def read_clips(
     """
     if os.path.isdir(source):
         return _read_folder(source)
-    if not os.path.isfile(source):
+    if not os.path.isfile(source) or is_media(source):
         raise UserError(
             f"--input={source}: no such folder or CSV. Expected a folder of media files, or a CSV "
             "with a column 'path'."
@@ -172,8 +172,24 @@ def _read_folder(root):
     for path in files:
         *folders, _ = path.split("/")
         split = folders.pop(0).lower() if has_splits and folders else DEFAULT_SPLIT
-        clips.append(make_clip(root, path, labels=folders[:1], split=split))
+        labels = [_label(root, folder) for folder in folders[:1]]
+        clips.append(make_clip(root, path, labels=labels, split=split))
     return clips
+
+
+def _label(root, folder):
+    # Names of files may hold bytes that are no text.
+    label = os.fsencode(folder).decode("utf-8", "backslashreplace")
+    if _holds_line_break(label):
+        raise UserError(
+            f"--input={root}: the name of the folder {folder!r} holds a line break. Rename it."
+        )
+    return label
+
+
+def _holds_line_break(text):
+    # Labels are lines of a file; there are more breaks than those of files.
+    return len(text.splitlines()) > 1
 
 
 def files_below(root: str) -> Iterator[str]:
@@ -211,7 +227,7 @@ def _has_split_folders(root, folders):
 def _read_csv(source, label_column, split_column, label_separator):
     try:
         with open(source, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, strict=True)
+            rows = csv.DictReader(file, strict=True, skipinitialspace=True)
             rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             columns = _Columns(source, rows.fieldnames, label_column, split_column, label_separator)
             clips = [columns.clip(row, rows.line_num) for row in rows]
@@ -275,7 +291,7 @@ class _Columns:
 
     def _labels(self, cells, line):
         text = cells.get(self._label, "")
-        if "\n" in text or "\r" in text:
+        if _holds_line_break(text):
             raise self._error(line, f"column {self._label!r} holds a line break")
         labels = text.split(self._separator) if self._separator else [text]
         return tuple(dict.fromkeys(label.strip() for label in labels if label.strip()))

@@ -23,6 +23,8 @@ MAX_SKEW = 0.2
 # Seconds before the wanted time that seeks aim at: codecs of sound need a run-up, and pictures in AVI are
 # stamped late.
 RUN_UP = {"audio": 0.5, "video": 0.2}
+# Seconds further back that they aim at when no key frame follows: MPEG-TS lands anywhere.
+_FURTHER = (0.0, 2.0, 12.0)
 # Seconds up to which times are equal; Matroska rounds to milliseconds.
 SLACK = 1e-3
 
@@ -152,6 +154,8 @@ class MediaFile:
 def _open(file):
     if not os.path.isfile(file):
         raise MediaError("find", "is not a file" if os.path.exists(file) else "does not exist")
+    if not os.path.getsize(file):
+        raise MediaError("open", "is empty")
     try:
         # Play lists must not reach the network. Some HMDB51 files carry metadata that is not UTF-8.
         options = {"protocol_whitelist": "file"}
@@ -187,16 +191,27 @@ def _origin(container, stream, first):
 def _seek(container, stream, begin):
     """Returns the pieces from somewhat before `begin` on; None when the file cannot be trusted to seek."""
     start = (container.start_time or 0) / av.time_base
-    target = max(begin - RUN_UP[stream.type], start)
-    try:
-        container.seek(round(target / stream.time_base), stream=stream)
-    except (av.FFmpegError, OSError):
-        return None
-    pieces = decode(container, stream, [])
-    first = next(pieces, None)
-    if first is None or first.time > begin + SLACK or not first.stamped:
-        return None
-    if stream.type == "video" and not first.frame.key_frame:
-        # MPEG-TS lands anywhere, and what follows is patched up from pictures that were never read.
-        return None
-    return itertools.chain([first], pieces)
+    for further in _FURTHER:
+        target = max(begin - RUN_UP[stream.type] - further, start)
+        try:
+            container.seek(round(target / stream.time_base), stream=stream)
+        except (av.FFmpegError, OSError):
+            continue
+        pieces = decode(container, stream, [])
+        first = _first_whole(pieces, stream, begin + SLACK)
+        if first is not None:
+            return itertools.chain([first], pieces)
+    return None
+
+
+def _first_whole(pieces, stream, latest):
+    """Returns the first piece that has a time and needs none before it; None if it is later than `latest`."""
+    for number, piece in enumerate(pieces):
+        if piece.stamped and piece.time > latest:
+            return None
+        # What precedes a key frame is patched up from pictures that were never read. The first piece of sound
+        # lacks the delay of its codec, and its time is rounded for that.
+        whole = piece.frame.key_frame if stream.type == "video" else number > 0
+        if piece.stamped and whole:
+            return piece
+    return None

@@ -128,9 +128,13 @@ def clean(folder: str) -> None:
 
 
 def discard(folder: str, shards: Iterable[str]) -> None:
-    """Removes the files of the shards of a preparation without a single record."""
+    """Removes the shards, and their indexes, of a preparation without a single record."""
     for file in shards:
-        os.remove(os.path.join(folder, file))
+        path = os.path.join(folder, file)
+        for each in (path, record_index.path_of(path)):
+            os.remove(each)
+    with contextlib.suppress(OSError):  # Of another preparation there may be some left.
+        os.rmdir(os.path.join(folder, record_index.FOLDER))
     clean(folder)
 
 

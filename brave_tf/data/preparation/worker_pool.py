@@ -12,9 +12,12 @@ import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
+import types
 from collections.abc import Iterable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Callable, NamedTuple
@@ -26,6 +29,8 @@ _ATTEMPTS = 2
 # Tasks, for each worker, that may be begun before the oldest has been yielded: bounds the memory.
 _WINDOW = 8
 _MAX_EARLY_DEATHS = 10
+# Threads of one program may have pools of their own.
+_STARTING = threading.Lock()
 
 
 class Died(NamedTuple):
@@ -50,7 +55,8 @@ def run_in_order(
     """Yields `function(task)` of each task, in the order of the tasks.
 
     Args:
-      function: Must be importable by name in a new process and not raise; results are pickled.
+      function: Must be importable by name in a new process and not raise; results are pickled. The program
+        that runs is imported there only if the function is part of it.
       tasks: Small picklable objects, drawn as needed.
       workers: Number of processes.
       timeout: Seconds that a task may take before its process is ended.
@@ -158,7 +164,8 @@ class _Worker:
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self._process.start()
+            with _main_left_alone(function):
+                self._process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
@@ -193,6 +200,24 @@ class _Worker:
         self._process.kill()
         self._process.join()
         return self._process.exitcode
+
+
+@contextlib.contextmanager
+def _main_left_alone(function):
+    """Keeps a new process from importing the program that runs, unless that defines the function.
+
+    A script without `if __name__ == "__main__"` would run anew in it.
+    """
+    if b"__main__" in pickle.dumps(function):
+        yield
+        return
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _serve(connection, function):

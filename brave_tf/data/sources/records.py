@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.dataset_info import DatasetInfo, find_shards
 from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
 from brave_tf.data.record_stream import Record, RecordStream
 from brave_tf.data.sources.base import Source, Stream, register_source
@@ -29,8 +29,8 @@ class Records(Source):
 
     @classmethod
     def accepts(cls, location: str) -> bool:
-        names = ("dataset.json", "*.tfrecord*")
-        return any(tf.io.gfile.glob(os.path.join(location, name)) for name in names)
+        described = tf.io.gfile.exists(os.path.join(location, "dataset.json"))
+        return described or bool(find_shards(location))
 
     @classmethod
     def open(cls, location: str) -> Records:

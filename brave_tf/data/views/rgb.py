@@ -9,6 +9,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data import record_fields
+from brave_tf.data.augment.frames_last import are_faster
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
@@ -50,3 +51,7 @@ class RgbView(VideoView):
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
         del clip, scale
         return pixels * (1.0 / 255.0)
+
+    def _frames_last(self) -> bool:
+        every = self.augmentations + self.step_augmentations
+        return are_faster(every, self.num_frames)

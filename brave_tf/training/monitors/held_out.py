@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
 
@@ -32,6 +32,10 @@ class HeldOutLoss:
         self._memorising = MemorisingWatch()
         self._batches, self._iterator = batches, None
         self._losses: dict[int, float] = {}
+
+    def resume(self, losses: Mapping[int, float]) -> None:
+        """Takes step -> loss that was measured before the run was resumed."""
+        self._losses.update(losses)
 
     def measure(self, step: int, training: float) -> float | None:
         """Returns the mean loss of the batches; None if it is not finite. Resets the metrics before.

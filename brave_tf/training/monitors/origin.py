@@ -49,9 +49,12 @@ def _look(objective: Objective, batch: Batch, calls: _Calls) -> str | None:
     with tf.GradientTape(persistent=True) as tape:
         with calls.of(batch) as found:
             losses = objective.terms(batch, training=True).losses
-        terms = [f"term {name}" for name, loss in losses.items() if not _finite(loss)]
+        terms = [name for name, loss in losses.items() if not _finite(loss)]
         if terms or found:
-            return ", ".join([*terms[:1], *found])
+            # Where all are bad, the first may be one that the layer's view has no part in.
+            view = next((v for v in objective.backbones if found and f"view {v!r}" in found[0]), "")
+            terms.sort(key=lambda name: view not in name)
+            return ", ".join([*(f"term {name}" for name in terms[:1]), *found])
         sums = {name: tf.reduce_sum(loss) for name, loss in losses.items()}
     variables = objective.trainable_variables
     for name, total in sums.items():

@@ -80,6 +80,8 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._non_finite = NonFiniteWatch(
             self._objective, self._inputs.replay, self._checkpoints.newest_step
         )
+        if self._held_out:
+            self._held_out.resume(self._checkpoints.held_out_losses(self._step))
         # The first step waits until the input pipeline has started.
         self._idle = False
         self._log.start(self._step)

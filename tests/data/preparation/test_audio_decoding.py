@@ -1,9 +1,11 @@
 """Decoded sound: windows, formats, channels and rates."""
 
+import av
 import numpy as np
 import pytest
 from decoded import samples
 from media import (
+    click,
     moving_texture,
     tone,
     write_audio,
@@ -43,6 +45,17 @@ def test_window_of_sound_is_a_slice_of_the_whole(tmp_path, extension):
     assert window.shape == (52800,)
     expected = whole[148800:201600]
     assert np.sqrt(np.mean((window - expected) ** 2)) < 0.02 * expected.std()
+
+
+def test_vorbis_in_ogg_keeps_its_samples(tmp_path):
+    """FFmpeg stamps the piece with a click 10 ms late, and the next one in time."""
+    noise = np.random.default_rng(0).normal(0, 1e-3, 2 * 44100)
+    file = write_audio(
+        tmp_path / "a.ogg", click(2, 0.4, 44100) + click(2, 1.3, 44100) + noise, 44100
+    )
+    with av.open(str(file)) as container:
+        pieces = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    np.testing.assert_array_equal(samples(file, rate=44100), np.concatenate(pieces))
 
 
 def test_end_of_sound_is_padded_only_when_asked(tmp_path):

@@ -82,9 +82,26 @@ def test_folder_without_media(tmp_path):
         read_clips(str(tmp_path))
 
 
-def test_input_that_does_not_exist(tmp_path):
-    with pytest.raises(UserError, match="no such folder or CSV"):
-        read_clips(str(tmp_path / "none"))
+def test_folder_whose_name_is_no_text(tmp_path):
+    folder = os.path.join(os.fsencode(tmp_path), b"caf\xe9")
+    os.mkdir(folder)
+    with open(os.path.join(folder, b"a.mp4"), "wb"):
+        pass
+    (clip,) = read_clips(str(tmp_path))
+    assert clip.labels == (r"caf\xe9",) and clip.size == 0
+
+
+def test_folder_whose_name_is_no_line(tmp_path):
+    touch(tmp_path, "big\ncat/a.mp4")
+    with pytest.raises(UserError, match=r"'big\\ncat' holds a line break"):
+        read_clips(str(tmp_path))
+
+
+def test_input_that_is_neither_a_folder_nor_a_csv(tmp_path):
+    touch(tmp_path, "a.mp4")
+    for name in ("none", "a.mp4"):
+        with pytest.raises(UserError, match="no such folder or CSV"):
+            read_clips(str(tmp_path / name))
 
 
 def test_csv(tmp_path):
@@ -108,7 +125,7 @@ def test_csv(tmp_path):
 
 
 def test_csv_columns_by_name_and_several_labels(tmp_path):
-    source = write_csv(tmp_path, "path,tags,fold\na.mp4,b; a;b,one\n")
+    source = write_csv(tmp_path, 'path, tags, fold\na.mp4, "b; a;b", one\n')
     (clip,) = read_clips(source, "tags", "fold", ";")
     assert clip.labels == ("b", "a") and clip.split == "one"
 
@@ -129,6 +146,7 @@ def test_csv_columns_by_name_and_several_labels(tmp_path):
         ("path,label\na.mp4,b,c\n", "line 2: more cells than the header"),
         ("path,split\na.mp4,../up\n", "line 2: column 'split' is '../up'"),
         ('path,label\na.mp4,"x\ny"\n', "column 'label' holds a line break"),
+        ("path,label\na.mp4,x\u2028y\n", "line 2: column 'label' holds a line break"),
         ("path,path\na.mp4,b.mp4\n", "two columns 'path'"),
         ('path,label\na.mp4,"x\n', "not a readable CSV"),
     ],

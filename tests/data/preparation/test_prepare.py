@@ -19,6 +19,7 @@ from brave_tf.data.record_reader import parse_clip
 def test_report_and_files(prepared):
     assert prepared.report == (15, 3, 6, False)
     names = [f"{s}-0000{i}-of-00003.tfrecord" for s in ("test", "train") for i in range(3)]
+    names += [f"index/{name}" for name in names]
     names += ["dataset.json", "failures.csv", "labels.txt"]
     assert sorted(contents(prepared.folder)) == sorted(names)
     assert (prepared.folder / "labels.txt").read_text() == "clap\nnod\nwave\n"

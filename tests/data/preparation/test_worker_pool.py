@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import misbehaviour
@@ -72,3 +74,26 @@ def test_closing_ends_the_processes():
 def test_workers_that_cannot_start():
     with pytest.raises(RuntimeError, match="end before they begin"):
         run([("echo", 0)], workers=1, function=misbehaviour.Unloadable())
+
+
+PROGRAM = """
+from brave_tf.data.preparation.worker_pool import run_in_order
+
+def double(number):
+    return 2 * number
+
+def go(function):
+    print(list(run_in_order(function, [-1, -2], workers=1, timeout=60)))
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "printed"),
+    [("go(abs)", "[1, 2]\n"), ("if __name__ == '__main__': go(double)", "[-2, -4]\n")],
+)
+def test_workers_import_the_program_only_where_they_need_it(tmp_path, end, printed):
+    (tmp_path / "program.py").write_text(PROGRAM + end)
+    command = [sys.executable, str(tmp_path / "program.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == printed

@@ -8,59 +8,28 @@ import media
 import numpy as np
 import pytest
 import tensorflow as tf
+from raw_films import FILMS, RGB, SOUND, VIEW, VIEWS, clips, texture, write_films
 
-from brave_tf.data.attempts import SkippedClips
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.pipeline import clip_dataset, crop_dataset
+from brave_tf.data.clip_windows import crop_dataset
+from brave_tf.data.pipeline import clip_dataset
 from brave_tf.data.preparation import clip_list
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
 from brave_tf.data.source import open_source
 from brave_tf.data.sources.media_clips import MediaClips
 from brave_tf.data.sources.raw_media import RawMedia
-from brave_tf.data.views.audio import AudioView
-from brave_tf.data.views.flow import FlowView
-from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.evaluation import windows
-
-MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)
-SOUND = AudioView(duration=0.4, log_mel=MEL)
-VIEW = RgbView(num_frames=4, frame_step=2, size=32, augmentations=())
-VIEWS = {"narrow": VIEW, "broad_audio": SOUND}
-RGB = {"narrow": VIEW}
-FILMS = {
-    "jump/a.mp4": {},
-    "jump/b.avi": {"fps": 10},
-    "run/c.webm": {"codec": "libvpx-vp9", "fps": 30000 / 1001},
-    "run/d.mkv": {"fps": 30000 / 1001},
-    "run/turned.mp4": {},
-    "walk/uneven.mp4": {"times": [i / 25 + 0.01 * (i % 3) for i in range(30)]},
-}
-
-
-def texture(seed, number=30):
-    """Pictures in which JPEG changes little: smooth, and of hardly any colour."""
-    frames = media.moving_texture(number, 48, 64, seed=seed)
-    return [np.repeat(frame[..., :1], 3, axis=2) // 2 + frame // 16 for frame in frames]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Six films with sound, of three classes."""
-    root = tmp_path_factory.mktemp("films")
-    for number, (name, options) in enumerate(FILMS.items()):
-        path = root / name
-        path.parent.mkdir(exist_ok=True)
-        sound = media.tone(1.2, 300 + 100 * number)
-        media.write_video(path, texture(number), **{"fps": 25, "audio": sound, **options})
-    media.set_display_matrix(root / "run/turned.mp4", [[0, 1], [-1, 0]])
-    return root
+    return write_films(tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="module")
 def records(folder, tmp_path_factory):
-    """The same, prepared."""
+    """The films, prepared."""
     output = str(tmp_path_factory.mktemp("records"))
     settings = Settings(flow="none", min_side=40, sample_rate=8000)
     prepare(clip_list.read_clips(str(folder)), output, settings, workers=1)
@@ -70,14 +39,6 @@ def records(folder, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def small():
     gin.parse_config("RawMedia.min_side = 40")
-
-
-def clips(source, views=VIEWS, split="train", seed=None):
-    """All clips by path."""
-    stream = source.stream(split, views)
-    parse = tf.function(lambda item: stream.parse(item, seed))
-    found = [parse(item) for item, _ in stream.once(0)]
-    return {clip.path.numpy().decode(): clip for clip in found}
 
 
 def batches(location, number, views=RGB, batch_size=2, training=True, **kwargs):
@@ -100,9 +61,10 @@ def test_clips_are_those_of_records_before_jpeg(folder, records, decoder):
     for path, clip in raw.items():
         expected = prepared[path]
         jpegs = [tf.io.encode_jpeg(frame, quality=95) for frame in clip.images]
-        assert [jpeg.shape for jpeg in jpegs] == [jpeg.shape for jpeg in expected.images]
+        of_records = expected.images.read_all().numpy()
+        assert len(jpegs) == len(of_records)
         shown = np.stack([tf.io.decode_jpeg(jpeg) for jpeg in jpegs])
-        stored = np.stack([tf.io.decode_jpeg(jpeg) for jpeg in expected.images.numpy()])
+        stored = np.stack([tf.io.decode_jpeg(jpeg) for jpeg in of_records])
         assert np.abs(shown.astype(int) - stored).max() <= 1
         np.testing.assert_array_equal(clip.audio, expected.audio)
         np.testing.assert_array_equal(clip.labels, expected.labels)
@@ -279,32 +241,6 @@ def test_sound_in_the_graph_is_not_decoded_by_pyav(tmp_path, monkeypatch):
     assert stream.parse(tf.constant(0, tf.int64)).audio.shape == (8000,)
 
 
-def test_clips_without_a_modality_are_left_out(folder, tmp_path):
-    media.write_audio(tmp_path / "a.wav", media.tone(1.0))
-    media.write_video(tmp_path / "b.avi", texture(0))
-    media.write_video(tmp_path / "c.avi", texture(0), audio=media.tone(1.2))
-    (tmp_path / "d.avi").write_bytes(b"no film")
-    source = open_source(tmp_path)
-    assert clips(source, {"narrow": SOUND}).keys() == {"a.wav", "c.avi"}
-    assert clips(source, RGB).keys() == {"b.avi", "c.avi"}
-    assert clips(source, VIEWS).keys() == {"c.avi"}
-    assert source.num_clips("train") == 4
-
-
-@pytest.mark.parametrize("decoder", ["tfio", "pyav"])
-def test_a_clip_that_breaks_later_is_skipped_and_counted(tmp_path, decoder):
-    for number in range(3):
-        media.write_video(tmp_path / f"{number}.avi", texture(number))
-    gin.parse_config(f"RawMedia.decoder = '{decoder}'\nSkippedClips.max_share = 1.0")
-    skipped = SkippedClips()
-    dataset = clip_dataset(tmp_path, "train", RGB, 1, training=False, skipped=skipped)
-    (tmp_path / "1.avi").write_bytes(b"garbage" * 500)
-    assert len(list(dataset)) == 2
-    assert skipped.count == 1
-    assert list(skipped.reasons) == ["1.avi"]
-    assert "nvalid data" in skipped.reasons["1.avi"]
-
-
 def test_windows_of_labelled_clips(folder):
     found = windows.labelled_clips(str(folder), "train", VIEW)
     np.testing.assert_array_equal(found.labels, [0, 0, 1, 1, 1, 2])
@@ -322,50 +258,9 @@ def test_a_split_for_tests_can_be_taken_off(folder):
     assert [source.num_clips(split) for split in ("train", "test")] == [4, 2]
 
 
-@pytest.mark.parametrize(
-    "views, split, bindings, message",
-    [
-        ({"narrow": FlowView()}, "train", "", "'narrow' needs flow.*brave_tf_prepare --flow=tvl1"),
-        (RGB, "tarin", "", "has no split 'tarin'.*Did you mean train"),
-        (RGB, "train", "RawMedia.max_seconds = 0.1", "spans 0.32 s.*max_seconds = 0.1"),
-        (RGB, "train", "RawMedia.decoder = 'ffmpeg'", "decoder = 'ffmpeg'.*auto, tfio, pyav"),
-        (RGB, "train", "RawMedia.fps = 0", "RawMedia.fps = 0"),
-        (RGB, "train", "RawMedia.min_side = 3", "RawMedia.min_side = 3"),
-        (RGB, "train", "RawMedia.test_fraction = 2", r"test_fraction=2.* share in \[0, 1\)"),
-        (
-            {"narrow": SOUND, "other": AudioView()},
-            "train",
-            "",
-            "narrow 8000 Hz, other 48000 Hz.*LogMel.sample_rate",
-        ),
-    ],
-)
-def test_what_cannot_be_used_is_named(folder, views, split, bindings, message):
-    gin.parse_config(bindings)
-    with pytest.raises(UserError, match=message):
-        open_source(folder).check(split, views)
-
-
-def test_files_that_cannot_be_used(tmp_path):
-    (tmp_path / "a.mp4").write_bytes(b"garbage" * 100)
-    with pytest.raises(UserError, match="none of the 1 clips.*a.mp4: Invalid data"):
-        open_source(tmp_path).check("train", RGB)
-    media.write_video(tmp_path / "b.avi", texture(0))
-    with pytest.raises(UserError, match="'broad_audio' needs audio, which no clip"):
-        open_source(tmp_path).check("train", VIEWS)
-    media.write_audio(tmp_path / "c.wav", media.tone(1.0))
-    with pytest.raises(UserError, match="no clip of split 'train' has all of audio, rgb"):
-        open_source(tmp_path).check("train", VIEWS)
-
-
 def test_tensorflow_io_without_ffmpeg_4(folder, monkeypatch):
     monkeypatch.setattr("brave_tf.data.tfio.can_decode_video", lambda: False)
     with pytest.raises(UserError, match=r"decoder = 'tfio'.*pip install 'brave_tf\[ffmpeg4\]'"):
         RawMedia(str(folder), decoder="tfio")
     source = RawMedia(str(folder), decoder="auto", min_side=40)
     assert clips(source, RGB).keys() == FILMS.keys()
-
-
-def test_a_data_service_is_refused(folder):
-    with pytest.raises(UserError, match="only clip records can be decoded by a tf.data service"):
-        open_source(folder).stream("train", RGB).by_shard(0, 1)

@@ -76,6 +76,16 @@ def test_the_first_term_view_and_innermost_layer_are_named(view):
     assert found == f"term {view}_length, view {view!r}, layer {view}_net/block/planted"
 
 
+def test_of_terms_that_are_all_bad_one_of_the_view_is_named():
+    objective = make(broad_audio=log_of_negative)
+    infinite = tf.constant(np.inf)
+    objective.length = lambda squares: squares + infinite
+    found = find_origin(objective, make_batch())
+    assert (
+        found == "term broad_audio_length, view 'broad_audio', layer broad_audio_net/block/planted"
+    )
+
+
 def test_layers_outside_of_backbones_are_named():
     head = tf.keras.layers.Lambda(log_of_negative, name="projector")
     assert find_origin(make(head=head), make_batch()) == "term narrow_length, layer projector"
