@@ -5,31 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data import record_fields
+from brave_tf.data import record_fields, shard_names
 from brave_tf.data.record_reader import (
-    DEFAULT_FRAME_RATE,
-    DEFAULT_SAMPLE_RATE,
     compression_of,
     has_fields,
     parse_clip,
+    unstated_rates,
 )
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 _PEEKED_RECORDS = 16
-_SHARDS = "*.tfrecord*"
-# Those that the scripts of DMVR and DeepMind write are called train-00000-of-00010.
-_SHARD = re.compile(r"[^.].*\.tfrecord.*|[^.]+-\d+-of-\d+")
-_ENDINGS = re.compile(r"\.tfrecords?|\.gz$")
-# The number in train-00000-of-00010.tfrecord, train.tfrecord-00000-of-00010, clips-07.tfrecord.
-_SHARD_NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
 _MODALITIES = ("rgb", "flow", "audio")
 
 
@@ -99,7 +91,7 @@ class DatasetInfo:
         """
         data_dir = os.fspath(data_dir)
         if not tf.io.gfile.isdir(data_dir):
-            glob = os.path.join(data_dir, _SHARDS)
+            glob = os.path.join(data_dir, shard_names.PATTERN)
             raise UserError(f"{data_dir}: no such folder (looked for {glob}). {_advice(data_dir)}")
         description = os.path.join(data_dir, "dataset.json")
         if tf.io.gfile.exists(description):
@@ -108,7 +100,7 @@ class DatasetInfo:
             splits = _found(data_dir)
             settings = {"audio": "flac"} if _hold_flac(splits) else {}
         if not any(split.shards for split in splits.values()):
-            glob = os.path.join(data_dir, _SHARDS)
+            glob = os.path.join(data_dir, shard_names.PATTERN)
             raise UserError(f"{glob}: no such files. {_advice(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
         texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
@@ -116,13 +108,13 @@ class DatasetInfo:
 
     @property
     def frame_rate(self) -> float:
-        """Frames per second of the records; 25 where nothing says so."""
-        return float(self.settings.get("fps") or DEFAULT_FRAME_RATE)
+        """Frames per second of the records; see `unstated_rates` where nothing says so."""
+        return float(self.settings.get("fps") or unstated_rates()[0])
 
     @property
     def sample_rate(self) -> float:
-        """Sample rate of the records' sound, Hz; 48,000 where nothing says so."""
-        return float(self.settings.get("sample_rate") or DEFAULT_SAMPLE_RATE)
+        """Sample rate of the records' sound, Hz; see `unstated_rates` where nothing says so."""
+        return float(self.settings.get("sample_rate") or unstated_rates()[1])
 
     def split(self, name: str) -> Split:
         """Returns the split `name`; 'a+b' has the shards of a, then those of b.
@@ -254,16 +246,9 @@ def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
 def _found(data_dir: str) -> dict[str, Split]:
     """Lists shards without a description; what is before the shard number names the split."""
     by_split: dict[str, list[Shard]] = {}
-    for path in find_shards(data_dir):
-        stem = _ENDINGS.sub("", os.path.basename(path))
-        by_split.setdefault(_SHARD_NUMBER.sub("", stem) or stem, []).append(Shard(path))
+    for path in shard_names.find_shards(data_dir):
+        by_split.setdefault(shard_names.split_of(path), []).append(Shard(path))
     return {name: Split(name, tuple(shards)) for name, shards in by_split.items()}
-
-
-def find_shards(data_dir: str) -> list[str]:
-    """Returns the files of a folder that are called like shards, sorted; none where there is no folder."""
-    names = tf.io.gfile.listdir(data_dir) if tf.io.gfile.isdir(data_dir) else ()
-    return [os.path.join(data_dir, name) for name in sorted(names) if _SHARD.fullmatch(name)]
 
 
 def _hold_flac(splits: Mapping[str, Split]) -> bool:

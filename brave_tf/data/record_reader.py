@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+import gin
 import tensorflow as tf
 
 from brave_tf.data import frames, tfio
@@ -69,7 +70,7 @@ def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
         labels and path are always read.
 
     Returns:
-      The clip. A missing rate is taken to be 25 frames per second, 48 kHz; a missing bound 20 pixels.
+      The clip. Missing rates are those of `unstated_rates`; a missing bound is 20 pixels.
 
     Raises:
       tf.errors.InvalidArgumentError: the bytes are no record, or its FLAC cannot be decoded.
@@ -93,6 +94,7 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
     def rate(name: str, default: float) -> tf.Tensor:
         return _first(context[name], tf.constant(default, tf.float32))
 
+    frame_rate, sample_rate = unstated_rates()
     found = {name: tf.zeros((0,), dtype) for name, dtype in SEQUENCE_FIELDS.items()}
     found.update(values)
     audio, flac = found[fields.AUDIO], found[fields.AUDIO_FLAC]
@@ -102,12 +104,25 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
         images=found[fields.IMAGE],
         flow=found[fields.FLOW],
         audio=audio,
-        frame_rate=tf.cast(rate(fields.IMAGE_RATE, DEFAULT_FRAME_RATE), tf.float64),
-        sample_rate=tf.cast(rate(fields.AUDIO_RATE, DEFAULT_SAMPLE_RATE), tf.float64),
+        frame_rate=tf.cast(rate(fields.IMAGE_RATE, frame_rate), tf.float64),
+        sample_rate=tf.cast(rate(fields.AUDIO_RATE, sample_rate), tf.float64),
         flow_bound=rate(fields.FLOW_BOUND, DEFAULT_FLOW_BOUND),
         labels=context[fields.LABEL_INDEX],
         path=_first(context[fields.PATH], tf.constant("")),
     )
+
+
+@gin.configurable
+def unstated_rates(
+    frame_rate: float = DEFAULT_FRAME_RATE, sample_rate: float = DEFAULT_SAMPLE_RATE
+) -> tuple[float, float]:
+    """Returns the rates of the records that do not state them.
+
+    Args:
+      frame_rate: frames and flow fields per second.
+      sample_rate: of the sound, Hz.
+    """
+    return float(frame_rate), float(sample_rate)
 
 
 def compression_of(path: str) -> str:

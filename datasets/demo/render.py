@@ -21,6 +21,7 @@ from pathlib import Path
 import scene
 from absl import flags
 
+from brave_tf import files
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress
@@ -103,15 +104,13 @@ def _path(split: str, number: int) -> str:
 
 
 def _write_csv(path: Path, scenes: list[tuple[str, int]], seed: int) -> Path:
-    part = path.with_suffix(".part")
-    with part.open("w", newline="") as file:
+    with files.replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "split", "start", "end"])
         for split, number in scenes:
             for position, kind in enumerate(scene.scene_kinds(seed, split, number)):
                 start, end = position * scene.CLIP_SECONDS, (position + 1) * scene.CLIP_SECONDS
                 writer.writerow([_path(split, number), kind, split, f"{start:.1f}", f"{end:.1f}"])
-    os.replace(part, path)
     return path
 
 

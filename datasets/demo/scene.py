@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,8 @@ import looks
 import motions
 import numpy as np
 import sounds
+
+from brave_tf import files
 
 SIZE = 64  # pixels
 FRAME_RATE = 10
@@ -94,8 +95,7 @@ def write_clips(
     path: Path, clips: Iterable[tuple[np.ndarray, np.ndarray]], size: int = SIZE
 ) -> None:
     """Writes clips with frames of `size` pixels, from `make_clip`, into an mp4 file, one after the other."""
-    part = path.with_name(f".{path.name}.part")
-    with av.open(str(part), "w", format="mp4") as container:
+    with files.replacing(path) as part, av.open(str(part), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FRAME_RATE)
         video.width, video.height, video.pix_fmt = size, size, "yuv420p"
         # The same bytes everywhere: one thread, and no macroblock tree, whose choices for the first frames
@@ -122,4 +122,3 @@ def write_clips(
             container.mux(audio.encode(frame))
         for stream in (video, audio):
             container.mux(stream.encode(None))
-    os.replace(part, path)

@@ -1,3 +1,4 @@
+import gin
 import numpy as np
 import pytest
 import record_fixtures
@@ -45,6 +46,12 @@ def test_defaults_of_records_without_context():
     assert (clip.frame_rate, clip.sample_rate, clip.flow_bound) == (25.0, 48_000.0, 20.0)
     assert clip.label == -1 and clip.labels.shape == (0,)
     assert clip.audio.shape == (0,)
+
+
+def test_rates_that_records_do_not_state_can_be_bound():
+    gin.parse_config(["unstated_rates.frame_rate = 10", "unstated_rates.sample_rate = 16_000"])
+    clip = parse_clip(record_fixtures.record(frame_rate=None, sample_rate=None), ())
+    assert (clip.frame_rate, clip.sample_rate) == (10.0, 16_000.0)
 
 
 def test_works_inside_a_dataset():

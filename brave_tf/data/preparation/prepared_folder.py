@@ -18,6 +18,7 @@ import av
 
 import brave_tf
 from brave_tf import files
+from brave_tf.data import record_index
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.errors import UserError
 from brave_tf.locks import locked
