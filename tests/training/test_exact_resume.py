@@ -12,8 +12,8 @@ import tensorflow as tf
 import tiny_run
 
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("killed_run.py")
-STEPS = 32
-KILLS = 8
+STEPS = 40
+KILLS = 20
 SETTINGS = f"""
 train.deterministic = True
 train.num_steps = {STEPS}
