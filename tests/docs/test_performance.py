@@ -27,6 +27,7 @@ SMALL = {
     "recipes": [*STEP, "--matrix=64", "--copy_mb=1", "--pairs=1"],
     "operations": STEP,
     "features": [*RECIPE, DATA, "--gin_bindings=eval_windows.temporal_crops = 1"],
+    "augment": ["--clips=1", "--repeats=1", "--steps=flip"],
     "pipeline": ["--data=clips", "--batches=1", "--batch_size=1", "--repeats=1"],
     "train": [*RECIPE, DATA, "--steps=1"],
     "scaling": ["--backbone=tsm_light", "--batch_sizes=1", "--frames=2", "--size=16", *RECIPE[2:]],
