@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from brave_tf import files
 from brave_tf.data import record_fields as fields
@@ -24,7 +25,7 @@ FOLDER = "index"
 # Of a TFRecord, before and after its data: length and checksum; checksum.
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 _LENGTH_DELIMITED = 2
-_CONTEXT = 1  # Of a SequenceExample; its other field are the lists.
+_CONTEXT, _LISTS = 1, 2  # Of a SequenceExample.
 _KEY, _VALUE = 1, 2  # Of an entry of a map.
 
 
@@ -60,17 +61,26 @@ def entry(record: bytes, offset: int) -> bytes:
     """
     view = memoryview(record)
     example = tf.train.Example()
-    for field, start, end in _parts(view, 0, len(view)):
-        if field == _CONTEXT:
-            example.features.MergeFromString(bytes(view[start:end]))
-            continue
-        for _, map_start, map_end in _parts(view, start, end):
-            parts = {part: place for part, *place in _parts(view, map_start, map_end)}
-            name = bytes(view[slice(*parts[_KEY])]).decode()
-            if name in SEQUENCE_FIELDS and _VALUE in parts:
-                rows = _rows(view, list(_values(view, *parts[_VALUE])), offset)
-                example.features.feature[_key(name)].int64_list.value[:] = rows
+    try:
+        for field, start, end in _parts(view, 0, len(view)):
+            if field == _CONTEXT:
+                example.features.MergeFromString(bytes(view[start:end]))
+            elif field == _LISTS:
+                _add_lists(example.features, view, start, end, offset)
+    except (DecodeError, KeyError) as error:
+        raise ValueError(f"no SequenceExample: {error}") from error
     return example.SerializeToString(deterministic=True)
+
+
+def _add_lists(
+    features: tf.train.Features, view: memoryview, start: int, end: int, offset: int
+) -> None:
+    for _, map_start, map_end in _parts(view, start, end):
+        parts = {part: place for part, *place in _parts(view, map_start, map_end)}
+        name = bytes(view[slice(*parts[_KEY])]).decode()
+        if name in SEQUENCE_FIELDS and _VALUE in parts:
+            rows = _rows(view, list(_values(view, *parts[_VALUE])), offset)
+            features.feature[_key(name)].int64_list.value[:] = rows
 
 
 def _rows(view: memoryview, places: Sequence[tuple[int, int]], offset: int) -> np.ndarray:

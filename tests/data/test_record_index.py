@@ -202,3 +202,5 @@ def test_what_is_no_record_has_no_entry(length):
         record_index.entry(clip(0)[:length], 0)
     with pytest.raises(ValueError):
         record_index.entry(b"\xff" * abs(length), 0)
+    with pytest.raises(ValueError, match="no SequenceExample"):
+        record_index.entry(b"\x0a\x02\x0a\x09", 0)

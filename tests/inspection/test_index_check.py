@@ -45,6 +45,14 @@ def test_a_damaged_shard_gets_none(folder):
     assert not pathlib.Path(record_index.path_of(str(shard))).exists()
 
 
+def test_a_shard_with_what_is_no_record_gets_none(folder):
+    path = folder / "train-00000-of-00002.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in (inspected.clip(0), b"\x0a\x02\x0a\x09"):
+            writer.write(record)
+    assert make(folder)[("index_impossible", "train")] == [path.name]
+
+
 def test_a_compressed_shard_gets_none(tmp_path):
     path = tmp_path / "train-00000-of-00001.tfrecord"
     with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
