@@ -6,7 +6,8 @@ Examples:
 
 --data reads every record of a folder of clip records: checksums, counts, damaged shards and records, frames
 that do not decode, labels, durations, clips that are in two splits. It prints a table and what is wrong, and
-leaves report.json and the page index.html in --output. --gin_file prints the views and parts of the model
+leaves report.json and the page index.html in --output; --index also makes the index of each shard, with which
+training reads of a record no more than it shows. --gin_file prints the views and parts of the model
 that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step; it
 needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 stopped by Ctrl-C,
 143 by SIGTERM.
