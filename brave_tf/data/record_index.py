@@ -22,7 +22,7 @@ from brave_tf.data.record_reader import CONTEXT_FIELDS, SEQUENCE_FIELDS, Clip
 from brave_tf.data.stored_values import COLUMNS, StoredValues, fingerprints
 
 FOLDER = "index"
-# Of a TFRecord, before and after its data: length and checksum; checksum.
+# Of a TFRecord: its length (8, little endian) and a checksum (4) before its data, one (4) after.
 HEADER_BYTES, FOOTER_BYTES = 12, 4
 _LENGTH_DELIMITED = 2
 _CONTEXT, _LISTS = 1, 2  # Of a SequenceExample.
@@ -139,9 +139,7 @@ class Entries:
         self._offset += HEADER_BYTES + len(record) + FOOTER_BYTES
 
     def match(self, shard: str) -> bool:
-        """Whether the shard has an index with these entries."""
-        if not os.path.isfile(path_of(shard)):
-            return False
+        """Whether these are the entries of the index of the shard, which is there."""
         read = tf.data.TFRecordDataset(path_of(shard)).ignore_errors()
         return list(read.as_numpy_iterator()) == self._entries
 

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow.python.lib.io import tf_record
 
+from brave_tf.data.record_index import FOOTER_BYTES, HEADER_BYTES
 from brave_tf.data.record_reader import compression_of
 
-# Around the data of a TFRecord: its length (8 bytes, little endian) and a checksum (4) before, one (4) after.
-_HEADER, _FOOTER = 12, 4
 _BLOCK = 1 << 20
 
 
@@ -126,8 +125,8 @@ class ShardScan:
         """Returns where the record at `offset` ends by its own account."""
         with tf.io.gfile.GFile(self.path, "rb") as file:
             file.seek(offset)
-            length = int.from_bytes(file.read(_HEADER)[:8], "little")
-        return offset + _HEADER + length + _FOOTER
+            length = int.from_bytes(file.read(HEADER_BYTES)[:8], "little")
+        return offset + HEADER_BYTES + length + FOOTER_BYTES
 
 
 def read_record(path: str, position: int, offset: int) -> bytes:
