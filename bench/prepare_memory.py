@@ -20,22 +20,25 @@ from typing import Any
 _SAMPLES_PER_FRAME = 1920  # At 48 kHz and 25 frames per second.
 
 _PREPARE = """
-import json, multiprocessing, sys, threading, time
+import json, multiprocessing, sys, time
 from bench.memory import peak_of_mb
+from brave_tf.data.preparation import worker_pool
 from brave_tf.data.preparation.clip_list import read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
 
 source, output, side, workers, flow = sys.argv[1:]
 workers_mb = [0.0]
+run_in_order = worker_pool.run_in_order
 
-def watch():
-    while True:
+# With each result, the last one included, as the workers still live then.
+def measured(*args, **settings):
+    for result in run_in_order(*args, **settings):
         pids = [child.pid for child in multiprocessing.active_children()]
-        workers_mb[0] = max(workers_mb[0], *map(peak_of_mb, pids), 0.0)
-        time.sleep(0.2)
+        workers_mb[0] = max(workers_mb[0], *map(peak_of_mb, pids))
+        yield result
 
-threading.Thread(target=watch, daemon=True).start()
+worker_pool.run_in_order = measured
 began = time.perf_counter()
 report = prepare(read_clips(source), output, Settings(min_side=int(side), flow=flow), workers=int(workers))
 seconds = time.perf_counter() - began
