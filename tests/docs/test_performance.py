@@ -32,6 +32,7 @@ SMALL = {
     "train": [*RECIPE, DATA, "--steps=1"],
     "scaling": ["--backbone=tsm_light", "--batch_sizes=1", "--frames=2", "--size=16", *RECIPE[2:]],
     "prepare_memory": ["--clips=2", "--workers=1", "--frames=8", "--height=48"],
+    "monitors": STEP,
     "pipeline_memory": ["--clips=2", "--batch_size=1"],
 }
 
