@@ -6,20 +6,10 @@ import os
 import pathlib
 import signal
 import time
-import weakref
 
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, try_encode
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.settings import Settings
-
-_last_cycle = None
-
-
-class _Cycle:
-    """Garbage that only a collection frees."""
-
-    def __init__(self):
-        self.itself = self
 
 
 def do(task):
@@ -39,20 +29,10 @@ def do(task):
         return "alive"
     elif kind == "bytes":
         return bytes(value)
-    elif kind == "cycle":
-        return _cycle_left()
     elif kind == "pid":
         time.sleep(value)
         return os.getpid()
     return value
-
-
-def _cycle_left():
-    """Makes a cycle; returns whether that of the task before is still there."""
-    global _last_cycle
-    left = _last_cycle is not None and _last_cycle() is not None
-    _last_cycle = weakref.ref(_Cycle())
-    return left
 
 
 class Unloadable:

@@ -65,13 +65,24 @@ def convert(frames: Iterable[av.VideoFrame], min_side: int | None) -> Iterator[n
     Stored pixels count as square, as in the field's tools.
     """
     reformatter = av.video.reformatter.VideoReformatter()
-    size = previous = image = None
+    size = previous = image = matrix = None
     for frame in frames:
         if frame is not previous:
             size = size or resized(frame.width, frame.height, min_side)
-            image = _upright(resize(_bgr(frame, reformatter), size), frame)
+            if previous is None or frame.rotation != previous.rotation:
+                matrix = display_matrix(frame)
+            image = _upright(resize(_bgr(frame, reformatter), size), matrix)
             previous = frame
         yield image
+
+
+def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
+    """Returns how a picture is turned and mirrored (ISO 14496-12, 6.2.2), (9,) int32; None: not at all."""
+    # PyAV ties a frame whose side data is asked for into a reference cycle, and a frame that waits for
+    # Python's collector holds megabytes of its decoder. A small copy has the same side data.
+    small = av.video.reformatter.VideoReformatter().reformat(frame, 16, 16, "gray")
+    matrix = small.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
 
 
 def resized(width: int, height: int, min_side: int | None) -> tuple[int, int]:
@@ -112,13 +123,12 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
 
 
-def _upright(image, frame):
-    """Turns and mirrors as the frame's display matrix says (ISO 14496-12, 6.2.2), in quarter turns."""
-    matrix = frame.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX)
+def _upright(image, matrix):
+    """Turns and mirrors as a display matrix says, in quarter turns."""
     if matrix is None:
         return image
     # A stored point (x, y) is shown at (a x + c y, b x + d y).
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(float)
+    a, b, _, c, d = matrix[:5].astype(float)
     if abs(b) + abs(c) > abs(a) + abs(d):
         image = image.transpose(1, 0, 2)
         mirrored, upside_down = c < 0, b < 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import gc
 import itertools
 import multiprocessing
 import multiprocessing.connection
@@ -223,16 +222,12 @@ def _main_left_alone(function):
 
 def _serve(connection, function):
     threading.Thread(target=_follow_parent, daemon=True).start()
-    # What was imported stays; without it a collection takes no time.
-    gc.freeze()
     connection.send("started")
     while True:
         try:
             connection.send(function(connection.recv()))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return
-        # Decoders leave megabytes in cycles of few objects, and Python counts objects.
-        gc.collect()
 
 
 def _follow_parent():

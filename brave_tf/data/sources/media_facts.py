@@ -188,14 +188,13 @@ def _is_simple(codec, picture):
     # tensorflow-io leaves the last columns of other widths as they were in memory, and takes the colours of
     # other heights from elsewhere.
     even = picture.width % 8 == 0 and picture.height % 2 == 0
-    turned = picture.side_data.get(av.sidedata.sidedata.Type.DISPLAYMATRIX) is not None
     return (
         even
         and codec.name in _VIDEO_CODECS
         and picture.format.name == "yuv420p"
         and picture.colorspace in _COLORSPACES
         and picture.color_range in _LIMITED_RANGES
-        and not turned
+        and video_decoding.display_matrix(picture) is None
     )
 
 

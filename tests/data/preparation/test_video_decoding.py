@@ -1,5 +1,7 @@
 """Sizes, orientation and colours of decoded pictures."""
 
+import gc
+
 import av
 import numpy as np
 import pytest
@@ -62,6 +64,23 @@ def test_display_matrix_is_applied(tmp_path, matrix):
     expected = np.zeros((rows.max() + 1, columns.max() + 1, 3), np.uint8)
     expected[rows, columns] = stored
     np.testing.assert_array_equal(frames(file)[0], expected)
+
+
+def test_decoded_pictures_do_not_wait_for_the_garbage_collector(tmp_path):
+    file = write_video(tmp_path / "clip.mp4", moving_texture(8, 48, 64))
+    set_display_matrix(file, ((-1, 0), (0, 1)))
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        assert len(frames(file)) == 8
+        gc.collect()
+        waiting = [each for each in gc.garbage if isinstance(each, av.VideoFrame)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert all(frame.width < 64 for frame in waiting)
 
 
 @pytest.mark.parametrize("full_range", [False, True])

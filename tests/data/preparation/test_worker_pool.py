@@ -48,10 +48,6 @@ def test_large_results():
     assert [len(result) for result in results] == [5_000_000] * 6
 
 
-def test_garbage_of_a_task_is_gone_before_the_next():
-    assert run([("cycle", None)] * 5, workers=1) == [False] * 5
-
-
 def test_tasks_are_drawn_as_needed():
     drawn = []
 
