@@ -91,9 +91,9 @@ def _video_steps(clip: Clip) -> dict[str, Step]:
         cropped = frames.decode_crop(jpegs, crop)
         inside = tf.stack([0, 0, crop[2], crop[3]])
         resize = functools.partial(
-            frames.decode_crop_resize, window=inside, height=size, width=size
+            frames.decode_crop_resize, window=inside, height=size, width=size, highest=1.0
         )
-        video = resize(cropped) / 255.0
+        video = resize(cropped)
         last = to_frames_last(video)
         steps |= {
             f"{view}: decode": (jpegs, lambda jpegs, seed: frames.decode_crop(jpegs, whole)),
@@ -104,7 +104,6 @@ def _video_steps(clip: Clip) -> dict[str, Step]:
                 _unseeded(functools.partial(resize, frames_last=True)),
             ),
             f"{view}: last to first": (last, _unseeded(to_frames_first)),
-            f"{view}: scale": (video, lambda video, seed: video * (1.0 / 255.0)),
             f"{view}: random convolution": (video, random_convolution),
         }
         for name, augmentation in _AUGMENTATIONS.items():

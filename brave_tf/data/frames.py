@@ -13,6 +13,9 @@ from brave_tf.data.stored_values import StoredValues
 # The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
 _CROP_ATTEMPTS = 20
 _FALLBACK_PADDING = 16
+# Numbers are resized faster than bytes, but have to be made first: that is worth it up to so many pixels for one
+# of the result.
+_PIXELS_FOR_ONE = 1.5
 
 
 def random_crop_window(
@@ -118,18 +121,40 @@ def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
 
 
 def decode_crop_resize(
-    frames: tf.Tensor, window: tf.Tensor, height: int, width: int, frames_last: bool = False
+    frames: tf.Tensor,
+    window: tf.Tensor,
+    height: int,
+    width: int,
+    highest: float = 255.0,
+    frames_last: bool = False,
 ) -> tf.Tensor:
-    """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, 255].
+    """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, `highest`].
 
     Bilinear, half-pixel centres, without antialiasing. With `frames_last` the result, the same otherwise, is
     (height, width, 3, T); the number of frames must then be known.
     """
     pixels = decode_crop(frames, window)
     if not frames_last:
-        return tf.image.resize(pixels, (height, width))
+        return _resize(pixels, height, width, highest)
     # Put last before they grow, they are the channels of one image.
     count = pixels.shape[0]
     columns = tf.transpose(tf.reshape(pixels, (count, -1)))
     image = tf.reshape(columns, (1, window[2], window[3], 3 * count))
-    return tf.reshape(tf.image.resize(image, (height, width)), (height, width, 3, count))
+    resized = tf.image.resize(image, (height, width)) * (highest / 255.0)
+    return tf.reshape(resized, (height, width, 3, count))
+
+
+def _resize(pixels: tf.Tensor, height: int, width: int, highest: float) -> tf.Tensor:
+    """Resizes (T, H, W, 3) uint8 to (T, height, width, 3) float32 in [0, `highest`]."""
+
+    def as_numbers() -> tf.Tensor:
+        quantized = tf.bitcast(pixels, tf.quint8)
+        numbers = tf.quantization.dequantize(quantized, 0.0, highest, mode="MIN_COMBINED")
+        return tf.image.resize(numbers, (height, width))
+
+    def as_bytes() -> tf.Tensor:
+        return tf.image.resize(pixels, (height, width)) * (highest / 255.0)
+
+    before = tf.cast(tf.reduce_prod(tf.shape(pixels)[1:3]), tf.float32)
+    after = tf.cast(height * width, tf.float32)
+    return tf.cond(before <= _PIXELS_FOR_ONE * after, as_numbers, as_bytes)

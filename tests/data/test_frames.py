@@ -1,3 +1,4 @@
+import functools
 import io
 
 import numpy as np
@@ -93,6 +94,22 @@ def test_resizing_is_that_of_the_reference(golden_dir):
         got = frames.decode_crop_resize(tf.constant(before), whole, *after.shape[1:3])
         # The reference rounds the resized values down to whole levels.
         assert (got - after).numpy().min() > -1e-3 and (got - after).numpy().max() < 1 + 1e-3
+
+
+@pytest.mark.parametrize("size", [(40, 31), (24, 32), (17, 29), (5, 64), (6, 7)])
+@pytest.mark.parametrize("frames_last", [False, True])
+def test_resizing_is_linear_along_both_sides(size, frames_last):
+    clip = np.random.default_rng(0).integers(0, 256, (16, 24, 32, 3), np.uint8)
+    expected = clip / 255.0
+    for axis, after in ((1, size[0]), (2, size[1])):
+        before = clip.shape[axis]
+        at = (np.arange(after) + 0.5) * before / after - 0.5
+        resize = functools.partial(np.interp, at, np.arange(before))
+        expected = np.apply_along_axis(resize, axis, expected)
+    whole = tf.constant([0, 0, 24, 32])
+    got = frames.decode_crop_resize(tf.constant(clip), whole, *size, 1.0, frames_last).numpy()
+    got = np.moveaxis(got, -1, 0) if frames_last else got
+    np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["landscape", "portrait"])

@@ -37,6 +37,7 @@ class FlowView(VideoView):
     """
 
     modality: ClassVar[str] = "flow"
+    highest_pixel: ClassVar[float] = 2.0
     augmentations: tuple[Augmentation, ...] = (random_flip,)
     num_frames: int = 64
     frame_step: float = 4
@@ -59,5 +60,7 @@ class FlowView(VideoView):
         return clip.flow
 
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
-        one = scale * (clip.flow_bound / self.bound)  # What the pixel 255 stands for, of u and v.
-        return tf.clip_by_value(pixels[..., :2] * (one * (2.0 / 255.0)) - one, -1.0, 1.0)
+        one = scale * (
+            clip.flow_bound / self.bound
+        )  # What the highest pixel stands for, of u and v.
+        return tf.clip_by_value(pixels[..., :2] * one - one, -1.0, 1.0)

@@ -30,6 +30,7 @@ class RgbView(VideoView):
     """
 
     modality: ClassVar[str] = "rgb"
+    highest_pixel: ClassVar[float] = 1.0
     augmentations: tuple[Augmentation, ...] = (
         gaussian_blur,
         random_flip,
@@ -50,7 +51,7 @@ class RgbView(VideoView):
 
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
         del clip, scale
-        return pixels * (1.0 / 255.0)
+        return pixels
 
     def _frames_last(self) -> bool:
         every = self.augmentations + self.step_augmentations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -34,10 +35,12 @@ class VideoView(View):
       max_area: highest area of it. With both 1 the whole frame is taken.
       min_aspect: lowest width / height of it.
       max_aspect: highest width / height of it.
+      highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
     """
 
+    highest_pixel: ClassVar[float]
     num_frames: int = 16
     frame_step: float = 2
     frame_rate: float = 25.0
@@ -84,7 +87,7 @@ class VideoView(View):
         """Turns pixels into the view's values.
 
         Args:
-          pixels: (..., H, W, 3) float32 in [0, 255].
+          pixels: (..., H, W, 3) float32 in [0, `highest_pixel`].
           clip: where they are from.
           scale: (2,) float32, by what factor the width and the height were resized.
 
@@ -132,7 +135,9 @@ class VideoView(View):
             crop_seed,
         )
         frames_last = self._frames_last()
-        pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size, frames_last)
+        pixels = frames.decode_crop_resize(
+            jpegs, window, self.size, self.size, self.highest_pixel, frames_last
+        )
         scale = self.size / tf.cast(tf.stack([window[3], window[2]]), tf.float32)
         return self._augment(self._values(pixels, clip, scale), seed, frames_last)
 
@@ -144,7 +149,9 @@ class VideoView(View):
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
         whole = tf.stack([0, 0, height, width])
-        pixels = frames.decode_crop_resize(frames.take(jpegs, used), whole, new_height, new_width)
+        pixels = frames.decode_crop_resize(
+            frames.take(jpegs, used), whole, new_height, new_width, self.highest_pixel
+        )
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
         values = self._values(pixels, clip, scale)
         tops, lefts = (self._offsets(side, spatial) for side in (new_height, new_width))
