@@ -13,8 +13,8 @@ from brave_tf.data.stored_values import StoredValues
 # The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
 _CROP_ATTEMPTS = 20
 _FALLBACK_PADDING = 16
-# Numbers are resized faster than bytes, but have to be made first: that is worth it up to so many pixels for one
-# of the result.
+# Numbers are resized faster than bytes, but have to be made first: worth it up to so many pixels for one of
+# the result.
 _PIXELS_FOR_ONE = 1.5
 
 

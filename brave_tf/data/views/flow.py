@@ -60,7 +60,6 @@ class FlowView(VideoView):
         return clip.flow
 
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
-        one = scale * (
-            clip.flow_bound / self.bound
-        )  # What the highest pixel stands for, of u and v.
+        # What the highest pixel stands for, of u and v.
+        one = scale * (clip.flow_bound / self.bound)
         return tf.clip_by_value(pixels[..., :2] * one - one, -1.0, 1.0)
