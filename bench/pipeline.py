@@ -38,7 +38,7 @@ from brave_tf.data.augment.random_convolution import random_convolution
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.random_gray import random_gray
 from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.pipeline import clip_dataset, local_options
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.views.audio import AudioView
@@ -202,9 +202,7 @@ def _decoding(jpegs: list[bytes], threads: int) -> Callable[[], None]:
     encoded = tf.data.Dataset.from_tensor_slices(jpegs)
     # Only the size leaves the pipeline: no batch is put together.
     decoded = encoded.map(lambda jpeg: tf.shape(tf.io.decode_jpeg(jpeg)), threads)
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return _all(iter(decoded.with_options(options)), len(jpegs))
+    return _all(iter(decoded.with_options(local_options())), len(jpegs))
 
 
 def lengthen_epochs(folder: pathlib.Path) -> None:

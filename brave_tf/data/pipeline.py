@@ -124,7 +124,7 @@ def clip_dataset(
     name = lambda item, clip_seed: stream.name(item)  # noqa: E731
     clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=training)
     batches = clips.batch(batch_size // replicas, drop_remainder=training)
-    return batches.prefetch(2).with_options(dataset_options())
+    return batches.prefetch(2).with_options(local_options())
 
 
 def sample_views(
@@ -173,6 +173,16 @@ def dataset_options() -> tf.data.Options:
     options.autotune.enabled = False
     # Input pipelines are told their share by the input context.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return options
+
+
+def local_options() -> tf.data.Options:
+    """Returns the options of datasets whose clips are made in this process, as many at a time as cores."""
+    options = dataset_options()
+    # Clips keep the cores busy: sharing out what each operation does as well would only cost time.
+    options.threading.max_intra_op_parallelism = 1
+    # One thread more than cores, as one or another waits for the clip whose turn it is.
+    options.threading.private_threadpool_size = CORES + 1
     return options
 
 
