@@ -69,7 +69,7 @@ def convert(frames: Iterable[av.VideoFrame], min_side: int | None) -> Iterator[n
     for frame in frames:
         if frame is not previous:
             size = size or resized(frame.width, frame.height, min_side)
-            # Asking every frame would cost a conversion each; a matrix that changes turns by another angle.
+            # Asking every frame would cost a conversion each; the angle of its matrix costs nothing.
             if previous is None or frame.rotation != previous.rotation:
                 matrix = display_matrix(frame)
             image = _upright(resize(_bgr(frame, reformatter), size), matrix)

@@ -12,6 +12,8 @@ from media import (
     write_video,
 )
 
+from brave_tf.data.preparation import video_decoding
+
 QUARTER_TURNS_AND_MIRRORS = [
     ((1, 0), (0, 1)),
     ((0, 1), (-1, 0)),
@@ -64,6 +66,19 @@ def test_display_matrix_is_applied(tmp_path, matrix):
     expected = np.zeros((rows.max() + 1, columns.max() + 1, 3), np.uint8)
     expected[rows, columns] = stored
     np.testing.assert_array_equal(frames(file)[0], expected)
+
+
+def test_a_film_that_is_turned_midway_stays_upright(tmp_path):
+    texture = moving_texture(2, 48, 48)
+    plain = write_video(tmp_path / "plain.avi", texture, codec="ffv1", pixel_format="bgr0")
+    turned = write_video(tmp_path / "turned.mp4", texture)
+    set_display_matrix(turned, ((0, 1), (-1, 0)))
+    upright = frames(turned)
+    with av.open(str(plain)) as first, av.open(str(turned)) as second:
+        film = [*first.decode(video=0), *second.decode(video=0)]
+        images = list(video_decoding.convert(film, None))
+    np.testing.assert_array_equal(images[:2], np.stack(texture)[..., ::-1])
+    np.testing.assert_array_equal(images[2:], upright)
 
 
 def test_decoded_pictures_do_not_wait_for_the_garbage_collector(tmp_path):
