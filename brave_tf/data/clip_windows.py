@@ -14,6 +14,7 @@ from typing import Callable
 import tensorflow as tf
 
 from brave_tf.data.attempts import SkippedClips, successes, try_all
+from brave_tf.data.kernels.library import compiled_kernels
 from brave_tf.data.pipeline import dataset_options, labels_of, sample_views
 from brave_tf.data.record_reader import Clip
 from brave_tf.data.record_stream import CORES
@@ -129,7 +130,8 @@ def _in_order(
 
     @tf.autograph.experimental.do_not_convert
     def make(which: tf.Tensor, index: tf.Tensor, item: Item, clip_seed: tf.Tensor) -> dict:
-        clip, crops = cut(stream, item, which, clip_seed)
+        with compiled_kernels():
+            clip, crops = cut(stream, item, which, clip_seed)
         found = {"crops": crops, "index": index, "path": clip.path, "pass": which}
         return {**found, **labels_of(clip, num_labels)}
 

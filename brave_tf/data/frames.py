@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from brave_tf.data.kernels import library
 from brave_tf.data.stored_values import StoredValues
 
 # The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
@@ -126,22 +127,16 @@ def decode_crop_resize(
     height: int,
     width: int,
     highest: float = 255.0,
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, `highest`].
 
-    Bilinear, half-pixel centres, without antialiasing. With `frames_last` the result, the same otherwise, is
-    (height, width, 3, T); the number of frames must then be known.
+    Bilinear, half-pixel centres, without antialiasing.
     """
     pixels = decode_crop(frames, window)
-    if not frames_last:
-        return _resize(pixels, height, width, highest)
-    # Put last before they grow, they are the channels of one image.
-    count = pixels.shape[0]
-    columns = tf.transpose(tf.reshape(pixels, (count, -1)))
-    image = tf.reshape(columns, (1, window[2], window[3], 3 * count))
-    resized = tf.image.resize(image, (height, width)) * (highest / 255.0)
-    return tf.reshape(resized, (height, width, 3, count))
+    if compiled := library.operations():
+        size = tf.stack([height, width])
+        return compiled.brave_tf_resize_frames(pixels, size, highest=highest)
+    return _resize(pixels, height, width, highest)
 
 
 def _resize(pixels: tf.Tensor, height: int, width: int, highest: float) -> tf.Tensor:

@@ -7,6 +7,7 @@ batch.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from brave_tf.data import decode_service, in_step
 from brave_tf.data.attempts import SkippedClips, successes, try_all
+from brave_tf.data.kernels.library import compiled_kernels
 from brave_tf.data.record_reader import Clip
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.source import open_source
@@ -110,11 +112,14 @@ def clip_dataset(
         items = stream.by_shard(seed, shuffle_buffer, skip)
     else:
         items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+    # The processes of a service may not have them.
+    kernels = contextlib.nullcontext if service and training else compiled_kernels
 
     @tf.autograph.experimental.do_not_convert
     def make(item: Item, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         clip = stream.parse(item, clip_seed)
-        sampled = sample_views(clip, views, clip_seed, finished)
+        with kernels():
+            sampled = sample_views(clip, views, clip_seed, finished)
         return {**sampled, **labels_of(clip, num_labels)}
 
     tried = try_all(items, make, num_parallel)

@@ -35,9 +35,9 @@ def with_probability(
     return tf.cond(drawn, lambda: apply(values, apply_seed), lambda: values)
 
 
-def require_rgb(video: tf.Tensor, name: str, frames_last: bool = False) -> None:
+def require_rgb(video: tf.Tensor, name: str) -> None:
     """Raises UserError unless `video` has three channels; `name` is the augmentation that asks."""
-    if video.shape[-2 if frames_last else -1] != 3:
+    if video.shape[-1] != 3:
         raise UserError(
             f"{name} works on colour, but was given values of shape {tuple(video.shape)}. "
             "Take it out of the augmentations of views that are not an RgbView."

@@ -6,20 +6,20 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data.augment.base import with_probability
+from brave_tf.data.kernels import library
 
 _REACH = 5.0  # In sigmas.
 # Frames that become channels of one image: so many are put there and back fast.
 _TOGETHER = 16
 
 
-@gin.configurable(denylist=["frames_last"])
+@gin.configurable
 def gaussian_blur(
     video: tf.Tensor,
     seed: tf.Tensor,
     probability: float = 1.0,
     sigma: tuple[float, float] = (0.1, 2.0),
     kernel_size: int | None = None,
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """Blurs all frames with the same sigma. The defaults are those of the released BraVe code.
 
@@ -29,28 +29,23 @@ def gaussian_blur(
       probability: of a blur.
       sigma: range in pixels.
       kernel_size: taps of the kernel, one more if even; None: a tenth of the width.
-      frames_last: `video` and the result are (H, W, C, T).
     """
-    width = video.shape[1 if frames_last else 2]
-    size = width // 10 if kernel_size is None else kernel_size
+    size = video.shape[2] // 10 if kernel_size is None else kernel_size
 
     def blur(video: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         drawn = tf.random.stateless_uniform((), seed, minval=sigma[0], maxval=sigma[1])
-        return apply_blur(video, drawn, size, frames_last)
+        return apply_blur(video, drawn, size)
 
     return with_probability(probability, seed, video, blur)
 
 
-def apply_blur(
-    video: tf.Tensor, sigma: tf.Tensor, kernel_size: int, frames_last: bool = False
-) -> tf.Tensor:
+def apply_blur(video: tf.Tensor, sigma: tf.Tensor, kernel_size: int) -> tf.Tensor:
     """Blurs (T, H, W, C) frames; outside them is 0.
 
     Args:
       video: (T, H, W, C) float32.
       sigma: () float32, pixels, above 0.
       kernel_size: taps of the kernel, one more if even.
-      frames_last: `video` and the result are (H, W, C, T).
     """
     radius = kernel_size // 2
     if radius == 0:
@@ -60,10 +55,8 @@ def apply_blur(
     # Taps further out than this add up to less than the rounding of the others.
     reach = tf.minimum(radius, tf.cast(tf.math.ceil(_REACH * sigma), tf.int32))
     taps = taps[radius - reach : radius + reach + 1]
-    if frames_last:
-        height, width, channels, frames = video.shape
-        image = tf.reshape(video, (1, height, width, channels * frames))
-        return tf.reshape(_convolve(image, taps), video.shape)
+    if compiled := library.operations():
+        return compiled.brave_tf_blur_frames(video, taps)
     frames, height, width, channels = video.shape
     together = _TOGETHER if frames % _TOGETHER == 0 else frames
     groups = tf.reshape(video, (frames // together, together, height * width * channels))

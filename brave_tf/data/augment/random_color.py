@@ -12,7 +12,7 @@ from brave_tf import quiet
 from brave_tf.data import tfa
 from brave_tf.data.augment.base import require_rgb, with_probability
 from brave_tf.data.augment.color_matrix import apply_matrix, mean_color
-from brave_tf.data.augment.frames_last import to_frames_first, to_frames_last
+from brave_tf.data.kernels import library
 from brave_tf.errors import UserError
 
 _TINY = 1e-20  # Below every difference of colours, above 0.
@@ -24,7 +24,7 @@ _YIQ = (
 )
 
 
-@gin.configurable(denylist=["frames_last"])
+@gin.configurable
 def random_color(
     video: tf.Tensor,
     seed: tf.Tensor,
@@ -34,7 +34,6 @@ def random_color(
     contrast: tuple[float, float] = (0.6, 1.4),
     hue: float = 0.2,
     method: str = "exact",
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """Changes the colours of all frames alike. The defaults are those of the released BraVe code.
 
@@ -47,7 +46,6 @@ def random_color(
       contrast: range of the factor.
       hue: at most this is added or taken away, as a fraction of the colour circle.
       method: 'exact' changes saturation and hue in HSV, 'yiq' and 'addons' do so in YIQ, see `METHODS`.
-      frames_last: `video` and the result are (H, W, 3, T).
 
     Returns:
       float32 of the same shape, clipped to [0, 1].
@@ -55,7 +53,7 @@ def random_color(
     Raises:
       UserError: there is no such method, or the video is not in colour.
     """
-    require_rgb(video, "random_color", frames_last)
+    require_rgb(video, "random_color")
     if method not in METHODS:
         raise UserError(f"random_color.method = {method!r}: expected one of {', '.join(METHODS)}.")
 
@@ -64,29 +62,25 @@ def random_color(
         low = tf.constant([-brightness, saturation[0], contrast[0], -hue])
         high = tf.constant([brightness, saturation[1], contrast[1], hue])
         changes = tf.unstack(low + amounts * (high - low))
-        return METHODS[method](video, *changes, frames_last=frames_last)
+        return METHODS[method](video, *changes)
 
     return with_probability(probability, seed, video, jitter)
 
 
 # XLA makes one pass of what are some thirty operations. A mean between them would be a slow one: it is taken
-# outside, and so there are two functions.
+# outside, and so there are two functions. What lies between them are planes, (3, T, H, W).
 @tf.function(autograph=False, jit_compile=True)
-def _saturated(
-    video: tf.Tensor, brightness: tf.Tensor, saturation: tf.Tensor, axis: int, new_axis: int
-) -> tf.Tensor:
-    """The first half of `adjust_color`, which moves the colours from one axis to another."""
-    planes = [plane + brightness for plane in tf.unstack(video, axis=axis)]
-    return tf.stack(_scale_saturation(planes, saturation), new_axis)
+def _saturated(video: tf.Tensor, brightness: tf.Tensor, saturation: tf.Tensor) -> tf.Tensor:
+    """The first half of `adjust_color`, of (T, H, W, 3)."""
+    planes = [plane + brightness for plane in tf.unstack(video, axis=3)]
+    return tf.stack(_scale_saturation(planes, saturation))
 
 
 @tf.function(autograph=False, jit_compile=True)
-def _turned(
-    video: tf.Tensor, means: tf.Tensor, contrast: tf.Tensor, hue: tf.Tensor, axis: int
-) -> tf.Tensor:
-    """The second half of `adjust_color`; `means` are those of pixels, `axis` is that of colours."""
-    contrasted = (video - means) * contrast + means
-    return tf.clip_by_value(_turn_hue(contrasted, hue, axis), 0.0, 1.0)
+def _turned(planes: tf.Tensor, means: tf.Tensor, contrast: tf.Tensor, hue: tf.Tensor) -> tf.Tensor:
+    """The second half of `adjust_color`, still in planes; `means` are those of pixels."""
+    contrasted = (planes - means) * contrast + means
+    return tf.clip_by_value(_turn_hue(contrasted, hue), 0.0, 1.0)
 
 
 def _scale_saturation(colors: Sequence[tf.Tensor], factor: tf.Tensor) -> list[tf.Tensor]:
@@ -97,9 +91,9 @@ def _scale_saturation(colors: Sequence[tf.Tensor], factor: tf.Tensor) -> list[tf
     return [highest - (highest - plane) * factor for plane in colors]
 
 
-def _turn_hue(video: tf.Tensor, turns: tf.Tensor, axis: int) -> tf.Tensor:
-    """Turns the hue of each pixel, whose colours lie along `axis`; its max and min stay what they are."""
-    red, green, blue = tf.split(video, 3, axis)
+def _turn_hue(planes: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
+    """Turns the hue of each pixel; its max and min stay what they are."""
+    red, green, blue = tf.split(planes, 3)
     highest, lowest = _extremes(red, green, blue)
     chroma = highest - lowest
     scale = 1.0 / tf.maximum(chroma, _TINY)
@@ -109,9 +103,8 @@ def _turn_hue(video: tf.Tensor, turns: tf.Tensor, axis: int) -> tf.Tensor:
         (green - blue) * scale,
         tf.where(green >= blue, 2.0 + (blue - red) * scale, 4.0 + (red - green) * scale),
     )
-    # Along the axis all three at once, which XLA makes faster code of than of three to stack.
-    shape = (3, *[1] * (video.shape.rank - 1 - axis))
-    offsets = tf.reshape(tf.constant([5.0, 3.0, 1.0]) / 6.0, shape)
+    # All three at once, which XLA makes faster code of than of three to stack.
+    offsets = tf.reshape(tf.constant([5.0, 3.0, 1.0]) / 6.0, (3, 1, 1, 1))
     circles = sixths / 6.0 + (turns + offsets)
     at = 6.0 * (circles - tf.floor(circles))
     return highest - chroma * tf.clip_by_value(tf.minimum(at, 4.0 - at), 0.0, 1.0)
@@ -129,7 +122,6 @@ def adjust_color(
     saturation: tf.Tensor,
     contrast: tf.Tensor,
     hue: tf.Tensor,
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """Adds to the brightness, scales saturation and contrast, turns the hue, in this order, and clips.
 
@@ -141,17 +133,15 @@ def adjust_color(
       saturation: () float32, factor.
       contrast: () float32, factor.
       hue: () float32 in [-1, 1], added.
-      frames_last: `video` and the result are (H, W, 3, T).
     """
     brightness, saturation, contrast, hue = _float32(brightness, saturation, contrast, hue)
+    if compiled := library.operations():
+        changes = tf.stack([brightness, saturation, contrast, hue])
+        return compiled.brave_tf_change_color(video, changes)
     quiet.start_xla()
-    if frames_last:
-        saturated = _saturated(video, brightness, saturation, 2, 2)
-        means = tf.transpose(mean_color(saturated, frames_last))
-        return _turned(saturated, means, contrast, hue, 2)
-    planes = _saturated(video, brightness, saturation, 3, 0)
+    planes = _saturated(video, brightness, saturation)
     means = tf.reduce_mean(tf.reshape(planes, (*planes.shape[:2], -1)), axis=2)
-    turned = _turned(planes, means[..., tf.newaxis, tf.newaxis], contrast, hue, 0)
+    turned = _turned(planes, means[..., tf.newaxis, tf.newaxis], contrast, hue)
     return tf.transpose(turned, (1, 2, 3, 0))
 
 
@@ -161,7 +151,6 @@ def adjust_color_in_yiq(
     saturation: tf.Tensor,
     contrast: tf.Tensor,
     hue: tf.Tensor,
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """Like `adjust_color`, with saturation and hue in YIQ: scaling and turning its plane of colours.
 
@@ -173,8 +162,8 @@ def adjust_color_in_yiq(
     turn = tf.reshape(tf.stack([1.0, 0.0, 0.0, 0.0, cos, -sin, 0.0, sin, cos]), (3, 3))
     to_yiq = tf.constant(_YIQ)
     matrix = to_yiq @ turn @ tf.linalg.inv(to_yiq)
-    bias = (mean_color(video, frames_last) * (1.0 - contrast) + brightness) @ matrix
-    mixed = apply_matrix(video, contrast * matrix, bias, frames_last)
+    bias = (mean_color(video) * (1.0 - contrast) + brightness) @ matrix
+    mixed = apply_matrix(video, contrast * matrix, bias)
     return tf.clip_by_value(mixed, 0.0, 1.0)
 
 
@@ -184,12 +173,8 @@ def adjust_color_by_addons(
     saturation: tf.Tensor,
     contrast: tf.Tensor,
     hue: tf.Tensor,
-    frames_last: bool = False,
 ) -> tf.Tensor:
     """`adjust_color_in_yiq` by the fused operation of tensorflow-addons."""
-    if frames_last:
-        video = to_frames_first(video)
-        return to_frames_last(adjust_color_by_addons(video, brightness, saturation, contrast, hue))
     brightness, saturation, contrast, hue = _float32(brightness, saturation, contrast, hue)
     frames, height, width, _ = video.shape
     angle = (-2.0 * math.pi) * hue

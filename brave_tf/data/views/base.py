@@ -8,12 +8,10 @@ from typing import Any, Callable, ClassVar
 
 import tensorflow as tf
 
-from brave_tf.data.augment.frames_last import to_frames_first
 from brave_tf.data.record_reader import Clip
 from brave_tf.errors import UserError
 
-# A view's augmentation: (values of the view's shape, seed (2,) int32) -> values of the same shape. One with a
-# keyword `frames_last` is told by it that video has its frames last, see `augment.frames_last`.
+# A view's augmentation: (values of the view's shape, seed (2,) int32) -> values of the same shape.
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -115,10 +113,10 @@ class View(abc.ABC):
         """Returns the seed of the augmentations, derived from that of a sample."""
         return seed
 
-    def _augment(self, values: tf.Tensor, seed: tf.Tensor, frames_last: bool = False) -> tf.Tensor:
-        """Applies all augmentations; `seed` is that of the sample, `frames_last` how `values` are ordered."""
+    def _augment(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Applies all augmentations; `seed` is that of the sample."""
         every = self.augmentations + self.step_augmentations
-        return self._apply(every, 0, values, self._augmentation_seed(seed), frames_last)
+        return self._apply(every, 0, values, self._augmentation_seed(seed))
 
     def _apply(
         self,
@@ -126,12 +124,9 @@ class View(abc.ABC):
         first: int,
         values: tf.Tensor,
         seed: tf.Tensor,
-        frames_last: bool = False,
     ) -> tf.Tensor:
         """Applies augmentations of which the first is number `first` of the view."""
-        layout = {"frames_last": True} if frames_last else {}
         for index, augmentation in enumerate(augmentations, first):
             of_this = tf.random.experimental.stateless_fold_in(seed, index)
-            values = augmentation(values, of_this, **layout)
-        values = to_frames_first(values) if frames_last else values
+            values = augmentation(values, of_this)
         return tf.ensure_shape(values, self.shape)

@@ -9,7 +9,6 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data import record_fields
-from brave_tf.data.augment.frames_last import are_faster
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
@@ -52,7 +51,3 @@ class RgbView(VideoView):
     def _values(self, pixels: tf.Tensor, clip: Clip, scale: tf.Tensor) -> tf.Tensor:
         del clip, scale
         return pixels
-
-    def _frames_last(self) -> bool:
-        every = self.augmentations + self.step_augmentations
-        return are_faster(every, self.num_frames)

@@ -95,10 +95,6 @@ class VideoView(View):
           (..., H, W, channels) float32.
         """
 
-    def _frames_last(self) -> bool:
-        """Returns whether `sample` augments with the frames last; `_values` must then allow for it."""
-        return False
-
     @property
     def duration(self) -> float:
         return self.num_frames * self.frame_step / self.frame_rate
@@ -134,12 +130,9 @@ class VideoView(View):
             (self.min_aspect, self.max_aspect),
             crop_seed,
         )
-        frames_last = self._frames_last()
-        pixels = frames.decode_crop_resize(
-            jpegs, window, self.size, self.size, self.highest_pixel, frames_last
-        )
+        pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size, self.highest_pixel)
         scale = self.size / tf.cast(tf.stack([window[3], window[2]]), tf.float32)
-        return self._augment(self._values(pixels, clip, scale), seed, frames_last)
+        return self._augment(self._values(pixels, clip, scale), seed)
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)

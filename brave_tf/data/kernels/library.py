@@ -1,0 +1,143 @@
+"""Operations of our own on frames, in C++: what TensorFlow's take many passes over memory for.
+
+They are compiled once for a machine, by its C++ compiler, and kept in the user's cache folder. Where there is
+no compiler, TensorFlow's operations do the same work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import tempfile
+import threading
+import types
+from collections.abc import Iterator
+
+import gin
+import tensorflow as tf
+from absl import logging
+
+from brave_tf.locks import locked
+
+_SOURCES = pathlib.Path(__file__).resolve().parent
+_COMPILERS = ("c++", "g++", "clang++")
+# Floating point as it is, but for what vector code cannot do: errno and traps.
+_FLAGS = ("-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math")
+_here = threading.local()
+
+
+@gin.configurable
+@contextlib.contextmanager
+def compiled_kernels(enabled: bool = True) -> Iterator[None]:
+    """Has graphs that are built inside, by this thread, use the compiled operations where they can.
+
+    Such graphs run on CPUs, in processes that have loaded the library; so it is for the datasets of this
+    process, and not for what is exported, compiled by XLA or sent to another machine.
+
+    Args:
+      enabled: False leaves everything to TensorFlow's operations, with the same results up to rounding.
+    """
+    before = operations()
+    _here.operations = _load() if enabled else None
+    try:
+        yield
+    finally:
+        _here.operations = before
+
+
+def operations() -> types.ModuleType | None:
+    """Returns the compiled operations where a graph may use them, see `compiled_kernels`, else None."""
+    return getattr(_here, "operations", None)
+
+
+@functools.cache
+def _load() -> types.ModuleType | None:
+    """Returns the operations, compiled if they are not in the cache; None if they cannot be."""
+    compiler = next(filter(shutil.which, [os.environ.get("CXX") or "", *_COMPILERS]), None)
+    if compiler is None:
+        logging.warning(
+            "no C++ compiler (%s, or the one named by CXX) is installed: frames are resized, blurred and "
+            "coloured by TensorFlow's own operations, which take twice as long.",
+            ", ".join(_COMPILERS),
+        )
+        return None
+    try:
+        return tf.load_op_library(str(_library(compiler)))
+    except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as error:
+        logging.warning(
+            "the kernels in %s cannot be compiled or loaded, so TensorFlow's own operations do their work, "
+            "which takes twice as long: %s",
+            _SOURCES,
+            _first_line(error),
+        )
+        return None
+
+
+def _library(compiler: str) -> pathlib.Path:
+    """Returns the path of the library, compiled first if it is not there."""
+    includes = "".join(f'#include "{path}"\n' for path in sorted(_SOURCES.glob("*.cc")))
+    flags = [*_FLAGS, *_machine_flags(), *tf.sysconfig.get_compile_flags()]
+    path = _cache_folder() / f"kernels-{_key(compiler, flags)}.so"
+    with locked(f"{path}.lock"):
+        if not path.exists():
+            logging.info("compiling the kernels, once for this machine: %s", path)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            command = [compiler, "-x", "c++", "-", *flags, "-o", str(unfinished)]
+            command += tf.sysconfig.get_link_flags()
+            try:
+                subprocess.run(command, input=includes, capture_output=True, text=True, check=True)
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _cache_folder() -> pathlib.Path:
+    """Returns the user's folder for libraries, or one for this process where it cannot be written."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = pathlib.Path(base, "brave_tf")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return pathlib.Path(_temporary_folder().name)
+
+
+@functools.cache
+def _temporary_folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="brave_tf-")
+
+
+def _key(compiler: str, flags: list[str]) -> str:
+    """Returns what tells a library apart from those of other sources, versions and machines."""
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    parts = [
+        path.read_bytes() for path in sorted(_SOURCES.glob("*.cc")) + sorted(_SOURCES.glob("*.h"))
+    ]
+    parts += [version, tf.__version__.encode(), " ".join(flags).encode(), _processor().encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """Returns what the processor can do: a folder may be shared by machines that differ in it."""
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return "".join(line for line in dict.fromkeys(lines) if line.startswith(("model", "flags")))
+    return platform.processor()
+
+
+def _machine_flags() -> list[str]:
+    return ["-march=native"] if platform.machine() in ("x86_64", "AMD64") else ["-mcpu=native"]
+
+
+def _first_line(error: Exception) -> str:
+    lines = (getattr(error, "stderr", None) or str(error)).splitlines()
+    return next((line for line in lines if "error" in line), lines[0] if lines else repr(error))

@@ -1,0 +1,137 @@
+// Bilinear resizing of bytes to numbers, with half-pixel centres and without antialiasing.
+
+#include <cmath>
+#include <vector>
+
+#include "frames.h"
+
+namespace brave_tf {
+namespace {
+
+// Each pixel of the result lies between two of the input, at `weight` of the way from `low` to `high`.
+struct Places {
+  Places(int in, int out) : low(out), high(out), weight(out) {
+    const float step = static_cast<float>(in) / static_cast<float>(out);
+    for (int i = 0; i < out; ++i) {
+      // Rounded before the subtraction, as in TensorFlow's own resize; compilers would join the two.
+      const volatile float scaled = (i + 0.5f) * step;
+      const float place = scaled - 0.5f;
+      const float floor = std::floor(place);
+      low[i] = std::max(static_cast<int>(floor), 0);
+      high[i] = std::min(static_cast<int>(std::ceil(place)), in - 1);
+      weight[i] = place - floor;
+    }
+  }
+  std::vector<int> low, high;
+  std::vector<float> weight;
+};
+
+// Rows of one frame, resized to the new width. Two are kept: those that the next row is likely to lie between.
+class Rows {
+ public:
+  Rows(const Places& columns, int width, float scale)
+      : columns_(columns), width_(width), scale_(scale), numbers_(3 * width + 1) {
+    for (auto& row : kept_) row.resize(3 * columns.low.size() + 1);
+  }
+
+  void Start(const uint8_t* frame) {
+    frame_ = frame;
+    numbers_of_[0] = numbers_of_[1] = -1;
+  }
+
+  // Returns a row; the row with number `other` stays what it is.
+  const float* Get(int number, int other) {
+    for (int i = 0; i < 2; ++i) {
+      if (numbers_of_[i] == number) return kept_[i].data();
+    }
+    const int place = numbers_of_[0] == other ? 1 : 0;
+    numbers_of_[place] = number;
+    Fill(frame_ + static_cast<int64_t>(number) * width_ * 3, kept_[place].data());
+    return kept_[place].data();
+  }
+
+ private:
+  void Fill(const uint8_t* bytes, float* row) {
+    float* numbers = numbers_.data();
+    const float scale = scale_;
+    for (int i = 0; i < 3 * width_; ++i) numbers[i] = bytes[i] * scale;
+    const int count = columns_.low.size();
+    for (int i = 0; i < count; ++i) {
+      // Red, green, blue, and a fourth value that the next pixel overwrites.
+      const Pixel low = Load<Pixel>(numbers + 3 * columns_.low[i]);
+      const Pixel high = Load<Pixel>(numbers + 3 * columns_.high[i]);
+      Store(row + 3 * i, low + (high - low) * columns_.weight[i]);
+    }
+  }
+
+  const Places& columns_;
+  const int width_;
+  const float scale_;
+  const uint8_t* frame_ = nullptr;
+  std::vector<float> numbers_, kept_[2];
+  int numbers_of_[2];
+};
+
+class ResizeFrames : public tensorflow::OpKernel {
+ public:
+  explicit ResizeFrames(tensorflow::OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("highest", &highest_));
+  }
+
+  void Compute(tensorflow::OpKernelContext* context) override {
+    const Tensor& pixels = context->input(0);
+    const Tensor& size = context->input(1);
+    OP_REQUIRES(context, pixels.dims() == 4 && pixels.dim_size(3) == 3 && pixels.NumElements() > 0,
+                tensorflow::errors::InvalidArgument("expected pixels (T, H, W, 3), not ",
+                                                    pixels.shape().DebugString()));
+    OP_REQUIRES(context, size.NumElements() == 2,
+                tensorflow::errors::InvalidArgument("expected a height and a width, not ",
+                                                    size.shape().DebugString()));
+    const int height = size.flat<int32_t>()(0), width = size.flat<int32_t>()(1);
+    OP_REQUIRES(context, height > 0 && width > 0,
+                tensorflow::errors::InvalidArgument("cannot resize to ", height, " x ", width));
+    const int64_t old_height = pixels.dim_size(1), old_width = pixels.dim_size(2);
+    Tensor* resized = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(
+                                0, {pixels.dim_size(0), height, width, 3}, &resized));
+    const uint8_t* from = pixels.flat<uint8_t>().data();
+    float* to = resized->flat<float>().data();
+    const Places lines(old_height, height), columns(old_width, width);
+    const int64_t length = 3 * width;
+    ForFrames(context, pixels.dim_size(0), 4 * height * length, [&](int64_t first, int64_t last) {
+      Rows rows(columns, old_width, highest_ / 255.0f);
+      for (int64_t frame = first; frame < last; ++frame) {
+        rows.Start(from + frame * old_height * old_width * 3);
+        for (int i = 0; i < height; ++i) {
+          const float* low = rows.Get(lines.low[i], lines.high[i]);
+          const float* high = rows.Get(lines.high[i], lines.low[i]);
+          const float weight = lines.weight[i];
+          float* line = to + (frame * height + i) * length;
+          for (int64_t j = 0; j < length; ++j) line[j] = low[j] + (high[j] - low[j]) * weight;
+        }
+      }
+    });
+  }
+
+ private:
+  float highest_;
+};
+
+REGISTER_OP("BraveTfResizeFrames")
+    .Input("pixels: uint8")
+    .Input("size: int32")
+    .Attr("highest: float")
+    .Output("frames: float")
+    .SetShapeFn([](tensorflow::shape_inference::InferenceContext* context) {
+      tensorflow::shape_inference::ShapeHandle pixels, size, frames;
+      TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &pixels));
+      TF_RETURN_IF_ERROR(context->MakeShapeFromShapeTensor(1, &size));
+      TF_RETURN_IF_ERROR(context->Concatenate(context->Vector(context->Dim(pixels, 0)), size, &frames));
+      TF_RETURN_IF_ERROR(context->Concatenate(frames, context->Vector(3), &frames));
+      context->set_output(0, frames);
+      return tensorflow::OkStatus();
+    });
+REGISTER_KERNEL_BUILDER(Name("BraveTfResizeFrames").Device(tensorflow::DEVICE_CPU), ResizeFrames);
+
+}  // namespace
+}  // namespace brave_tf
