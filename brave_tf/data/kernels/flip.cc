@@ -6,8 +6,9 @@ namespace brave_tf {
 namespace {
 
 void FlipColorRow(const float* in, int64_t width, float* out) {
-  // A fourth value comes along, which the next pixel overwrites; the last one has no next.
-  for (int64_t i = 0; i + 1 < width; ++i) Store(out + 3 * i, Load<Pixel>(in + 3 * (width - 1 - i)));
+  std::copy_n(in + 3 * (width - 1), 3, out);
+  // A fourth value comes along, which the next pixel overwrites; the first and the last have no such neighbour.
+  for (int64_t i = 1; i < width - 1; ++i) Store(out + 3 * i, Load<Pixel>(in + 3 * (width - 1 - i)));
   std::copy_n(in, 3, out + 3 * (width - 1));
 }
 
@@ -30,6 +31,7 @@ class FlipFrames : public tensorflow::OpKernel {
                                                     video.shape().DebugString()));
     Tensor* flipped = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, video.shape(), &flipped));
+    if (video.NumElements() == 0) return;
     const int64_t height = video.dim_size(1), width = video.dim_size(2);
     const int64_t length = width * video.dim_size(3);
     const auto flip_row = video.dim_size(3) == 2 ? FlipFlowRow : FlipColorRow;

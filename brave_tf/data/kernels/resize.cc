@@ -8,21 +8,22 @@
 namespace brave_tf {
 namespace {
 
-// Each pixel of the result lies between two of the input, at `weight` of the way from `low` to `high`.
+// Each pixel of the result lies between two of the input, at `weight` of the way from `low` to `high`, which are
+// numbers of pixels times `values`.
 struct Places {
-  Places(int in, int out) : low(out), high(out), weight(out) {
+  Places(int in, int out, int values) : low(out), high(out), weight(out) {
     const float step = static_cast<float>(in) / static_cast<float>(out);
     for (int i = 0; i < out; ++i) {
       // Rounded before the subtraction, as in TensorFlow's own resize; compilers would join the two.
       const volatile float scaled = (i + 0.5f) * step;
       const float place = scaled - 0.5f;
       const float floor = std::floor(place);
-      low[i] = std::max(static_cast<int>(floor), 0);
-      high[i] = std::min(static_cast<int>(std::ceil(place)), in - 1);
+      low[i] = values * std::max(static_cast<int>(floor), 0);
+      high[i] = values * std::min(static_cast<int>(std::ceil(place)), in - 1);
       weight[i] = place - floor;
     }
   }
-  std::vector<int> low, high;
+  std::vector<int64_t> low, high;
   std::vector<float> weight;
 };
 
@@ -54,13 +55,16 @@ class Rows {
   void Fill(const uint8_t* bytes, float* row) {
     float* numbers = numbers_.data();
     const float scale = scale_;
-    for (int i = 0; i < 3 * width_; ++i) numbers[i] = bytes[i] * scale;
+    const int values = 3 * width_;
+    for (int i = 0; i < values; ++i) numbers[i] = bytes[i] * scale;
+    const int64_t *lows = columns_.low.data(), *highs = columns_.high.data();
+    const float* weights = columns_.weight.data();
     const int count = columns_.low.size();
     for (int i = 0; i < count; ++i) {
       // Red, green, blue, and a fourth value that the next pixel overwrites.
-      const Pixel low = Load<Pixel>(numbers + 3 * columns_.low[i]);
-      const Pixel high = Load<Pixel>(numbers + 3 * columns_.high[i]);
-      Store(row + 3 * i, low + (high - low) * columns_.weight[i]);
+      const Pixel low = Load<Pixel>(numbers + lows[i]);
+      const Pixel high = Load<Pixel>(numbers + highs[i]);
+      Store(row + 3 * i, low + (high - low) * weights[i]);
     }
   }
 
@@ -96,7 +100,7 @@ class ResizeFrames : public tensorflow::OpKernel {
                                 0, {pixels.dim_size(0), height, width, 3}, &resized));
     const uint8_t* from = pixels.flat<uint8_t>().data();
     float* to = resized->flat<float>().data();
-    const Places lines(old_height, height), columns(old_width, width);
+    const Places lines(old_height, height, 1), columns(old_width, width, 3);
     const int64_t length = 3 * width;
     ForFrames(context, pixels.dim_size(0), 4 * height * length, [&](int64_t first, int64_t last) {
       Rows rows(columns, old_width, highest_ / 255.0f);

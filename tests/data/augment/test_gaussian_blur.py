@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from brave_tf.data.augment.gaussian_blur import apply_blur, gaussian_blur
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def numpy_blur(video, sigma, kernel_size):
     radius = kernel_size // 2
@@ -60,3 +62,16 @@ def test_taps_that_are_left_out_are_not_missed(sigma):
     video = np.random.default_rng(0).random((3, 31, 33, 3), np.float32)
     got = apply_blur(tf.constant(video), sigma, 23)
     np.testing.assert_allclose(got, numpy_blur(video, sigma, 23), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 40, 3), (3, 40, 2, 3), (1, 1, 1, 1), (2, 17, 9, 2), (40, 30, 31, 3)]
+)
+def test_frames_smaller_than_the_kernel_and_of_odd_sizes(shape):
+    video = np.random.default_rng(0).random(shape, np.float32)
+    taps = np.exp(-(np.arange(-6, 7) ** 2) / (2 * 1.7**2))
+    taps /= taps.sum()
+    padded = np.pad(video, [(0, 0), (6, 6), (6, 6), (0, 0)])
+    rows = sum(tap * padded[:, i : i + shape[1]] for i, tap in enumerate(taps))
+    expected = sum(tap * rows[:, :, i : i + shape[2]] for i, tap in enumerate(taps))
+    np.testing.assert_allclose(apply_blur(tf.constant(video), 1.7, 13), expected, atol=1e-6)

@@ -14,6 +14,8 @@ from brave_tf.data.augment.random_color import (
 )
 from brave_tf.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def numpy_adjust(video, brightness, saturation, contrast, hue):
     """An independent computation with the standard library's HSV."""
@@ -127,3 +129,20 @@ def test_every_method_works_inside_a_dataset(method):
 def test_refuses_an_unknown_method():
     with pytest.raises(UserError, match=r"random_color\.method = 'hsv'.*exact, yiq, addons"):
         random_color(tf.zeros((1, 2, 2, 3)), (1, 2), method="hsv")
+
+
+def test_clips_of_many_pixels_are_changed_like_their_parts():
+    # More pixels than the kernels take at a time, and no multiple of it.
+    video = np.random.default_rng(0).random((3, 31, 37, 3), np.float32)
+    amounts = (0.1, 1.3, 1.0, 0.15)  # Contrast alone looks at other pixels.
+    expected = [adjust_color(video[:, i : i + 1], *amounts) for i in range(31)]
+    np.testing.assert_allclose(
+        adjust_color(video, *amounts), np.concatenate(expected, 1), atol=5e-6
+    )
+
+
+def test_contrast_is_relative_to_the_mean_of_each_frame_and_channel():
+    video = np.random.default_rng(0).uniform(0.2, 0.8, (3, 31, 37, 3)).astype(np.float32)
+    mean = video.mean(axis=(1, 2), keepdims=True)
+    got = adjust_color(video, 0, 1, 0.5, 0)
+    np.testing.assert_allclose(got, (video - mean) * 0.5 + mean, atol=1e-5)

@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from brave_tf.data.augment.random_flip import flip, random_flip
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 
 def test_flips_columns():
@@ -31,3 +34,10 @@ def test_probability_is_an_argument():
     video = tf.random.stateless_uniform((1, 4, 4, 3), (1, 2))
     np.testing.assert_array_equal(random_flip(video, (1, 2), probability=0.0), video)
     np.testing.assert_array_equal(random_flip(video, (1, 2), probability=1.0), flip(video))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (2, 3, 1, 2), (33, 18, 17, 3), (3, 2, 4, 1)])
+def test_all_sizes_are_mirrored(shape):
+    video = np.random.default_rng(0).random(shape, np.float32)
+    signs = [-1, 1] if shape[3] == 2 else 1
+    np.testing.assert_array_equal(flip(tf.constant(video)), video[:, :, ::-1] * np.float32(signs))

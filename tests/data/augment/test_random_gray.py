@@ -6,6 +6,8 @@ import tensorflow as tf
 from brave_tf.data.augment.random_gray import gray, random_gray
 from brave_tf.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 def test_gray_is_luma():
     video = np.random.default_rng(0).random((2, 3, 4, 3), np.float32)

@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import io
 
 import numpy as np
@@ -9,9 +8,6 @@ import reference
 import tensorflow as tf
 
 from brave_tf.data import record_fields
-from brave_tf.data.augment.gaussian_blur import gaussian_blur
-from brave_tf.data.augment.random_color import random_color
-from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.record_reader import parse_clip
 from brave_tf.data.views.rgb import RgbView
 
@@ -62,20 +58,6 @@ def test_the_crop_is_the_same_for_all_frames():
     first, second = (view.sample(clip, 0.0, (seed, 0)).numpy() for seed in (1, 2))
     assert all(np.array_equal(frame, first[0]) for frame in first)
     assert not np.array_equal(first, second)
-
-
-@pytest.mark.parametrize("method", ["exact", "yiq"])
-def test_the_sample_does_not_depend_on_the_order_of_dimensions(method):
-    jpegs = [record_fixtures.jpeg(RNG.integers(0, 256, (24, 30, 3), np.uint8)) for _ in range(5)]
-    blur = functools.partial(gaussian_blur, kernel_size=5)
-    color = functools.partial(random_color, probability=1.0, method=method)
-    augmentations = (blur, functools.partial(random_flip, probability=1.0), color)
-    for number in (16, 24):
-        view = RgbView(num_frames=number, size=20, augmentations=augmentations)
-        # Frames are first where there is a function that takes them so alone.
-        plain = dataclasses.replace(view, augmentations=(*augmentations, lambda video, seed: video))
-        found, expected = (each.sample(clip_of(jpegs), 0.0, (1, 2)) for each in (view, plain))
-        np.testing.assert_allclose(found, expected, atol=3e-6)
 
 
 def test_augmentations_are_applied_in_order_with_seeds_of_their_own():

@@ -1,0 +1,167 @@
+import functools
+import logging
+import os
+import pathlib
+import subprocess
+import sys
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brave_tf.data.kernels import library
+
+COMPILE = """
+import pathlib
+from brave_tf import quiet
+quiet.load_tensorflow()
+from brave_tf.data.kernels import library
+with library.compiled_kernels():
+    print(library.operations() is not None)
+"""
+
+
+@pytest.fixture
+def operations():
+    with library.compiled_kernels():
+        found = library.operations()
+    if found is None:
+        pytest.skip("this machine has no C++ compiler")
+    return found
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache folder with nothing in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "brave_tf"
+
+
+def script(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_operations_are_there_inside_only(operations):
+    assert library.operations() is None
+    with library.compiled_kernels():
+        assert library.operations() is operations
+        with library.compiled_kernels(enabled=False):
+            assert library.operations() is None
+        assert library.operations() is operations
+    assert library.operations() is None
+
+
+def test_a_binding_turns_them_off():
+    gin.parse_config("compiled_kernels.enabled = False")
+    with library.compiled_kernels():
+        assert library.operations() is None
+
+
+def test_processes_compile_once_and_leave_nothing_else(operations, cache):
+    command = [sys.executable, "-c", COMPILE]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in started] == ["True\n"] * 2
+    (path,) = cache.iterdir()
+    assert path.suffix == ".so"
+    before = path.stat()
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "True\n"
+    assert (path.stat().st_ino, path.stat().st_mtime) == (before.st_ino, before.st_mtime)
+
+
+def test_without_a_compiler_there_are_none(cache, monkeypatch, caplog):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    assert library._load.__wrapped__() is None
+    assert "no C++ compiler (c++, g++, clang++, or the one named by CXX)" in caplog.text
+
+
+def test_a_compiler_that_fails_is_told_of_once_and_leaves_nothing(
+    cache, monkeypatch, caplog, tmp_path
+):
+    failing = script(
+        tmp_path / "failing",
+        '[ "$1" = --version ] && exit; echo first >&2; echo "a.cc: error: no header" >&2; exit 1',
+    )
+    monkeypatch.setenv("CXX", failing)
+    assert library._load.__wrapped__() is None
+    (record,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "a.cc: error: no header" in record.getMessage()
+    assert list(cache.iterdir()) == []
+
+
+def test_a_library_that_cannot_be_loaded_is_told_of(cache, monkeypatch, caplog, tmp_path):
+    # Writes something else than a library where the last argument but the link flags says.
+    writing = script(
+        tmp_path / "writing",
+        'while [ $# -gt 0 ]; do [ "$1" = -o ] && echo nothing > "$2"; shift; done',
+    )
+    monkeypatch.setenv("CXX", writing)
+    assert library._load.__wrapped__() is None
+    assert "cannot be compiled or loaded" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_the_process(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    folder = library._cache_folder()
+    assert folder.is_dir() and os.access(folder, os.W_OK)
+    assert not folder.is_relative_to(tmp_path)
+    assert library._cache_folder() == folder
+
+
+def test_libraries_of_other_flags_compilers_and_processors_have_other_names(monkeypatch, tmp_path):
+    one = script(tmp_path / "one", "echo one 1.0")
+    names = {
+        library._key(one, ["-O3"]),
+        library._key(one, ["-O2"]),
+        library._key(script(tmp_path / "two", "echo two 2.0"), ["-O3"]),
+    }
+    monkeypatch.setattr(library, "_processor", lambda: "another")
+    names.add(library._key(one, ["-O3"]))
+    assert len(names) == 4
+    monkeypatch.undo()
+    assert library._key(one, ["-O3"]) in names
+
+
+def test_sources_are_part_of_the_name():
+    sources = pathlib.Path(library.__file__).parent
+    assert {path.name for path in sources.glob("*.cc")} >= {"blur.cc", "resize.cc"}
+
+
+WRONG = {
+    "pixels of two channels": ("resize_frames", [np.zeros((1, 2, 2, 2), np.uint8), [2, 2]]),
+    "no pixels": ("resize_frames", [np.zeros((1, 0, 2, 3), np.uint8), [2, 2]]),
+    "no height": ("resize_frames", [np.zeros((1, 2, 2, 3), np.uint8), [0, 2]]),
+    "three sides": ("resize_frames", [np.zeros((1, 2, 2, 3), np.uint8), [2, 2, 3]]),
+    "even taps": ("blur_frames", [np.zeros((1, 2, 2, 3), np.float32), [0.5, 0.5]]),
+    "one image": ("blur_frames", [np.zeros((2, 2, 3), np.float32), [1.0]]),
+    "four channels": ("flip_frames", [np.zeros((1, 2, 2, 4), np.float32)]),
+    "color of flow": ("change_color", [np.zeros((1, 2, 2, 2), np.float32), [0.0] * 4]),
+    "three changes": ("change_color", [np.zeros((1, 2, 2, 3), np.float32), [0.0] * 3]),
+    "biases of two frames": (
+        "mix_colors",
+        [np.zeros((1, 2, 2, 3), np.float32), np.eye(3, dtype=np.float32), [[0.0] * 3] * 2],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_shapes_are_errors(operations, name):
+    function, values = WRONG[name]
+    call = getattr(operations, f"brave_tf_{function}")
+    if function == "resize_frames":
+        call = functools.partial(call, highest=1.0)
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError)):
+        call(*values)
+
+
+@pytest.mark.parametrize("function", ["blur_frames", "flip_frames", "change_color"])
+def test_a_clip_without_frames_stays_one(operations, function):
+    more = {"blur_frames": [[1.0]], "change_color": [[0.0] * 4]}.get(function, [])
+    none = np.zeros((0, 4, 5, 3), np.float32)
+    assert getattr(operations, f"brave_tf_{function}")(none, *more).shape == none.shape
