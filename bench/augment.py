@@ -2,7 +2,7 @@
 
 Each step runs alone in `tf.data`, as in the input pipeline: on 16 frames of 224 pixels ('narrow'), 64
 frames of 112 pixels ('broad') or 10.24 s of sound at 48 kHz. Random steps are always applied. Those called
-'last' have the frames as the innermost dimension, as the pipeline has them where that is faster in all.
+'compiled' are made by the operations of this package, as in the pipeline where there is a C++ compiler.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import tensorflow as tf
 
 from bench import clips, timing
 from brave_tf.data import frames, record_fields, sampling
-from brave_tf.data.augment.frames_last import to_frames_first, to_frames_last
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import METHODS, random_color
 from brave_tf.data.augment.random_convolution import random_convolution
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.random_gray import random_gray
 from brave_tf.data.augment.spec_augment import spec_augment
+from brave_tf.data.kernels.library import compiled_kernels
 from brave_tf.data.log_mel import LogMel
 from brave_tf.data.record_reader import Clip, parse_clip
 from brave_tf.data.record_stream import CORES
@@ -94,29 +94,25 @@ def _video_steps(clip: Clip) -> dict[str, Step]:
             frames.decode_crop_resize, window=inside, height=size, width=size, highest=1.0
         )
         video = resize(cropped)
-        last = to_frames_last(video)
         steps |= {
             f"{view}: decode": (jpegs, lambda jpegs, seed: frames.decode_crop(jpegs, whole)),
             f"{view}: decode crop": (jpegs, lambda jpegs, seed: frames.decode_crop(jpegs, crop)),
-            f"{view}: resize crop": (cropped, _unseeded(resize)),
-            f"{view}: resize crop, last": (
-                cropped,
-                _unseeded(functools.partial(resize, frames_last=True)),
-            ),
-            f"{view}: last to first": (last, _unseeded(to_frames_first)),
             f"{view}: random convolution": (video, random_convolution),
         }
-        for name, augmentation in _AUGMENTATIONS.items():
-            steps[f"{view}: {name}"] = (video, augmentation)
-            steps[f"{view}: {name}, last"] = (
-                last,
-                functools.partial(augmentation, frames_last=True),
-            )
+        both = {"resize crop": (cropped, lambda pixels, seed, resize=resize: resize(pixels))}
+        both |= {name: (video, augmentation) for name, augmentation in _AUGMENTATIONS.items()}
+        for name, (values, function) in both.items():
+            steps[f"{view}: {name}"] = (values, function)
+            steps[f"{view}: {name}, compiled"] = (values, _compiled(function))
     return steps
 
 
-def _unseeded(function: Callable[[tf.Tensor], tf.Tensor]) -> Callable[..., tf.Tensor]:
-    return lambda values, seed: function(values)
+def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    def run(values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        with compiled_kernels():
+            return function(values, seed)
+
+    return run
 
 
 def _audio_steps(clip: Clip) -> dict[str, Step]:

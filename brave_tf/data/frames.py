@@ -105,20 +105,7 @@ def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
     Raises:
       tf.errors.InvalidArgumentError: when run, if a frame is no JPEG or the crop lies outside it.
     """
-    if frames.dtype != tf.string:
-        top, left, height, width = tf.unstack(window)
-        crop = tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
-        return tf.ensure_shape(crop, (frames.shape[0], None, None, 3))
-
-    def decode(jpeg: tf.Tensor) -> tf.Tensor:
-        return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
-
-    if frames.shape[0] is None:
-        return tf.map_fn(
-            decode, frames, fn_output_signature=tf.TensorSpec((None, None, 3), tf.uint8)
-        )
-    # Unrolled, the decoders need no loop bookkeeping and may run side by side.
-    return tf.stack([decode(jpeg) for jpeg in tf.unstack(frames)])
+    return tf.concat(_crops(frames, window), 0)
 
 
 def decode_crop_resize(
@@ -132,11 +119,28 @@ def decode_crop_resize(
 
     Bilinear, half-pixel centres, without antialiasing.
     """
-    pixels = decode_crop(frames, window)
+    crops = _crops(frames, window)
     if compiled := library.operations():
         size = tf.stack([height, width])
-        return compiled.brave_tf_resize_frames(pixels, size, highest=highest)
-    return _resize(pixels, height, width, highest)
+        return compiled.brave_tf_resize_frames(crops, size, highest=highest)
+    return _resize(tf.concat(crops, 0), height, width, highest)
+
+
+def _crops(frames: tf.Tensor, window: tf.Tensor) -> list[tf.Tensor]:
+    """Does what `decode_crop` does: returns (t, height, width, 3) uint8 whose t add up to T."""
+    if frames.dtype != tf.string:
+        top, left, height, width = tf.unstack(window)
+        crop = tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
+        return [tf.ensure_shape(crop, (frames.shape[0], None, None, 3))]
+
+    def decode(jpeg: tf.Tensor) -> tf.Tensor:
+        return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
+
+    if frames.shape[0] is None:
+        spec = tf.TensorSpec((None, None, 3), tf.uint8)
+        return [tf.map_fn(decode, frames, fn_output_signature=spec)]
+    # Unrolled, the decoders need no loop bookkeeping and may run side by side.
+    return [decode(jpeg)[tf.newaxis] for jpeg in tf.unstack(frames)]
 
 
 def _resize(pixels: tf.Tensor, height: int, width: int, highest: float) -> tf.Tensor:

@@ -1,5 +1,7 @@
 // Frames mirrored left to right.
 
+#include <vector>
+
 #include "frames.h"
 
 namespace brave_tf {
@@ -30,7 +32,8 @@ class FlipFrames : public tensorflow::OpKernel {
                 tensorflow::errors::InvalidArgument("expected a video (T, H, W, 2 or 3), not ",
                                                     video.shape().DebugString()));
     Tensor* flipped = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, video.shape(), &flipped));
+    OP_REQUIRES_OK(context,
+                   context->forward_input_or_allocate_output({0}, 0, video.shape(), &flipped));
     if (video.NumElements() == 0) return;
     const int64_t height = video.dim_size(1), width = video.dim_size(2);
     const int64_t length = width * video.dim_size(3);
@@ -38,8 +41,10 @@ class FlipFrames : public tensorflow::OpKernel {
     const float* from = video.flat<float>().data();
     float* to = flipped->flat<float>().data();
     ForFrames(context, video.dim_size(0), height * length, [&](int64_t first, int64_t last) {
+      std::vector<float> copy(length);  // The result may take the place of the video.
       for (int64_t row = first * height; row < last * height; ++row) {
-        flip_row(from + row * length, width, to + row * length);
+        std::copy_n(from + row * length, length, copy.data());
+        flip_row(copy.data(), width, to + row * length);
       }
     });
   }

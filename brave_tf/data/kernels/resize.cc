@@ -83,29 +83,38 @@ class ResizeFrames : public tensorflow::OpKernel {
   }
 
   void Compute(tensorflow::OpKernelContext* context) override {
-    const Tensor& pixels = context->input(0);
-    const Tensor& size = context->input(1);
-    OP_REQUIRES(context, pixels.dims() == 4 && pixels.dim_size(3) == 3 && pixels.NumElements() > 0,
-                tensorflow::errors::InvalidArgument("expected pixels (T, H, W, 3), not ",
-                                                    pixels.shape().DebugString()));
+    tensorflow::OpInputList parts;
+    OP_REQUIRES_OK(context, context->input_list("parts", &parts));
+    const Tensor& size = context->input(parts.size());
+    const int64_t old_height = parts[0].dims() == 4 ? parts[0].dim_size(1) : 0;
+    const int64_t old_width = parts[0].dims() == 4 ? parts[0].dim_size(2) : 0;
+    std::vector<const uint8_t*> frames;
+    for (const Tensor& part : parts) {
+      OP_REQUIRES(context,
+                  part.NumElements() > 0 &&
+                      part.shape() == tensorflow::TensorShape({part.dim_size(0), old_height, old_width, 3}),
+                  tensorflow::errors::InvalidArgument(
+                      "expected pixels (T, H, W, 3) of one size, not ", part.shape().DebugString()));
+      for (int64_t i = 0; i < part.dim_size(0); ++i) {
+        frames.push_back(part.flat<uint8_t>().data() + i * old_height * old_width * 3);
+      }
+    }
     OP_REQUIRES(context, size.NumElements() == 2,
                 tensorflow::errors::InvalidArgument("expected a height and a width, not ",
                                                     size.shape().DebugString()));
     const int height = size.flat<int32_t>()(0), width = size.flat<int32_t>()(1);
     OP_REQUIRES(context, height > 0 && width > 0,
                 tensorflow::errors::InvalidArgument("cannot resize to ", height, " x ", width));
-    const int64_t old_height = pixels.dim_size(1), old_width = pixels.dim_size(2);
+    const int64_t count = frames.size();
     Tensor* resized = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(
-                                0, {pixels.dim_size(0), height, width, 3}, &resized));
-    const uint8_t* from = pixels.flat<uint8_t>().data();
+    OP_REQUIRES_OK(context, context->allocate_output(0, {count, height, width, 3}, &resized));
     float* to = resized->flat<float>().data();
     const Places lines(old_height, height, 1), columns(old_width, width, 3);
     const int64_t length = 3 * width;
-    ForFrames(context, pixels.dim_size(0), 4 * height * length, [&](int64_t first, int64_t last) {
+    ForFrames(context, count, 4 * height * length, [&](int64_t first, int64_t last) {
       Rows rows(columns, old_width, highest_ / 255.0f);
       for (int64_t frame = first; frame < last; ++frame) {
-        rows.Start(from + frame * old_height * old_width * 3);
+        rows.Start(frames[frame]);
         for (int i = 0; i < height; ++i) {
           const float* low = rows.Get(lines.low[i], lines.high[i]);
           const float* high = rows.Get(lines.high[i], lines.low[i]);
@@ -122,15 +131,21 @@ class ResizeFrames : public tensorflow::OpKernel {
 };
 
 REGISTER_OP("BraveTfResizeFrames")
-    .Input("pixels: uint8")
+    .Input("parts: N * uint8")  // Of one clip, along its time.
     .Input("size: int32")
+    .Attr("N: int >= 1")
     .Attr("highest: float")
     .Output("frames: float")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* context) {
-      tensorflow::shape_inference::ShapeHandle pixels, size, frames;
-      TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &pixels));
-      TF_RETURN_IF_ERROR(context->MakeShapeFromShapeTensor(1, &size));
-      TF_RETURN_IF_ERROR(context->Concatenate(context->Vector(context->Dim(pixels, 0)), size, &frames));
+      const int parts = context->num_inputs() - 1;
+      tensorflow::shape_inference::ShapeHandle part, size, frames;
+      tensorflow::shape_inference::DimensionHandle count = context->MakeDim(0);
+      for (int i = 0; i < parts; ++i) {
+        TF_RETURN_IF_ERROR(context->WithRank(context->input(i), 4, &part));
+        TF_RETURN_IF_ERROR(context->Add(count, context->Dim(part, 0), &count));
+      }
+      TF_RETURN_IF_ERROR(context->MakeShapeFromShapeTensor(parts, &size));
+      TF_RETURN_IF_ERROR(context->Concatenate(context->Vector(count), size, &frames));
       TF_RETURN_IF_ERROR(context->Concatenate(frames, context->Vector(3), &frames));
       context->set_output(0, frames);
       return tensorflow::OkStatus();

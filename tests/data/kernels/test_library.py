@@ -134,10 +134,14 @@ def test_sources_are_part_of_the_name():
 
 
 WRONG = {
-    "pixels of two channels": ("resize_frames", [np.zeros((1, 2, 2, 2), np.uint8), [2, 2]]),
-    "no pixels": ("resize_frames", [np.zeros((1, 0, 2, 3), np.uint8), [2, 2]]),
-    "no height": ("resize_frames", [np.zeros((1, 2, 2, 3), np.uint8), [0, 2]]),
-    "three sides": ("resize_frames", [np.zeros((1, 2, 2, 3), np.uint8), [2, 2, 3]]),
+    "pixels of two channels": ("resize_frames", [[np.zeros((1, 2, 2, 2), np.uint8)], [2, 2]]),
+    "no pixels": ("resize_frames", [[np.zeros((1, 0, 2, 3), np.uint8)], [2, 2]]),
+    "frames of two sizes": (
+        "resize_frames",
+        [[np.zeros((1, 2, 2, 3), np.uint8), np.zeros((1, 2, 3, 3), np.uint8)], [2, 2]],
+    ),
+    "no height": ("resize_frames", [[np.zeros((1, 2, 2, 3), np.uint8)], [0, 2]]),
+    "three sides": ("resize_frames", [[np.zeros((1, 2, 2, 3), np.uint8)], [2, 2, 3]]),
     "even taps": ("blur_frames", [np.zeros((1, 2, 2, 3), np.float32), [0.5, 0.5]]),
     "one image": ("blur_frames", [np.zeros((2, 2, 3), np.float32), [1.0]]),
     "four channels": ("flip_frames", [np.zeros((1, 2, 2, 4), np.float32)]),
