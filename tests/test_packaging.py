@@ -1,3 +1,4 @@
+import fnmatch
 import os
 import pathlib
 import shutil
@@ -19,10 +20,7 @@ BUILD = "import setuptools.build_meta as b, sys; print(getattr(b, sys.argv[1])(s
 def build(tmp_path_factory):
     """Returns a function that builds a distribution from a copy of the checkout."""
     folder = tmp_path_factory.mktemp("build")
-    ignored = shutil.ignore_patterns(
-        ".*", "runs", "data", "media", "build", "*.egg-info", "__pycache__"
-    )
-    copy = shutil.copytree(CHECKOUT, folder / "checkout", ignore=ignored)
+    copy = shutil.copytree(CHECKOUT, folder / "checkout", ignore=made_by_users)
 
     def build(kind):
         command = [sys.executable, "-c", BUILD, f"build_{kind}", str(folder)]
@@ -32,8 +30,23 @@ def build(tmp_path_factory):
     return build
 
 
+def made_by_users(folder, names):
+    """Returns what of a folder is no source: `data` is one in the package, but not beside it."""
+    patterns = [".*", "*.egg-info", "__pycache__"]
+    if pathlib.Path(folder) == CHECKOUT:
+        patterns += ["runs", "data", "media", "build", "dist"]
+    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
+
+
 def recipes(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.gin"))
+
+
+def kernel_sources(package):
+    """Returns the files that a user's compiler is given, of which there are some."""
+    sources = {path.name for path in (package / "data" / "kernels").glob("*.[ch]*")}
+    assert {"frames.h", "resize.cc"} <= sources
+    return sources
 
 
 def test_wheel_finds_its_recipes_by_name_outside_the_checkout(build, tmp_path):
@@ -41,6 +54,7 @@ def test_wheel_finds_its_recipes_by_name_outside_the_checkout(build, tmp_path):
     with zipfile.ZipFile(build("wheel")) as wheel:
         wheel.extractall(site)
     assert recipes(site / "brave_tf" / "gin") == recipes(config.RECIPE_DIR)
+    assert kernel_sources(site / "brave_tf") == kernel_sources(CHECKOUT / "brave_tf")
     tops = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"brave_tf"}
     (information,) = site.glob("*.dist-info")
@@ -78,5 +92,7 @@ def test_source_distribution_holds_what_a_checkout_holds(build):
         "bench/__main__.py",
         "setup.py",
         "examples/plugin/contrast.gin",
+        "brave_tf/data/kernels/frames.h",
+        "brave_tf/data/kernels/resize.cc",
     ]
     assert set(wanted) <= names

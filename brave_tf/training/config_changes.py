@@ -25,6 +25,7 @@ _HARMLESS = (
     "train.checkpoint_every",
     "train.keep_*",
     "clip_dataset.num_parallel",
+    "compiled_kernels.enabled",
     "train.probe",
     "SkippedClips.*",
     "CollapseWatch.*",

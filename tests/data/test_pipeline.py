@@ -47,6 +47,18 @@ def test_the_seed_decides_whatever_the_parallelism_and_the_global_seed(folder):
     assert labels(other) != labels(first)
 
 
+def test_compiled_kernels_change_nothing_but_the_rounding(folder):
+    plain, compiled = [], []
+    for enabled, found in ((False, plain), (True, compiled)):
+        with gin.unlock_config():
+            gin.bind_parameter("compiled_kernels.enabled", enabled)
+        found += batches(folder, 3, VIEWS, seed=2)
+    for one, other in zip(plain, compiled):
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_allclose(one[key], other[key], atol=1e-5, err_msg=key)
+
+
 def test_clips_are_sampled_anew_in_every_epoch(folder):
     by_label = {}
     for batch in batches(folder, 10):
