@@ -3,7 +3,8 @@
 Example:
   brave_tf_prepare --input=videos --output=records --flow=dis
 
-Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json in the output.
+Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json in the output, and
+warnings.csv when clips may be other than they should be.
 Interrupted and run again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1
 nothing could be prepared, 2 unusable arguments, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
@@ -108,6 +109,7 @@ def main(read_clips: ClipReader) -> int:
     for line in clip_counts.missing(clips):
         print(line, flush=True)
     try:
+        from brave_tf.data.preparation import prepared_folder
         from brave_tf.data.preparation.prepare import prepare
 
         report = prepare(
@@ -132,8 +134,10 @@ def main(read_clips: ClipReader) -> int:
         )
         return 1
     verb = "already complete:" if report.complete_before else "wrote"
+    warnings = os.path.join(values.output, prepared_folder.WARNINGS)
+    warned = f"{report.warned} with warnings, see {warnings}; " if report.warned else ""
     print(
-        f"{verb} {report.written} clips in {report.shards} shards in {values.output}; "
+        f"{verb} {report.written} clips in {report.shards} shards in {values.output}; {warned}"
         f"{report.failed} failed{f', see {failures}' if report.failed else ''}"
     )
     return 0

@@ -9,14 +9,15 @@ from collections.abc import Iterable
 import av
 import numpy as np
 
-from brave_tf.data.preparation.decoding import Piece
+from brave_tf.data.preparation.decoding import MediaError, Piece
 
 # Sound whose time is off by more seconds than this is moved to its time; less is rounding of the clock.
 MAX_DRIFT = 0.01
-# A jump of the clock by more seconds is damage, not a gap.
-MAX_GAP = 60.0
+# Seconds of silence in place of a gap: more is damage, or would fill disks with nothing.
+MAX_GAP = 3600.0
+# Full scale is 1: floating-point samples may be louder, but not by 40 dB.
+_MAX_SAMPLE = 100.0
 _MAX_LEAD = 1000
-_MAX_SAMPLE = 1e4
 
 
 def collect(
@@ -33,17 +34,19 @@ def collect(
 
     Returns:
       (N,) float32 in [-1, 1], zeros where the sound has gaps; None if it has nothing in the window.
+
+    Raises:
+      MediaError: Samples are no numbers, or a gap is longer than MAX_GAP.
     """
-    track = _Track(length)
+    track = _Track(length, MAX_GAP * sample_rate)
     resampler = None
     for piece, following in _with_following(pieces):
         rate = piece.frame.sample_rate
         drift = 0.0 if resampler is None else _drift(piece, following, resampler.end)
-        if resampler is None or rate != resampler.rate or MAX_DRIFT < abs(drift) <= MAX_GAP:
+        if resampler is None or rate != resampler.rate or abs(drift) > MAX_DRIFT:
             if resampler is not None:
                 track.append(resampler.finish())
-            time = piece.time if resampler is None or abs(drift) <= MAX_GAP else resampler.end
-            resampler = _Resampler(rate, sample_rate, time, begin)
+            resampler = _Resampler(rate, sample_rate, piece.time, begin)
             track.move_to(resampler.position)
         track.append(resampler(mono(piece.frame)))
         if track.full:
@@ -77,19 +80,33 @@ def _drift(piece, following, end):
 def mono(frame: av.AudioFrame) -> np.ndarray:
     """Returns the mean over the channels of a frame: (N,) float32, full scale is [-1, 1].
 
-    Floating-point samples may be anything in a damaged file: what is no number, or absurd, becomes silence.
+    Raises:
+      MediaError: Floating-point samples are no numbers, or far beyond full scale.
     """
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind == "f":
-        samples = np.where(np.abs(samples) < _MAX_SAMPLE, samples, 0)
+        _check_floats(samples)
     mixed = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
     if samples.dtype.kind == "u":
         mixed = (mixed.astype(np.float64) - 128) / 128
     elif samples.dtype.kind == "i":
         mixed = mixed / -float(np.iinfo(samples.dtype).min)
     return mixed.astype(np.float32)
+
+
+def _check_floats(samples):
+    # The comparison is false for NaN.
+    if np.all(np.abs(samples) <= _MAX_SAMPLE):
+        return
+    if not np.all(np.isfinite(samples)):
+        raise MediaError("decode", "its sound has samples that are NaN or infinite: it is damaged")
+    raise MediaError(
+        "decode",
+        f"its sound has samples of {np.max(np.abs(samples)):g}, where full scale is 1: it is damaged, or "
+        "holds integers as floating-point numbers",
+    )
 
 
 def encode_flac(samples: np.ndarray, sample_rate: int) -> bytes:
@@ -150,8 +167,8 @@ class _Resampler:
 class _Track:
     """Samples from position 0 to `length`; what comes before or after is dropped."""
 
-    def __init__(self, length):
-        self._length = length
+    def __init__(self, length, longest_gap):
+        self._length, self._longest_gap = length, longest_gap
         self._parts = []
         self._filled = 0
         self._next = 0
@@ -173,6 +190,12 @@ class _Track:
         if not len(samples):
             return
         if start > self._filled:
+            if start - self._filled > self._longest_gap:
+                raise MediaError(
+                    "decode",
+                    f"its sound has a gap of more than {MAX_GAP:.0f} s, which is taken for damage. List "
+                    "windows before and after in a CSV",
+                )
             self._parts.append(np.zeros(start - self._filled, np.float32))
         self._parts.append(np.clip(samples, -1, 1))
         self._filled = start + len(samples)

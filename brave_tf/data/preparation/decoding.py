@@ -7,15 +7,25 @@ from typing import NamedTuple
 
 import av
 
+from brave_tf.data.preparation.timeline import Line
+
 # Pictures that a decoder holds back to put them in order.
 MAX_DECODER_DELAY = 4
+
+
+class MediaError(Exception):
+    """A file, or a window of it, that gives no clip; `stage` is what failed: find, open or decode."""
+
+    def __init__(self, stage: str, reason: str):
+        super().__init__(reason)
+        self.stage = stage
 
 
 class Piece(NamedTuple):
     """A decoded picture or stretch of sound.
 
     Attributes:
-      time: Seconds on the file's own clock.
+      time: Seconds on the continuous clock of the file.
       duration: Seconds.
       frame: The av.VideoFrame or av.AudioFrame.
       stamped: False when the file does not say the time, so that it follows from the frames before.
@@ -28,14 +38,20 @@ class Piece(NamedTuple):
 
 
 def decode(
-    container: av.container.InputContainer, stream: av.stream.Stream, errors: list[str]
+    container: av.container.InputContainer,
+    stream: av.stream.Stream,
+    line: Line | None,
+    errors: list[str],
+    first: int = 0,
 ) -> Iterator[Piece]:
     """Yields the frames of `stream` in the order in which the decoder gives them.
 
     Args:
-      container: An open av container, at its start or after a seek.
+      container: An open av container, at its start or, without corrections in `line`, after a seek.
       stream: One of its streams.
+      line: What is known of its packets; None takes their stamps as they are.
       errors: Receives the reason of each packet that was passed over.
+      first: Number of the packet to begin with; those before are read, not decoded.
     """
     if not stream.codec_context.is_open:
         # The workers that decode clips side by side use all cores already.
@@ -43,7 +59,7 @@ def decode(
     tick = float(stream.time_base)
     clock = _VideoClock(container, stream) if stream.type == "video" else _AudioClock()
     expected = (container.start_time or 0) / av.time_base
-    for frame in _frames(container, stream, clock, errors):
+    for frame in _frames(container, stream, line, first, clock, errors):
         stamp = clock.stamp(frame)
         duration = clock.duration(frame)
         time = expected if stamp is None else stamp * tick
@@ -51,22 +67,49 @@ def decode(
         expected = time + duration
 
 
-def _frames(container, stream, clock, errors):
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            clock.see(packet)
-            yield from packet.decode()
-        except (av.FFmpegError, OSError) as error:
-            errors.append(error.strerror or str(error))
+def _frames(container, stream, line, first, clock, errors):
+    shifts = dict(line.shifts) if line else {}
+    damaged = line.damaged if line else ()
+    shift = 0
+    for number, packet in enumerate(_packets(container, stream, errors)):
+        if number in shifts:
+            shift = shifts[number]
+            if number > first:
+                # What follows has nothing to do with what came before.
+                yield from _decoded(stream.codec_context, None, errors)
+                stream.codec_context.flush_buffers()
+        if number < first:
+            continue
+        _correct(packet, shift, number in damaged)
+        clock.see(packet)
+        # An empty packet, as AVI has for a picture that is shown again, would end the decoder.
+        if packet.size:
+            yield from _decoded(stream.codec_context, packet, errors)
+    yield from _decoded(stream.codec_context, None, errors)
+
+
+def _packets(container, stream, errors):
     try:
-        # Empties the decoder when reading broke off; after a regular end nothing is left.
-        yield from stream.codec_context.decode(None)
-    except (av.FFmpegError, OSError):
-        return
+        for packet in container.demux(stream):
+            if packet.size or packet.dts is not None:
+                yield packet
+    except (av.FFmpegError, OSError) as error:
+        errors.append(error.strerror or str(error))
+
+
+def _correct(packet, shift, damaged):
+    if damaged:
+        packet.pts = packet.dts = None
+    elif shift:
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+
+
+def _decoded(codec, packet, errors):
+    try:
+        yield from codec.decode(packet)
+    except (av.FFmpegError, OSError) as error:
+        errors.append(error.strerror or str(error))
 
 
 class _AudioClock:

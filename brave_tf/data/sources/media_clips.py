@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple
 
-import av
 import cv2
 import numpy as np
 import tensorflow as tf
@@ -46,6 +45,10 @@ class Decoding(NamedTuple):
     sample_rate: int | None
     sound_in_graph: bool
     video_in_graph: bool
+
+
+class UnreadableClipError(ValueError):
+    """Why a clip cannot be read; in a graph TensorFlow makes it an InvalidArgumentError."""
 
 
 class MediaClips(Stream):
@@ -188,12 +191,19 @@ class MediaClips(Stream):
             for fact, is_file in zip(self._facts, self._is_file)
         ]
         present = sorted(set(kinds) - {""}) if self._decoding.sound_in_graph else []
-        branches = [by_pyav, *(self._sound_in_graph(kind, item) for kind in present)]
+        branches = [by_pyav, *(self._sound_in_graph(kind, item, by_pyav) for kind in present)]
         chosen = [present.index(kind) + 1 if kind in present else 0 for kind in kinds]
         return tf.switch_case(tf.gather(chosen, item), branches)
 
-    def _sound_in_graph(self, kind: str, item: tf.Tensor) -> Callable[[], tf.Tensor]:
-        return lambda: _SOUND_DECODERS[kind](tf.io.read_file(self._file(item)))
+    def _sound_in_graph(
+        self, kind: str, item: tf.Tensor, by_pyav: Callable[[], tf.Tensor]
+    ) -> Callable[[], tf.Tensor]:
+        def in_graph() -> tf.Tensor:
+            sound = _SOUND_DECODERS[kind](tf.io.read_file(self._file(item)))
+            counts = tf.constant([fact.num_samples for fact in self._facts])
+            return tf.cond(tf.size(sound) == counts[item], lambda: sound, by_pyav)
+
+        return in_graph
 
     def _file(self, item: tf.Tensor) -> tf.Tensor:
         return tf.gather([_encode(clip.file) for clip in self._clips], item)
@@ -212,18 +222,20 @@ class MediaClips(Stream):
             end = _or_none(end)
             pad = media.has_video and end is not None
             sound = media.samples(float(start), end, self._decoding.sample_rate, pad)
-        if sound is None:
-            raise ValueError(f"no sound at {start:g} s or later")
+            if sound is None:
+                raise MediaError("decode", f"no sound at {start:g} s or later")
         return sound
 
     @contextlib.contextmanager
     def _open(self, item: np.ndarray) -> Iterator[MediaFile]:
-        """Opens a clip's file; errors become those that TensorFlow turns into InvalidArgumentError."""
         try:
             with MediaFile(self._clips[int(item)].file) as media:
                 yield media
-        except (MediaError, av.FFmpegError, OSError) as error:
-            raise ValueError(str(error)) from None
+        except MediaError as error:
+            raise UnreadableClipError(f"{self._clips[int(item)].path}: {error}") from None
+        except Exception as error:  # One broken file must not end the run with the others.
+            reason = f"{type(error).__name__}: {error}"
+            raise UnreadableClipError(f"{self._clips[int(item)].path}: {reason}") from None
 
     def _at_rate(self, item: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Chooses and resizes frames of a constant rate: what `video_decoding` does with times."""

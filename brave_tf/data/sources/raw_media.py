@@ -15,14 +15,14 @@ import tensorflow as tf
 from brave_tf.data import ffmpeg4, tfio
 from brave_tf.data.preparation import clip_list
 from brave_tf.data.sources.base import Source, register_source
-from brave_tf.data.sources.media_clips import Decoding, MediaClips
+from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 DECODERS = ("auto", "tfio", "pyav")
-# Clips of which views are tried before a run.
-_TRIED = 3
+# Clips, from all over a split, of which views are tried before a run until one can be read.
+_TRIED = 30
 
 
 @register_source
@@ -226,17 +226,19 @@ class RawMedia(Source):
 
     def _try_views(self, split: str, views: Mapping[str, View]) -> None:
         stream = self.stream(split, views)
-        for item, _ in stream.once(0).take(_TRIED):
+        count = len(self._usable(split, views)[0])
+        for number in np.unique(np.linspace(0, count - 1, _TRIED).astype(np.int64)):
             try:
-                clip = stream.parse(item)
+                clip = stream.parse(tf.constant(number))
                 for view in views.values():
                     view.sample(clip, tf.constant(0.0, tf.float64), tf.zeros((2,), tf.int32))
                 return
-            except tf.errors.InvalidArgumentError as error:
+            except (tf.errors.InvalidArgumentError, UnreadableClipError) as error:
                 failure = error
+        reason = getattr(failure, "message", str(failure)).splitlines()[0]
         raise UserError(
-            f"the views cannot be made from any of the first clips of split {split!r} in "
-            f"{self.location}: {failure.message.splitlines()[0]}"
+            f"the views cannot be made from any of {min(count, _TRIED)} clips of split {split!r} in "
+            f"{self.location}, the last one: {reason}"
         ) from failure
 
 
