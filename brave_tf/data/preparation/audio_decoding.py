@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import io
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -18,6 +20,10 @@ MAX_GAP = 3600.0
 # Full scale is 1: floating-point samples may be louder, but not by 40 dB.
 _MAX_SAMPLE = 100.0
 _MAX_LEAD = 1000
+# Pieces that are asked whether sound has moved.
+_FOLLOWING = 8
+# Seconds of sound before the window that may reach into it when its rate is changed.
+_RUN_UP = 0.1
 
 
 def collect(
@@ -40,13 +46,14 @@ def collect(
     """
     track = _Track(length, MAX_GAP * sample_rate)
     resampler = None
-    for piece, following in _with_following(pieces):
-        rate = piece.frame.sample_rate
-        drift = 0.0 if resampler is None else _drift(piece, following, resampler.end)
-        if resampler is None or rate != resampler.rate or abs(drift) > MAX_DRIFT:
-            if resampler is not None:
-                track.append(resampler.finish())
-            resampler = _Resampler(rate, sample_rate, piece.time, begin)
+    for piece, anew in _counted(pieces):
+        if anew and resampler is not None:
+            track.append(resampler.finish())
+            resampler = None
+        if resampler is None:
+            if piece.time + piece.duration < begin - _RUN_UP:
+                continue
+            resampler = _Resampler(piece.frame.sample_rate, sample_rate, piece.time, begin)
             track.move_to(resampler.position)
         track.append(resampler(mono(piece.frame)))
         if track.full:
@@ -57,24 +64,40 @@ def collect(
     return track.samples(pad)
 
 
+def _counted(pieces):
+    """Yields each piece, at the end of the one before unless its time is elsewhere, and whether it is."""
+    end = rate = None
+    for piece, following in _with_following(pieces):
+        same = end is not None and piece.frame.sample_rate == rate
+        anew = not same or _is_elsewhere(piece, following, end)
+        if not anew:
+            piece = piece._replace(time=end)
+        yield piece, anew
+        rate = piece.frame.sample_rate
+        end = piece.time + piece.frame.samples / rate
+
+
 def _with_following(pieces):
-    """Yields each piece and the one after it, None after the last."""
+    """Yields each piece and those after it, up to _FOLLOWING of them."""
     pieces = iter(pieces)
-    piece = next(pieces, None)
-    while piece is not None:
-        following = next(pieces, None)
-        yield piece, following
-        piece = following
+    ahead = collections.deque(itertools.islice(pieces, _FOLLOWING + 1))
+    while ahead:
+        piece = ahead.popleft()
+        yield piece, ahead
+        ahead.extend(itertools.islice(pieces, 1))
 
 
-def _drift(piece, following, end):
-    """Returns how many seconds a piece comes after the `end` of the one before.
+def _is_elsewhere(piece, following, end):
+    """Whether a piece does not begin at the `end` of the one before.
 
-    0 if it alone does: FFmpeg stamps a piece wrongly wherever Vorbis in Ogg changes the size of its blocks.
+    It does if one of those that follow is where it would be then: FFmpeg stamps a piece wrongly wherever
+    Vorbis in Ogg changes the size of its blocks, and live recordings stamp pieces when they arrive.
     """
-    if following is not None and abs(following.time - end - piece.duration) <= MAX_DRIFT:
-        return 0.0
-    return piece.time - end
+    for each in (piece, *following):
+        if abs(each.time - end) <= MAX_DRIFT:
+            return False
+        end += each.duration
+    return True
 
 
 def mono(frame: av.AudioFrame) -> np.ndarray:
@@ -131,7 +154,6 @@ class _Resampler:
     Attributes:
       rate: Samples per second of the sound.
       position: The sample of the result, counted from `begin`, at which it starts.
-      end: Time of its next sample.
     """
 
     def __init__(self, rate, sample_rate, time, begin):
@@ -140,14 +162,12 @@ class _Resampler:
         lead = int(np.argmin(np.abs(starts - np.rint(starts)).round(3)))
         self.rate = rate
         self.position = round(starts[lead])
-        self.end = time
         self._lead = np.zeros(lead, np.float32)
         self._change = None
         if rate != sample_rate:
             self._change = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
 
     def __call__(self, samples):
-        self.end += len(samples) / self.rate
         if self._change is None or not len(samples):
             return samples
         samples = np.concatenate([self._lead, samples])
@@ -184,11 +204,12 @@ class _Track:
         end = self._next + len(samples)
         samples = samples[max(0, self._filled - self._next) :]
         start = end - len(samples)
-        if self._length is not None:
-            samples = samples[: max(0, self._length - start)]
         self._next = end
-        if not len(samples):
+        if not len(samples) or self.full:
             return
+        if self._length is not None:
+            start = min(start, self._length)
+            samples = samples[: self._length - start]
         if start > self._filled:
             if start - self._filled > self._longest_gap:
                 raise MediaError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ from brave_tf.data.preparation.timeline import Line
 
 # Pictures that a decoder holds back to put them in order.
 MAX_DECODER_DELAY = 4
+# Pictures that tell whether stamps are those of decoding.
+_WATCHED = 16
+# Raw streams whose stamps FFmpeg makes up, on a clock that is too coarse for their samples.
+_UNSTAMPED = ("ac3", "eac3", "dts", "mlp", "truehd")
 
 
 class MediaError(Exception):
@@ -57,9 +62,13 @@ def decode(
         # The workers that decode clips side by side use all cores already.
         stream.codec_context.thread_count = 1
     tick = float(stream.time_base)
-    clock = _VideoClock(container, stream) if stream.type == "video" else _AudioClock()
+    is_video = stream.type == "video"
+    clock = _VideoClock(container, stream) if is_video else _AudioClock(container)
     expected = (container.start_time or 0) / av.time_base
-    for frame in _frames(container, stream, line, first, clock, errors):
+    frames = _frames(container, stream, line, first, clock, errors)
+    if line is not None and line.in_one_order and is_video:
+        frames = clock.watched(frames)
+    for frame in frames:
         stamp = clock.stamp(frame)
         duration = clock.duration(frame)
         time = expected if stamp is None else stamp * tick
@@ -109,15 +118,37 @@ def _decoded(codec, packet, errors):
     try:
         yield from codec.decode(packet)
     except (av.FFmpegError, OSError) as error:
-        errors.append(error.strerror or str(error))
+        whole = _whole_samples(codec, packet)
+        if whole is None:
+            errors.append(error.strerror or str(error))
+        else:
+            yield from codec.decode(whole)
+
+
+def _whole_samples(codec, packet):
+    """Returns a packet of PCM without the part of a sample at its end; None where there is none."""
+    if packet is None or not codec.name.startswith("pcm_"):
+        return None
+    data, size = bytes(packet), codec.channels * codec.codec.audio_formats[0].bytes
+    whole = av.Packet(data[: len(data) // size * size])
+    if not 0 < whole.size < packet.size:
+        return None
+    whole.pts, whole.dts, whole.time_base = packet.pts, packet.dts, packet.time_base
+    return whole
 
 
 class _AudioClock:
+    def __init__(self, container):
+        self._has_stamps = container.format.name not in _UNSTAMPED
+        self._begun = False
+
     def see(self, packet):
         pass
 
     def stamp(self, frame):
-        return frame.pts
+        counts = self._begun and not self._has_stamps
+        self._begun = True
+        return None if counts else frame.pts
 
     def duration(self, frame):
         return frame.samples / frame.sample_rate
@@ -127,17 +158,18 @@ class _VideoClock:
     """Time stamps of pictures.
 
     Of the two that FFmpeg gives, presentation and decoding time, it trusts the one that has run backwards
-    less often, like FFmpeg's best-effort time stamp. AVI only has decoding times, which are later by the
-    delay of the decoder; that of the first picture is taken off.
+    less often, like FFmpeg's best-effort time stamp. Where pictures are put in order, AVI only has decoding
+    times, which are later by the delay of the decoder; that of the first picture is taken off.
     """
 
     def __init__(self, container, stream):
         rate = stream.average_rate or stream.guessed_rate
         self._tick = float(stream.time_base)
         self._usual_duration = float(1 / rate) if rate else 0.04
-        self._is_avi = container.format.name == "avi"
+        in_avi = container.format.name == "avi"
+        self._counts_pictures = in_avi and stream.codec_context.has_b_frames
         self._first_packet = None
-        self._delay = 0 if not self._is_avi else None
+        self._delay = None if self._counts_pictures else 0
         self._last = {"pts": None, "dts": None}
         self._faults = {"pts": 0, "dts": 0}
 
@@ -145,8 +177,17 @@ class _VideoClock:
         if self._first_packet is None:
             self._first_packet = packet.dts
 
+    def watched(self, frames):
+        """Yields the frames; where the first ones run backwards, their stamps are those of decoding."""
+        first = list(itertools.islice(frames, _WATCHED))
+        stamps = [frame.pts for frame in first if frame.pts is not None]
+        if any(after <= before for before, after in zip(stamps, stamps[1:])):
+            self._counts_pictures, self._delay = True, None
+        yield from first
+        yield from frames
+
     def stamp(self, frame):
-        pts = None if self._is_avi else frame.pts
+        pts = None if self._counts_pictures else frame.pts
         self._check("pts", pts)
         self._check("dts", frame.dts)
         if pts is not None and (frame.dts is None or self._faults["pts"] <= self._faults["dts"]):
@@ -155,7 +196,8 @@ class _VideoClock:
             return None
         if self._delay is None:
             delay = frame.dts - self._first_packet
-            self._delay = delay if delay <= MAX_DECODER_DELAY else 0
+            longest = MAX_DECODER_DELAY * self._usual_duration
+            self._delay = delay if delay * self._tick <= longest else 0
         return frame.dts - self._delay
 
     def duration(self, frame):

@@ -37,9 +37,16 @@ def of_timeline(
     damaged = sum(len(line.damaged) for line in timeline.lines.values())
     if damaged:
         found.append(f"{damaged} of its time stamps are damaged")
+    for stream in container.streams.video:
+        count = timeline.counts.get(stream.index, 0)
+        if container.format.name == "avi" and 0 < count < stream.frames:
+            found.append(
+                f"{stream.frames - count} of its {stream.frames} pictures are lost: later ones may be early"
+            )
     if timeline.broke_off:
         found.append(f"it cannot be read to its end: {timeline.broke_off}")
-    if container.duration and end is not None and container.format.name in _STATE_DURATION:
+    stated_by = container.format.name if container.streams.video else ""
+    if container.duration and end is not None and stated_by in _STATE_DURATION:
         stated = container.duration / av.time_base
         held = end - (container.start_time or 0) / av.time_base
         if stated - held > max(_SHORTER[0], _SHORTER[1] * stated):

@@ -1,7 +1,7 @@
 """Where decoding has to begin so that a window holds what it holds when the whole file is read.
 
 MP4 and Matroska have an index that tells; in other containers packets are counted from the start, without
-decoding them.
+decoding them. Where no packet is sure to give what it gives in a full read, decoding begins with the first.
 """
 
 from __future__ import annotations
@@ -22,23 +22,21 @@ Opener = Callable[[], av.container.InputContainer]
 RUN_UP = {"audio": 0.5, "video": 0.2}
 # Seconds further back where no whole picture follows.
 _FURTHER = (0.0, 2.0, 12.0)
-# Sound is decoded from its start up to so many seconds: what codecs draw at random in place of noise
-# depends on all that came before.
-_NEAR = 60.0
 # Seconds up to which times are equal; Matroska rounds to milliseconds.
 _SLACK = 1e-3
 _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
-# Codecs of sound that go on from the last packet, and never forget.
-_ENDLESS = (
-    "adpcm_g7",
-    "g7",
-    "adpcm_ct",
-    "adpcm_swf",
-    "adpcm_yamaha",
-    "amr",
-    "gsm",
-    "speex",
-    "ilbc",
+# Codecs of sound that forget what came before within the run-up. Others carry on a prediction, or draw at
+# random what replaces noise, as AAC does.
+_FORGETFUL = (
+    "pcm_",
+    "adpcm_ms",
+    "adpcm_ima_wav",
+    "alac",
+    "flac",
+    "mp3",
+    "tta",
+    "vorbis",
+    "wavpack",
 )
 
 
@@ -57,7 +55,9 @@ def pieces_from(
     container = fresh()
     stream = container.streams[index]
     kind = stream.type
-    if is_indexed(container) and (line is None or line.is_plain):
+    if not _can_begin_anywhere(stream, line):
+        entries = ()
+    elif is_indexed(container) and (line is None or line.is_plain):
         entries = _seeks(container, stream, line, begin, errors)
     else:
         entries = _walks(fresh, stream, line, begin, errors)
@@ -79,8 +79,6 @@ def is_indexed(container: av.container.InputContainer) -> bool:
 
 def _seeks(container, stream, line, begin, errors):
     start = (container.start_time or 0) / av.time_base
-    if stream.type == "audio" and begin - start < _NEAR:
-        return
     for further in _FURTHER:
         target = max(begin - RUN_UP[stream.type] - further, start)
         try:
@@ -91,8 +89,6 @@ def _seeks(container, stream, line, begin, errors):
 
 
 def _walks(fresh, stream, line, begin, errors):
-    if line is None or not _can_begin_anywhere(stream, line, begin):
-        return
     keys = np.flatnonzero(line.keys & line.known & line.kept)
     times = line.stamps[keys] * line.tick
     numbers = []
@@ -105,13 +101,14 @@ def _walks(fresh, stream, line, begin, errors):
         yield decode(container, container.streams[index], line, errors, int(number))
 
 
-def _can_begin_anywhere(stream, line, begin):
-    if stream.type == "audio":
-        first = line.stamps[line.known][:1]
-        near = len(first) and begin - first[0] * line.tick < _NEAR
-        return not near and not stream.codec_context.name.startswith(_ENDLESS)
-    # AVI does not say when pictures are shown: their order has to be followed from the start.
-    return not (line.counts_pictures and stream.codec_context.has_b_frames)
+def _can_begin_anywhere(stream, line):
+    if stream.type == "video":
+        # Without the times at which pictures are shown, their order has to be followed from the start.
+        untimed = line is not None and (line.counts_pictures or line.in_one_order)
+        return not (untimed and stream.codec_context.has_b_frames)
+    # Samples are counted; a clock that is coarser than they are tells only roughly which one it is.
+    ticks = 1 / (stream.codec_context.sample_rate * stream.time_base)
+    return ticks.denominator == 1 and stream.codec_context.name.startswith(_FORGETFUL)
 
 
 def _first_whole(pieces, kind, latest):

@@ -9,6 +9,17 @@ from av.stream import Disposition
 
 # Pictures of these kinds stand for a film, they are none.
 _NOT_A_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+# Sound of these kinds accompanies the film's own.
+_BESIDE_THE_FILM = (
+    Disposition.comment
+    | Disposition.descriptions
+    | Disposition.hearing_impaired
+    | Disposition.visual_impaired
+    | Disposition.karaoke
+    | Disposition.clean_effects
+    | Disposition.dependent
+    | Disposition.non_diegetic
+)
 # A stream with a smaller share of the pictures of another one is a preview of it.
 _FILM_SHARE = 0.5
 
@@ -44,8 +55,8 @@ def choose_sound(
 ) -> av.audio.stream.AudioStream | None:
     """Returns the stream of sound that belongs to the pictures; None if there is none.
 
-    That is one of the program of the pictures (MPEG-TS holds several), then the file's default, then the
-    first.
+    That is one of the program of the pictures (MPEG-TS holds several), no commentary or description if there
+    is another, then the file's default, then the first.
 
     Args:
       container: An open file.
@@ -62,6 +73,7 @@ def choose_sound(
         best = container.streams.best
         own = best("audio", related=pictures)
         streams = [stream for stream in streams if best("audio", related=stream) == own] or streams
+    streams = [s for s in streams if not s.disposition & _BESIDE_THE_FILM] or streams
     default = [stream for stream in streams if stream.disposition & Disposition.default]
     return next(iter(default or streams), None)
 

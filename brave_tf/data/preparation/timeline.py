@@ -38,7 +38,8 @@ class Line(NamedTuple):
       kept: (N,) bool, whether what a packet holds is part of the film.
       shifts: Numbers of packets, and by how many ticks their stamps and all that follow are shifted.
       damaged: Numbers of the packets whose stamps are not to be believed.
-      counts_pictures: Whether stamps count pictures in the order in which they are decoded, as those of AVI.
+      counts_pictures: Whether stamps are those of AVI, which count pictures in the order of decoding.
+      in_one_order: Whether pictures are stated to be shown in the order of decoding.
     """
 
     tick: float
@@ -49,6 +50,7 @@ class Line(NamedTuple):
     shifts: tuple[tuple[int, int], ...]
     damaged: frozenset[int]
     counts_pictures: bool = False
+    in_one_order: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -114,6 +116,7 @@ class _Packets:
                 _UNKNOWN if packet.dts is None else packet.dts,
                 _UNKNOWN if showing is None else showing,
                 packet.duration or 0,
+                packet.pts == packet.dts,
                 packet.is_keyframe,
                 bool(packet.size) and not packet.is_discard,
                 order,
@@ -122,8 +125,11 @@ class _Packets:
         )
 
     def finish(self):
-        columns = np.array(self._rows, np.int64).reshape(-1, 7).T
-        self.decoding, self.showing, self.durations, keys, kept, self.order, self.places = columns
+        columns = np.array(self._rows, np.int64).reshape(-1, 8).T
+        self.decoding, self.showing, self.durations, same, keys, kept, self.order, self.places = (
+            columns
+        )
+        self.in_one_order = bool(same.all())
         self.keys, self.kept = keys.astype(bool), kept.astype(bool)
         if np.all(self.decoding == _UNKNOWN):
             self.decoding = self.showing
@@ -179,6 +185,7 @@ def _line(packets, parts, shifts, index):
         tuple(own),
         damaged,
         packets.counts_pictures,
+        packets.in_one_order,
     )
 
 

@@ -100,7 +100,9 @@ def convert(frames: Iterable[av.VideoFrame], min_side: int | None) -> Iterator[n
             size = size or resized(frame.width, frame.height, min_side)
             # Asking every frame would cost a conversion each; the angle of its matrix costs nothing.
             if previous is None or frame.rotation != previous.rotation:
-                matrix = display_matrix(frame)
+                # What a picture says holds for those that say nothing.
+                found = display_matrix(frame)
+                matrix = matrix if found is None else found
             image = _upright(resize(_bgr(frame, reformatter), size), matrix)
             previous = frame
         yield image

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,8 +21,6 @@ from brave_tf.data.record_stream import epoch_seeds
 from brave_tf.data.sources.base import Stream
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
 from brave_tf.errors import UserError
-
-_SOUND_DECODERS = {"wav": tfio.decode_wav, "mp3": tfio.decode_mp3}
 
 
 class Decoding(NamedTuple):
@@ -186,24 +184,16 @@ class MediaClips(Stream):
             sound = tf.numpy_function(self._read_sound, [item, start, end], tf.float32)
             return tf.ensure_shape(sound, (None,))
 
-        kinds = [
-            fact.sound if is_file and fact.sample_rate == self._decoding.sample_rate else ""
-            for fact, is_file in zip(self._facts, self._is_file)
-        ]
-        present = sorted(set(kinds) - {""}) if self._decoding.sound_in_graph else []
-        branches = [by_pyav, *(self._sound_in_graph(kind, item, by_pyav) for kind in present)]
-        chosen = [present.index(kind) + 1 if kind in present else 0 for kind in kinds]
-        return tf.switch_case(tf.gather(chosen, item), branches)
-
-    def _sound_in_graph(
-        self, kind: str, item: tf.Tensor, by_pyav: Callable[[], tf.Tensor]
-    ) -> Callable[[], tf.Tensor]:
-        def in_graph() -> tf.Tensor:
-            sound = _SOUND_DECODERS[kind](tf.io.read_file(self._file(item)))
-            counts = tf.constant([fact.num_samples for fact in self._facts])
-            return tf.cond(tf.size(sound) == counts[item], lambda: sound, by_pyav)
-
-        return in_graph
+        in_graph = self._is_file & np.array(
+            [fact.is_wav and fact.sample_rate == self._decoding.sample_rate for fact in self._facts]
+        )
+        if not self._decoding.sound_in_graph or not in_graph.any():
+            return by_pyav()
+        return tf.cond(
+            tf.gather(in_graph, item),
+            lambda: tfio.decode_wav(tf.io.read_file(self._file(item))),
+            by_pyav,
+        )
 
     def _file(self, item: tf.Tensor) -> tf.Tensor:
         return tf.gather([_encode(clip.file) for clip in self._clips], item)

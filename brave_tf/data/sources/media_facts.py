@@ -26,8 +26,6 @@ _VIDEO_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", 
 # Colours that are converted alike whether the converter looks at them or not: limited range, BT.601.
 _COLORSPACES = frozenset({2, 5, 6})
 _LIMITED_RANGES = frozenset({0, 1})
-# FLAC is not one of them: when damaged, tensorflow-io may decode it for ever.
-_SOUND_CODECS = {("wav", "pcm_s16le"): "wav", ("mp3", "mp3float"): "mp3"}
 # Of longer files, seconds by their header, not all packets are read.
 _LONG = 300.0
 # Seconds of sound that are decoded for a try.
@@ -47,10 +45,8 @@ class Facts(NamedTuple):
         that 8 divides and an even height, in a codec that every FFmpeg decodes. Otherwise 0.
       num_frames: How many pictures; known where there is a `frame_rate`.
       tick: Seconds; the resolution of the times of pictures, 0 where they were not read.
-      sound: wav or mp3 when the file is just that, and tensorflow-io reads it: WAV with 16-bit samples,
-        as long as it says. Otherwise empty.
+      is_wav: Whether the file is WAV with 16-bit samples, as many as it says: what tensorflow-io reads alike.
       sample_rate: Samples per second of the sound; 0 without.
-      num_samples: How many there are; known where there is a `sound`.
       warnings: What makes its clips other than they should be, see `MediaFile.warnings`.
     """
 
@@ -60,9 +56,8 @@ class Facts(NamedTuple):
     frame_rate: float = 0.0
     num_frames: int = 0
     tick: float = 0.0
-    sound: str = ""
+    is_wav: bool = False
     sample_rate: int = 0
-    num_samples: int = 0
     warnings: tuple[str, ...] = ()
 
     def has(self, modality: str) -> bool:
@@ -166,20 +161,25 @@ def _of_video(facts, media, container):
     rate, stamps = float(stream.average_rate), np.sort(line.stamps)
     begins_late = stamps[0] * line.tick - (container.start_time or 0) / av.time_base > MAX_SKEW
     constant = (stamps - stamps[0] == constant_stamps(len(stamps), rate, line.tick)).all()
-    picture = next(_decoded(container, stream), None)
-    if begins_late or not constant or picture is None or not _is_simple(stream, picture):
+    if begins_late or not constant or not _are_simple(container, stream):
         return facts
     return facts._replace(frame_rate=rate, num_frames=len(stamps))
-
-
-def _decoded(container, stream):
-    with contextlib.suppress(av.FFmpegError):
-        yield from container.decode(stream)
 
 
 def constant_stamps(number: int, rate: float, tick: float) -> np.ndarray:
     """Returns (number,) whole numbers of ticks: the times of pictures at a constant rate, rounded."""
     return np.floor(np.arange(number) / rate / tick + 0.5)
+
+
+def _are_simple(container, stream):
+    """Whether all pictures are simple and alike; only those are decoded at which that could change."""
+    stream.codec_context.skip_frame = "NONKEY"
+    try:
+        pictures = list(container.decode(stream))
+    except av.FFmpegError:
+        return False
+    sizes = {(picture.width, picture.height) for picture in pictures}
+    return len(sizes) == 1 and all(_is_simple(stream, picture) for picture in pictures)
 
 
 def _is_simple(stream, picture):
@@ -197,20 +197,14 @@ def _is_simple(stream, picture):
 
 
 def _of_sound(facts, container, file):
-    stream = container.streams.audio[0]
-    rate = stream.codec_context.sample_rate or 0
-    kind = _SOUND_CODECS.get((container.format.name, stream.codec_context.name), "")
-    if kind == "wav" and not _is_plain_wav(file):
-        kind = ""
-    frames = [(f.sample_rate, f.samples) for f in _decoded(container, stream)] if kind else []
-    # tensorflow-io stops, or fails, where one file was joined to another.
-    if facts.warnings or {each for each, _ in frames} != {rate}:
-        kind = ""
-    count = sum(samples for _, samples in frames) if kind else 0
-    return facts._replace(sound=kind, sample_rate=rate, num_samples=count)
+    codec = container.streams.audio[0].codec_context
+    is_wav = (container.format.name, codec.name) == ("wav", "pcm_s16le") and _is_plain_wav(file)
+    return facts._replace(is_wav=is_wav, sample_rate=codec.sample_rate or 0)
 
 
 def _is_plain_wav(file):
     """Whether a WAV file holds 16-bit samples, as many as it says."""
     header = wav_header.read(file)
-    return header is not None and header.is_pcm and header.is_whole and header.valid_bits == 16
+    if header is None or not header.is_pcm or not header.is_whole or header.valid_bits != 16:
+        return False
+    return header.num_bytes % header.block_align == 0

@@ -41,7 +41,7 @@ class RawMedia(Source):
 
     The decoder 'tfio' is tensorflow-io's, which decodes in the graph, without Python's lock. It needs
     FFmpeg 4, see `ffmpeg4`, and knows no times, rotations and colour matrices; so it is given the whole files
-    that need none of them (see `Facts.frame_rate`; WAV and MP3 at the views' own sample rate), and PyAV the
+    that need none of them (see `Facts.frame_rate`; WAV at the views' own sample rate), and PyAV the
     rest. 'auto' is 'tfio' where FFmpeg 4 is found, else 'pyav'.
 
     Attributes:
