@@ -176,6 +176,8 @@ def _compare_shard(
     shard: Shard, scan: ShardScan, facts: SplitFacts, split: str, findings: Findings
 ) -> None:
     name = os.path.basename(shard.path)
+    if shard.clips is None and not scan.num_records:
+        findings.add("shard_damaged", split, f"{name}: {scan.size:,} bytes, no record")
     if shard.bytes is not None and shard.bytes != scan.size:
         detail = f"{scan.size:,} bytes, not {shard.bytes:,}"
         findings.add("shard_bytes", split, f"{name}: {detail}")
