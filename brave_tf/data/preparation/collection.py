@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import re
 from collections import defaultdict
@@ -130,14 +132,14 @@ class Collection:
           UserError: The best file may as well be another of the windows that are expected.
         """
         found = self._media_of_videos.get(video, ())
-        cut = [
-            (fit, (2 - len(reading.times), rank, reading.form), path)
-            for rank, reading, path in found
-            if (fit := excerpt_names.fit(reading.times, start, end)) is not None
-        ]
+        cut = []
+        for rank, reading, path in found:
+            fit = excerpt_names.fit(reading.times, start, end)
+            if fit is not None and fit <= self._fit_of_others(reading, (start, end)):
+                cut.append((fit, (2 - len(reading.times), rank, reading.form), path))
         if cut:
             path = _best(cut, folder)
-            self._check(path, min(fit for fit, _, each in cut if each == path), video, (start, end))
+            self._refuse_another(path, video, (start, end))
             return path, True
         whole = [
             (0, (rank, reading.form), path) for rank, reading, path in found if not reading.times
@@ -151,12 +153,20 @@ class Collection:
         """
         return {"start": start, "end": end, "may_be_cut": len(self._windows[video]) <= 1}
 
-    def _check(self, path, fit, video, window):
-        """Makes sure that no other window fits the times in the name of a file as well as this one."""
+    def _others(self, video, window):
+        return sorted(self._windows[video] - {window})
+
+    def _fit_of_others(self, reading, window):
+        """Returns how well a name fits the best of the other windows; inf when it fits none."""
+        fits = [excerpt_names.fit(reading.times, *o) for o in self._others(reading.video, window)]
+        return min((fit for fit in fits if fit is not None), default=math.inf)
+
+    def _refuse_another(self, path, video, window):
+        """Makes sure that the name of a file does not fit another window as well as this one."""
         readings = [r for _, r, each in self._media_of_videos[video] if each == path]
-        for other in sorted(self._windows[video] - {window}):
-            fits = [excerpt_names.fit(reading.times, *other) for reading in readings]
-            if any(each is not None and each <= fit for each in fits):
+        for reading, other in itertools.product(readings, self._others(video, window)):
+            fit = excerpt_names.fit(reading.times, *window)
+            if fit is not None and fit == excerpt_names.fit(reading.times, *other):
                 raise UserError(
                     f"--input={self.root}: {path} may be the window of {video} from {window[0]:g} to "
                     f"{window[1]:g} s, or that from {other[0]:g} to {other[1]:g} s. Put start and end in its "

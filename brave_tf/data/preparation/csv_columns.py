@@ -120,7 +120,7 @@ def _check_needed(source, names, label_column, split_column):
     for name in (PATH, *(name for usual, name in optional.items() if name != usual)):
         if name not in names:
             found = ", ".join(names) or "nothing"
-            hint = nearest(name, names) or _synonym(name, names) or _separator(names)
+            hint = _separator(names) or nearest(name, names) or _synonym(name, names)
             raise UserError(f"--input={source}: no column {name!r} in line 1: {found}.{hint}")
     repeated = [name for name in names if name and names.count(name) > 1]
     if repeated:

@@ -15,6 +15,17 @@ from brave_tf.data.preparation.media_files import (
     media_below,
 )
 
+MEDIA = (
+    "a.mp4 a.MKV a.ts a.m2ts a.mts a.vob a.f4v a.gif a.mp2 a.ac3 a.eac3 a.wv a.divx a.rm a.amr a.au a.caf "
+    "a.w64 a.spx a.tta a.ape a.dts a.m1v a.m2v a.y4m a.nut a.ogx a.m4b a.3g2 a.mj2 a.h264 a.hevc a.b.dv "
+    "gone.mp4"
+)
+OTHERS = (
+    "a.jpg a.PNG a.webp a.avif a.heic a.tiff a.srt a.vtt a.ass a.sub a.idx a.lrc a.m3u a.m3u8 a.pls a.cue "
+    "a.xspf a.mpd a.ffconcat a.txt a.csv a.json a.xml a.md a.npy a.npz a.zip a.pkl a.h5 a.mp4.part "
+    "a.mp4.tmp a.tfrecord train-00000-of-00002"
+)
+
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory):
@@ -44,12 +55,7 @@ def write(path, data):
     return str(path)
 
 
-@pytest.mark.parametrize(
-    "name",
-    "a.mp4 a.MKV a.ts a.m2ts a.mts a.vob a.f4v a.gif a.mp2 a.ac3 a.eac3 a.wv a.divx a.rm a.amr a.au a.caf "
-    "a.w64 a.spx a.tta a.ape a.dts a.m1v a.m2v a.y4m a.nut a.ogx a.m4b a.3g2 a.mj2 a.h264 a.hevc a.b.dv "
-    "gone.mp4".split(),
-)
+@pytest.mark.parametrize("name", MEDIA.split())
 def test_extensions_of_media_decide_at_once(tmp_path, asked, name):
     if name != "gone.mp4":
         write(tmp_path / name, b"\0\1 not looked at")
@@ -57,12 +63,7 @@ def test_extensions_of_media_decide_at_once(tmp_path, asked, name):
     assert not asked
 
 
-@pytest.mark.parametrize(
-    "name",
-    "a.jpg a.PNG a.webp a.avif a.heic a.tiff a.srt a.vtt a.ass a.sub a.idx a.lrc a.m3u a.m3u8 a.pls a.cue "
-    "a.xspf a.mpd a.ffconcat a.txt a.csv a.json a.xml a.md a.npy a.npz a.zip a.pkl a.h5 a.mp4.part "
-    "a.mp4.tmp a.tfrecord train-00000-of-00002".split(),
-)
+@pytest.mark.parametrize("name", OTHERS.split())
 def test_extensions_of_other_files_decide_at_once(tmp_path, media, asked, name):
     assert not is_media(write(tmp_path / name, (media / "film.mp4").read_bytes()))
     assert not asked
