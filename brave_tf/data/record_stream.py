@@ -20,6 +20,8 @@ from brave_tf.errors import UserError
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
+# A clip takes more than that.
+_LEAST_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,8 +256,8 @@ class RecordStream:
 
 
 def _compression(paths: Sequence[str]) -> str:
-    """Returns the compression of the first shard that is not empty, for that is none or damaged."""
-    holding = (path for path in paths if tf.io.gfile.stat(path).length)
+    """Returns the compression of the first shard that can hold a clip: others are empty or cut short."""
+    holding = (path for path in paths if tf.io.gfile.stat(path).length >= _LEAST_BYTES)
     return compression_of(next(holding, paths[0]))
 
 
