@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+from brave_tf.data import shard_names
 from brave_tf.data.dataset_info import DatasetInfo, Shard, Split
 from brave_tf.inspection import split_check
 from brave_tf.inspection.clip_check import check_clip, first_line
@@ -191,7 +192,7 @@ def _compare_shard(
 
 def _present(info: DatasetInfo, chosen: dict[str, Split], findings: Findings) -> list[str]:
     """Returns the shards that are there; notes those that are missing or that nobody lists."""
-    there = {os.path.join(info.data_dir, name) for name in tf.io.gfile.listdir(info.data_dir)}
+    there = {os.path.join(info.data_dir, name) for name in shard_names.names_in(info.data_dir)}
     present = []
     for name, split in chosen.items():
         for shard in split.shards:

@@ -1,16 +1,11 @@
 import unicodedata
 
 import pytest
+from listed_clips import touch
 
 from brave_tf.data.preparation.names import Disk, look_alikes, one_form, tidy
 
 NFC, NFD = (unicodedata.normalize(form, "Café/Zoé ñ.mp4") for form in ("NFC", "NFD"))
-
-
-def touch(folder, *paths):
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(b"x")
 
 
 @pytest.mark.parametrize(("listed", "there"), [(NFC, NFD), (NFD, NFC), (NFC, NFC), (NFD, NFD)])
