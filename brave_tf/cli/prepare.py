@@ -3,7 +3,9 @@
 Example:
   brave_tf_prepare --input=videos --output=records --flow=dis
 
-Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json in the output.
+Media are what FFmpeg can open, except still images, subtitles and playlists; what a folder holds besides is
+counted in the last line. Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json
+in the output.
 Interrupted and run again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1
 nothing could be prepared, 2 unusable arguments, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
