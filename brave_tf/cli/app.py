@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -56,6 +57,13 @@ def run(
     )
 
 
+def _print_any_name() -> None:
+    """Has output show as escapes what its encoding lacks: names of files need not be text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:
     """Ends the process in silence when what it prints to has been closed, as by `| head`."""
@@ -100,6 +108,7 @@ def _guarded(
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    _print_any_name()
     with _terminable() as exit_code:
         try:
             if len(argv) > 1 and not takes_arguments:

@@ -271,7 +271,7 @@ def _joined(name: str, parts: Sequence[Split]) -> Split:
 
 
 def _check_files(data_dir: str, split: Split) -> None:
-    present = set(tf.io.gfile.listdir(data_dir))
+    present = set(shard_names.names_in(data_dir))
     missing = [s.path for s in split.shards if os.path.basename(s.path) not in present]
     if missing:
         raise UserError(

@@ -186,7 +186,7 @@ class _Gathered:
         if job.average:
             features = features.mean(axis=1, keepdims=True, dtype=np.float32)
         index, label, path = (columns[name][:: job.group] for name in ("index", "label", "path"))
-        paths = np.array([name.decode(errors="replace") for name in path], str)
+        paths = np.array([name.decode(errors="backslashreplace") for name in path], str)
         store.add(Rows(features, index, label, paths))
 
     def finish(self) -> None:

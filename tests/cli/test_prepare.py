@@ -153,6 +153,7 @@ def test_script_of_a_data_set(films, tmp_path):
     assert done.returncode == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert last.startswith("wrote 1 clips in 1 shards") and "1 failed" in last
+    assert last.endswith("; 2 media files left out (2 .mp4)")
     dataset = json.loads((out / "dataset.json").read_text())
     assert dataset["splits"]["val"]["labels"] == {"film": 1}
     help_text = start("--help").stdout

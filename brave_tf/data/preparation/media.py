@@ -88,9 +88,12 @@ class MediaFile:
     def warnings(self) -> list[str]:
         """What may make clips of the file other than they should be, as far as it was read."""
         found = []
+        # It opens the file anew.
+        origin = self.origin
         if self._timeline is not None:
             held = self._last_end()
-            found += remarks.of_timeline(self._timeline, self._container, self.origin, held)
+            found += remarks.of_timeline(self._timeline, self._container, origin, held)
+            found += remarks.of_rest(self._file, self._timeline.last_byte)
         if self.has_video and self.has_audio:
             found += remarks.of_ends(self.pictures, self._end("video"), self._end_of_pictures)
         for kind in ("video", "audio"):

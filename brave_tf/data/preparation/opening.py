@@ -9,16 +9,14 @@ import av
 
 from brave_tf.data.preparation import wav_header
 from brave_tf.data.preparation.decoding import MediaError
-
-# Playlists lead to other files.
-_PLAYLISTS = ("concat", "dash", "hls", "imf", "sdp")
+from brave_tf.data.preparation.media_probe import media_formats
 
 
 def open_media(file: str) -> av.container.InputContainer:
     """Opens a media file.
 
     Raises:
-      MediaError: It is missing, empty, a playlist, or FFmpeg cannot open it.
+      MediaError: It is missing, empty, or of no format of media; a playlist is none, for it leads elsewhere.
     """
     if not os.path.isfile(file):
         raise MediaError("find", "is not a file" if os.path.exists(file) else "does not exist")
@@ -28,15 +26,11 @@ def open_media(file: str) -> av.container.InputContainer:
         # Some HMDB51 files carry metadata that is not UTF-8.
         return av.open(
             _as_ffmpeg_reads_it(file),
-            container_options={"protocol_whitelist": "file", "format_whitelist": _formats()},
+            container_options={"protocol_whitelist": "file", "format_whitelist": media_formats()},
             metadata_errors="replace",
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError("open", getattr(error, "strerror", None) or str(error)) from error
-
-
-def _formats():
-    return ",".join(sorted(name for name in av.formats_available if name not in _PLAYLISTS))
 
 
 def _as_ffmpeg_reads_it(file: str) -> str | _PatchedFile:

@@ -20,10 +20,10 @@ class Report(NamedTuple):
     """Numbers of clips and shards in a prepared folder; `complete_before` when there was nothing to do."""
 
     written: int
-    warned: int
     failed: int
     shards: int
     complete_before: bool
+    warned: int = 0
 
 
 def prepare(
@@ -119,7 +119,7 @@ def _conclude(clips, planned, job, identity):
     prepared_folder.write_failures(job.output, clips, failures)
     if failed == len(clips):
         prepared_folder.discard(job.output, [shard.file for shard in planned])
-        return Report(0, 0, failed, 0, False)
+        return Report(0, failed, 0, False)
     prepared_folder.write_warnings(job.output, warned)
     dataset = prepared_folder.write_summary(job.output, identity, job.labels, splits, failed)
     prepared_folder.clean(job.output)
@@ -154,8 +154,8 @@ def _report(dataset, complete_before):
     splits = dataset["splits"].values()
     return Report(
         written=sum(split["clips"] for split in splits),
-        warned=sum(split.get("with_warnings", 0) for split in splits),
         failed=dataset["failures"],
         shards=sum(len(split["shards"]) for split in splits),
         complete_before=complete_before,
+        warned=sum(split.get("with_warnings", 0) for split in splits),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import av
@@ -13,6 +14,8 @@ from brave_tf.data.preparation.timeline import Line, Timeline
 _STATE_DURATION = ("avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 # Seconds, and share, by which a file may be shorter than it states.
 _SHORTER = 1.0, 0.02
+# Bytes that are searched.
+_MOST_REST = 1 << 28
 _NOUNS = {"video": "pictures", "audio": "stretches of sound"}
 
 
@@ -52,6 +55,26 @@ def of_timeline(
         if stated - held > max(_SHORTER[0], _SHORTER[1] * stated):
             found.append(f"it states {stated:.1f} s and holds {held:.1f} s")
     return found
+
+
+def of_rest(file: str, last_byte: int) -> list[str]:
+    """Returns what is to be said of a file after whose last packet another file begins, like joined MP4.
+
+    Args:
+      file: The file.
+      last_byte: Up to which it was read.
+    """
+    with open(file, "rb") as stream:
+        head = stream.read(16)
+        stream.seek(max(last_byte, len(head)))
+        rest = stream.read(_MOST_REST)
+    # The second word is a size in some formats.
+    again = re.search(re.escape(head[:4]) + b"(?s:.{4})" + re.escape(head[8:]), rest)
+    if not last_byte or len(head) < 16 or again is None:
+        return []
+    return [
+        f"another file begins at its byte {last_byte + again.start():,}, which is not read: separate the two"
+    ]
 
 
 def of_ends(pictures: Line | None, end: float | None, until: float | None) -> list[str]:

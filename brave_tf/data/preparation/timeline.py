@@ -85,11 +85,13 @@ class Timeline(NamedTuple):
       lines: Index of a stream -> its line.
       restarts: Seconds on the continuous clock at which the file's own clock starts again.
       broke_off: Why reading ended before the end of the file; empty if it did not.
+      last_byte: Of the file, up to which packets were read; 0 where they do not say where they are.
     """
 
     lines: Mapping[int, Line]
     restarts: tuple[float, ...]
     broke_off: str
+    last_byte: int
 
     @property
     def counts(self) -> dict[int, int]:
@@ -106,10 +108,12 @@ class _Packets:
         self._use_dts = use_dts
         self._rows = []
         self._place = -1
+        self.last_byte = 0
 
     def add(self, packet, order):
         # Only the first of the packets that are cut out of one piece of a file has a place.
         self._place = self._place if packet.pos is None else packet.pos
+        self.last_byte = max(self.last_byte, self._place + packet.size)
         showing = packet.dts if self._use_dts or packet.pts is None else packet.pts
         self._rows.append(
             (
@@ -162,7 +166,8 @@ def read(container: av.container.InputContainer) -> Timeline:
     parts = _parts(held)
     shifts = _shifts(held, parts)
     lines = {index: _line(held[index], parts, shifts, index) for index in held}
-    return Timeline(lines, tuple(_restarts(held, parts, shifts)), broke_off)
+    last_byte = max((each.last_byte for each in held.values()), default=0)
+    return Timeline(lines, tuple(_restarts(held, parts, shifts)), broke_off, last_byte)
 
 
 def _line(packets, parts, shifts, index):

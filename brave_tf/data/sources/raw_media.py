@@ -11,9 +11,10 @@ from typing import Any
 import gin
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from brave_tf.data import ffmpeg4, tfio
-from brave_tf.data.preparation import clip_list
+from brave_tf.data.preparation import clip_counts, clip_list, media_files
 from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
@@ -96,13 +97,16 @@ class RawMedia(Source):
     @classmethod
     def accepts(cls, location: str) -> bool:
         if os.path.isdir(location):
-            return any(map(clip_list.is_media, clip_list.files_below(location)))
+            return media_files.has_media(location)
         return location.lower().endswith(".csv") and os.path.isfile(location)
 
     @classmethod
     def open(cls, location: str) -> RawMedia:
         source = cls(location)
-        source._clips  # noqa: B018 (mistakes in the list are found now)
+        clips = source._clips  # Mistakes in the list are found here.
+        left_out = media_files.left_out(location, (clip.file for clip in clips))
+        for line in (*clip_counts.suspicions(clips), *filter(None, [left_out])):
+            logging.warning("%s: %s", location, line)
         return source
 
     @property
