@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from decoded import numbers, samples
+from decoded import heard_at, numbers, samples
 from media import click, numbered_frame, write_audio, write_video
 from remuxed import joined, remuxed
 
@@ -25,12 +25,6 @@ def part(path, first, count=50, sound=None, **options):
     seconds = count / 25 if sound is None else sound
     frames = [numbered_frame(first + i) for i in range(count)]
     return write_video(path, frames, audio=click(seconds, seconds / 2), **options)
-
-
-def heard_at(heard, rate=48000):
-    """Seconds of the clicks: the middles of what is loud."""
-    loud = np.flatnonzero(np.abs(heard) > 0.25)
-    return [each.mean() / rate for each in np.split(loud, np.flatnonzero(np.diff(loud) > 2000) + 1)]
 
 
 def warnings(file):
