@@ -115,4 +115,4 @@ def test_samples_that_are_no_sound_are_an_error(tmp_path, value, extension):
     with pytest.raises(MediaError, match="samples that are NaN or infinite|full scale is 1"):
         samples(file)
     # The window does not hold it.
-    np.testing.assert_allclose(samples(file, 0.6, 0.9), tone(1.0)[28800:43200], atol=1e-6)
+    np.testing.assert_allclose(samples(file, 0.8, 0.9), tone(1.0)[38400:43200], atol=1e-6)
