@@ -138,7 +138,8 @@ def choose_penalty(
         windows = _windows(features[~held_out], labels[~held_out])
         means = features[held_out].mean(axis=1)
         for row, candidate in zip(hits, candidates):
-            row[held_out] = fit(*windows, candidate, seed).predict(means) == labels[held_out]
+            values = decisions(fit(*windows, candidate, seed), means, int(labels.max()) + 1)
+            row[held_out] = scores.hits_at(1, values, labels[held_out])
     accuracies = hits.mean(axis=1)
     return float(candidates[int(np.argmax(accuracies))]), accuracies.tolist()
 

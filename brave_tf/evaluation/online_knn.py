@@ -9,7 +9,7 @@ import numpy as np
 
 from brave_tf import errors
 from brave_tf.data.views.base import View
-from brave_tf.evaluation.knn import knn_decisions
+from brave_tf.evaluation.knn import knn_hits
 from brave_tf.objectives.base import NARROW, Objective
 from brave_tf.training.monitors.labelled_clips import ClipSample
 
@@ -30,7 +30,7 @@ class OnlineKnn:
       train_clips: how many vote, at most.
       test_clips: how many are classified, at most.
       k: neighbours that vote.
-      temperature: of the votes, see `knn_decisions`.
+      temperature: of the votes, see `knn`.
 
     Raises:
       UserError: the recipe has no such view, or a split no labelled clips for it.
@@ -63,13 +63,12 @@ class OnlineKnn:
     def __call__(self, objective: Objective) -> dict[str, float]:
         """Returns `probe/knn_top1`, the share of clips whose class wins, in [0, 1]."""
         train, test = (sample.embed(objective) for sample in self._samples)
-        classes = int(max(train.labels.max(), test.labels.max())) + 1
-        decisions = knn_decisions(
+        hits = knn_hits(
             train.features,
             train.labels,
             test.features,
-            classes,
+            test.labels,
             self._k,
             self._temperature,
         )
-        return {"probe/knn_top1": float(np.mean(decisions.argmax(axis=1) == test.labels))}
+        return {"probe/knn_top1": float(np.mean(hits["top1"]))}
