@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import gin
 import numpy as np
+from absl import logging
 
 from brave_tf import errors
 from brave_tf.data.views.base import View
@@ -57,12 +58,28 @@ class OnlineKnn:
             ClipSample(data_dir, split, view, views[view], clips, labelled=True)
             for split, clips in ((train_split, train_clips), (test_split, test_clips))
         ]
-        self._k = k
+        self._view, self._k = view, k
         self._temperature = temperature
 
     def __call__(self, objective: Objective) -> dict[str, float]:
-        """Returns `probe/knn_top1`, the share of clips whose class wins, in [0, 1]."""
+        """Returns `probe/knn_top1`, the share of clips whose class wins, in [0, 1].
+
+        Nothing, with a warning, where features are NaN or infinite: whether the run goes on is not decided by
+        a probe.
+        """
         train, test = (sample.embed(objective) for sample in self._samples)
+        bad = [np.count_nonzero(~np.isfinite(x.features).all(axis=1)) for x in (train, test)]
+        if any(bad):
+            clips = len(train.labels) + len(test.labels)
+            logging.warning(
+                "the features of view %r are not finite for %d of %d clips of the probe: it is left out at "
+                "step %d.",
+                self._view,
+                sum(bad),
+                clips,
+                objective.step,
+            )
+            return {}
         hits = knn_hits(
             train.features,
             train.labels,
