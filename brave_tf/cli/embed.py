@@ -86,6 +86,7 @@ def main(argv: list[str]) -> int:
         spatial=spatial,
         average=FLAGS.average,
         batch_size=FLAGS.batch_size,
+        model=model.location,
     )
     failures = embedding.failures_file(FLAGS.output)
     return _conclude(report, views, failures, source.left_out)

@@ -21,6 +21,7 @@ from brave_tf.data.record_reader import Clip, has_fields, parse_clip
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.finite_features import check_finite
 from brave_tf.interop.saved_model import Embed
 from brave_tf.interop.user_clips import UserClip, UserClips
 from brave_tf.progress import Progress
@@ -72,6 +73,7 @@ def embed_clips(
     spatial: int = 1,
     average: bool = True,
     batch_size: int = 8,
+    model: str = "the model",
 ) -> Report:
     """Embeds every clip and writes `output`, and `<output>.failures.csv` if there are failures.
 
@@ -89,12 +91,13 @@ def embed_clips(
       spatial: crops per window of rgb and flow; one is the centre.
       average: one row per clip rather than one per window.
       batch_size: windows per forward pass.
+      model: what the functions are of, for messages.
 
     Raises:
-      UserError: `output` cannot be written.
+      UserError: `output` cannot be written, or a feature is NaN or infinite.
     """
     _check_output(output)
-    rows = {name: _Rows(embeds[name], batch_size, average) for name in source.views}
+    rows = {name: _Rows(embeds[name], batch_size, average, (model, name)) for name in source.views}
     makers = {
         name: _windows_of(view, tuple(source.fields[name]), temporal, spatial)
         for name, view in source.views.items()
@@ -197,12 +200,14 @@ def _make(clip: UserClip, makers: Mapping[str, Callable]) -> dict[str, _Windows]
 
 
 class _Rows:
-    """Gathers the features of one view."""
+    """Gathers the features of one view; `names` are those of the model and the view."""
 
-    def __init__(self, embed: Embed, batch_size: int, average: bool):
+    def __init__(self, embed: Embed, batch_size: int, average: bool, names: tuple[str, str]):
         self._embed, self._batch_size, self._average = embed, batch_size, average
+        self._names = names
         self._waiting: list[tf.Tensor] = []
         self._counts: list[int] = []
+        self._paths: list[str] = []
         self._features: list[np.ndarray] = []
         self._columns: dict[str, list] = {"paths": [], "labels": [], "starts": [], "ends": []}
 
@@ -222,6 +227,7 @@ class _Rows:
         self._columns["starts"] += (clip.start + starts).tolist()
         self._columns["ends"] += (clip.start + ends).tolist()
         self._waiting.append(windows.values)
+        self._paths += [clip.path] * count
         self._counts.append(count)
         if sum(map(len, self._waiting)) >= self._batch_size:
             self._flush()
@@ -244,9 +250,11 @@ class _Rows:
         if self._waiting:
             windows = tf.concat(self._waiting, axis=0)
             for first in range(0, len(windows), self._batch_size):
-                features = self._embed(windows[first : first + self._batch_size])
-                self._features.append(features.numpy())
-        self._waiting = []
+                batch = slice(first, first + self._batch_size)
+                features = self._embed(windows[batch]).numpy()
+                check_finite(features, self._paths[batch], *self._names)
+                self._features.append(features)
+        self._waiting, self._paths = [], []
 
 
 def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> None:

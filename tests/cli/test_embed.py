@@ -230,6 +230,27 @@ def test_nothing_to_embed(folder, tmp_path, capsys):
     assert len(failures(output)) == 1
 
 
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_features_that_are_not_finite_are_an_error(
+    folder, tmp_path, capsys, monkeypatch, value, kind
+):
+    healthy = saved_model.Embedder.embed
+
+    def spoilt(self, name, view):
+        each = healthy(self, name, view)
+        return lambda batch: tf.tensor_scatter_nd_update(
+            each(batch), [[len(batch) - 1, 0]], [value]
+        )
+
+    monkeypatch.setattr(saved_model.Embedder, "embed", spoilt)
+    output = tmp_path / "features.npz"
+    assert embed(folder, output, "--view=narrow") == 2
+    shown = capsys.readouterr().err
+    assert f"{folder / 'exported'}, view 'narrow': " in shown
+    assert f"1 of 2 clips are not finite: dog/b.avi ({kind})" in shown
+    assert not output.exists()
+
+
 def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatch):
     from brave_tf.interop import embedding
 
