@@ -1,0 +1,158 @@
+"""Bindings that would do nothing are errors; what is trusted keeps working."""
+
+import itertools
+from typing import Optional
+
+import gin
+import pytest
+
+from brave_tf import config, errors, recipe_header
+
+
+@gin.configurable("sample_of_checks")
+def sample(
+    width: int = 1,
+    scale: float = 2.0,
+    on: bool = False,
+    name: "str | None" = None,
+    most: int = None,
+    sizes: Optional[list] = None,
+):
+    return {"width": width, "scale": scale, "on": on, "name": name, "most": most, "sizes": sizes}
+
+
+@gin.configurable("whole_of_checks")
+def whole(parts=()):
+    return parts
+
+
+def refused(bindings, *files):
+    with pytest.raises(errors.UserError) as caught:
+        config.load_config(files or ["as_v_fa"], bindings)
+    return str(caught.value)
+
+
+WITHOUT_EFFECT = {
+    "a misspelt macro": (["NAROW_SIZE = 16"], ["NAROW_SIZE", "Did you mean NARROW_SIZE"]),
+    "a macro that another recipe uses": (["BROAD_VIDEO_BACKBONE = 1"], ["BROAD_VIDEO_BACKBONE"]),
+    "a macro of such a macro": (["A_MACRO = 1", "BROAD_VIDEO_BACKBONE = %A_MACRO"], ["A_MACRO"]),
+    "a misspelt scope": (["naroow/RgbView.size = 8"], ["'naroow'", "Did you mean narrow"]),
+    "a scope of another view": (["broad_video/RgbView.size = 8"], ["'broad_video'", "broad_flow"]),
+    "a scope without this part": (["broad_flow/RgbView.size = 8"], ["narrow/RgbView only"]),
+    "a scope in a scope": (["narrow/broad_flow/RgbView.size = 8"], ["narrow/RgbView only"]),
+    "all views, bound one by one": (["RgbView.size = 8"], ["narrow/RgbView.size is bound"]),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_EFFECT)
+@pytest.mark.parametrize("place", ["command line", "file", "overlay"])
+def test_a_binding_without_effect_is_an_error(case, place, tmp_path):
+    bindings, parts = WITHOUT_EFFECT[case]
+    own = tmp_path / "own.gin"
+    own.write_text("\n".join(["include 'as_v_fa.gin'"] * (place == "file") + bindings) + "\n")
+    files = {"command line": ["as_v_fa"], "file": [own], "overlay": ["as_v_fa", own]}[place]
+    message = refused(bindings if place == "command line" else [], *map(str, files))
+    assert "would have no effect" in message
+    for part in [*parts, "--gin_bindings=" if place == "command line" else "own.gin, line "]:
+        assert part in message
+
+
+def test_a_macro_that_the_recipe_replaces_is_an_error():
+    # The demo binds the sizes themselves.
+    assert "NARROW_SIZE" in refused(["NARROW_SIZE = 16"], "demo_v_fa")
+    config.load_config(["demo_v_fa"], ["STEPS = 16"])
+    assert gin.query_parameter("%STEPS") == 16
+
+
+def test_an_overlay_of_the_package_over_another_is_named_by_its_recipe():
+    assert "NAROW_SIZE" in refused(["NAROW_SIZE = 16"], "as_v_fa", "gin/overlays/tiny.gin")
+
+
+@pytest.mark.parametrize("overlay", ["tiny", "laptop"])
+def test_overlays_of_the_package_go_with_every_recipe(overlay):
+    for name in recipe_header.names():
+        config.load_config([name, f"gin/overlays/{overlay}.gin"])
+
+
+OWN = {
+    "a macro that is used": "SIZE = 3\nsample_of_checks.width = %SIZE",
+    "used before it is bound": "sample_of_checks.width = %SIZE\nSIZE = 3",
+    "a macro of a macro": "ONE = 3\nTWO = %ONE\nsample_of_checks.width = %TWO",
+    "in a container": "ONE = 3\nwhole_of_checks.parts = {'a': [(%ONE,)], %ONE: 4}",
+    "as a reference": "ONE = 3\nsample_of_checks.width = @ONE/macro()",
+    "all, and one of them": "sample_of_checks.width = 3\na/sample_of_checks.width = 4\n"
+    "whole_of_checks.parts = [@a/sample_of_checks()]",
+    "a scope within another": "a/sample_of_checks.width = 4\n"
+    "whole_of_checks.parts = [@a/b/sample_of_checks()]",
+    "in a scope that is inherited": "a/sample_of_checks.width = 4\n"
+    "sample_of_checks.sizes = [@a/whole_of_checks()]\n"
+    "whole_of_checks.parts = [@sample_of_checks()]",
+    "of what is called directly": "sample_of_checks.width = 4",
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_what_has_an_effect_is_taken(case, tmp_path):
+    (tmp_path / "own.gin").write_text(OWN[case] + "\n")
+    config.load_config([str(tmp_path / "own.gin")])
+    config.load_config([], OWN[case].split("\n"))
+
+
+def test_what_later_bindings_replace_had_an_effect_when_it_was_bound(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text("SIZE = 3\nsample_of_checks.width = %SIZE\n")
+    config.load_config([str(own)], ["sample_of_checks.width = 4", "sample_of_checks.width = 5"])
+    assert sample()["width"] == 5
+    assert "SIZE" in refused(["sample_of_checks.width = 4", "SIZE = 5"], str(own))
+
+
+@pytest.mark.parametrize("own", ["train.batch_size = 64", "NARROW_SIZE = 64"])
+def test_a_recipe_that_comes_after_a_binding_and_replaces_it_is_an_error(own, tmp_path):
+    path = tmp_path / "own.gin"
+    path.write_text(f"import brave_tf.training.settings\n{own}\ninclude 'as_v_fa.gin'\n")
+    message = refused([], str(path))
+    assert "own.gin, line 2" in message and "fragments/" in message
+    path.write_text(f"import brave_tf.training.settings\n{own}\n")
+    assert "own.gin, line 2" in refused([], str(path), "as_v_fa")
+    # After a recipe, an overlay is meant to win.
+    path.write_text(f"include 'as_v_fa.gin'\n{own}\n")
+    config.load_config([str(path), "gin/overlays/tiny.gin"])
+    assert gin.query_parameter("train.batch_size") == 2
+
+
+TYPES = {
+    "on": ([True, False], [1, 0, "True", "False", "no", None, [True]]),
+    "width": ([3, -3], [3.0, True, "3", None, (3,)]),
+    "scale": ([3, 3.5, -1e-3], [True, "3", None, (3.0,)]),
+    "name": (["a", "", None], [3, True, ["a"]]),
+    "most": ([3, None], [3.0, "3"]),
+    "sizes": ([[1], None, "anything"], []),
+}
+
+
+@pytest.mark.parametrize("parameter", TYPES)
+@pytest.mark.parametrize("macro", [False, True])
+def test_a_value_of_another_type_is_an_error(parameter, macro):
+    def bindings(value):
+        if macro:
+            return [f"VALUE = {value!r}", f"sample_of_checks.{parameter} = %VALUE"]
+        return [f"sample_of_checks.{parameter} = {value!r}"]
+
+    right, wrong = TYPES[parameter]
+    for value in right:
+        config.load_config([], bindings(value))
+        assert sample()[parameter] == value
+    for value in wrong:
+        with pytest.raises(errors.UserError, match="expected ") as caught:
+            config.load_config([], bindings(value))
+        assert f"sample_of_checks.{parameter} = {value!r}" in str(caught.value)
+
+
+def test_values_of_the_package_have_their_types():
+    names = recipe_header.names()
+    overlays = [[], ["gin/overlays/tiny.gin"], ["gin/overlays/laptop.gin"]]
+    for name, more in itertools.product(names[:6], overlays):
+        config.load_config([name, *more])
+    assert "expected True or False" in refused(["train.deterministic = 'False'"])
+    assert "expected True or False" in refused(["broad_flow/FlowView.sync = 'no'"])
+    assert "expected a whole number" in refused(["tsm_resnet.depth = 50.0"])
