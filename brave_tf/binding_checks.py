@@ -197,7 +197,7 @@ def _check_type(binding: Binding, history: _History) -> None:
     accepted = {type(parameter.default), *(kind for name in names for kind in _TYPES[name][0])}
     if type(value) not in accepted:
         expected = " or ".join(_TYPES[name][1] for name in names)
-        raise errors.UserError(f"{binding.key} = {value!r} ({binding.place}): expected {expected}.")
+        raise errors.UserError(f"{binding.key} = {value!r}: expected {expected} ({binding.place}).")
 
 
 def _parameter(binding: Binding) -> inspect.Parameter | None:

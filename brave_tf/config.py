@@ -157,7 +157,7 @@ def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]
         hint = errors.nearest(configurable[1], _configurables())
         hint += " A part that lives in its own file needs an `import` line for it in the gin file."
     sources = ", ".join([*gin_files, *(f"--gin_bindings={b!r}" for b in bindings)])
-    return f"cannot use the configuration {sources}: {text}.{hint}"
+    return f"cannot use the configuration {sources}: {text.rstrip('.')}.{hint}"
 
 
 def _configurables() -> list[str]:
