@@ -27,6 +27,31 @@ _TYPES = {
 }
 
 
+# What a run is made of: used where a reference of the configuration names it, and nowhere else.
+_CHOSEN = re.compile(
+    r"brave_tf\.(?:objectives|data\.views|training\.(?:optimizers|schedules)|models(?!\.heads|\.norm))\."
+)
+
+
+def check_chosen(bindings: Sequence[Binding]) -> None:
+    """Refuses bindings of the user for a part that the recipe has not chosen, such as another optimizer.
+
+    It is for what trains: an evaluation may have parts of its own.
+
+    Raises:
+      UserError: for the first one.
+    """
+    history = _History(bindings)
+    for index in history.last.values():
+        binding, selector = bindings[index], history.selectors[index]
+        if not (_of_user(binding) and _CHOSEN.match(selector)):
+            continue
+        chosen = history.chosen(index)
+        if selector not in chosen:
+            names = [name.rpartition(".")[2] for name in chosen]
+            raise _without_effect(binding, f"the recipe does not use {binding.configurable}", names)
+
+
 def check(bindings: Sequence[Binding]) -> None:
     """Refuses bindings of the user that have no effect, and values of a wrong type.
 
@@ -40,7 +65,7 @@ def check(bindings: Sequence[Binding]) -> None:
     """
     history = _History(bindings)
     for index, binding in enumerate(bindings):
-        if not (binding.source.of_package or binding.source.is_written):
+        if _of_user(binding):
             history.check(index)
     for index in history.last.values():
         _check_type(bindings[index], history)
@@ -55,8 +80,12 @@ def unused_macros(bindings: Sequence[Binding]) -> list[str]:
         for binding in bindings
         if binding.configurable == MACRO
         and tuple(binding.scope.split("/")) not in used
-        and not (binding.source.of_package or binding.source.is_written)
+        and _of_user(binding)
     ]
+
+
+def _of_user(binding: Binding) -> bool:
+    return not (binding.source.of_package or binding.source.is_written)
 
 
 class _History:
@@ -88,6 +117,32 @@ class _History:
             if self.bindings[index].configurable != MACRO or self._is_used(index, math.inf):
                 for reference in _references(self.bindings[index].value):
                     yield index, reference
+
+    def chosen(self, since: int) -> set[str]:
+        """Returns the parts that something is made of, then or later.
+
+        They are referenced by what is no part, by such a part, and so on.
+        """
+        by_selector = collections.defaultdict(list)
+        for index in range(len(self.bindings)):
+            if self.end[index] > since:
+                references = _references(self.bindings[index].value)
+                by_selector[self._key(index)] += map(self._named_by, references)
+        reached = {key for key in by_selector if key[1] != MACRO and not _CHOSEN.match(key[1])}
+        waiting = list(reached)
+        while waiting:
+            new = set(by_selector[waiting.pop()]) - reached
+            reached |= new
+            waiting += new
+        return {selector for _, selector in reached if selector != MACRO}
+
+    def _key(self, index: int) -> tuple[str, str]:
+        macro = self.bindings[index].configurable == MACRO
+        return self.bindings[index].scope if macro else "", self.selectors[index]
+
+    def _named_by(self, reference: Reference) -> tuple[str, str]:
+        macro = reference.configurable == MACRO
+        return "/".join(reference.scopes) if macro else "", _selector(reference.configurable)
 
     def literal(self, value: Any) -> Any:
         """Returns what a value is at the end, where it is a macro."""

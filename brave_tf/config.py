@@ -19,7 +19,9 @@ from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 _UNUSABLE = (ValueError, TypeError, SyntaxError, ImportError, OSError, tokenize.TokenError)
 
 
-def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
+def load_config(
+    gin_files: Sequence[str], bindings: Sequence[str] = (), for_training: bool = False
+) -> None:
     """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
 
     A file is looked for as given, then among the project's recipes; one that it includes, beside it first.
@@ -28,6 +30,8 @@ def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
     Args:
       gin_files: paths or recipe names (`gin/as_v_fa.gin`, `as_v_fa.gin`, `as_v_fa`).
       bindings: gin statements such as `train.batch_size = 2`.
+      for_training: also refuse bindings for parts that the recipe does not use, see
+        `binding_checks.check_chosen`.
 
     Raises:
       UserError: for an unknown file, configurable, parameter or scope, a syntax error, a value of a wrong
@@ -43,6 +47,8 @@ def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
             gin_statements.parse(source)
         gin.finalize()
         binding_checks.check(bound)
+        if for_training:
+            binding_checks.check_chosen(bound)
         _settle(sources, binding_checks.unused_macros(bound))
     except BaseException as error:
         gin.clear_config()

@@ -156,3 +156,47 @@ def test_values_of_the_package_have_their_types():
     assert "expected True or False" in refused(["train.deterministic = 'False'"])
     assert "expected True or False" in refused(["broad_flow/FlowView.sync = 'no'"])
     assert "expected a whole number" in refused(["tsm_resnet.depth = 50.0"])
+
+
+UNUSED = {
+    "another optimizer": (
+        "as_v_fa",
+        "import brave_tf.training.optimizers.adam",
+        "adam.beta_1 = 0.8",
+    ),
+    "another backbone": ("as_v_fa", "import brave_tf.models.r3d", "r3d.depth = 18"),
+    "another objective": ("demo_supervised", "", "BraVe.loss_scale = 1.0"),
+    "a view that is not there": ("as_v_a", "import brave_tf.data.views.flow", "FlowView.size = 8"),
+    "a schedule": ("as_v_fa", "", "piecewise.values = [1.0]"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_parts_that_a_run_does_not_use_are_not_bound_for_training(case):
+    recipe, imported, binding = UNUSED[case]
+    bindings = [*filter(None, [imported]), binding]
+    with pytest.raises(errors.UserError, match="the recipe does not use"):
+        config.load_config([recipe], bindings, for_training=True)
+    # An evaluation may have parts of its own.
+    config.load_config([recipe], bindings)
+
+
+def test_parts_that_a_run_uses_may_be_bound_for_training(tmp_path):
+    used = ["lars.momentum = 0.8", "warmup_cosine.peak = 0.5", "BraVe.loss_scale = 1.0"]
+    used += ["tsm_resnet.width_multiplier = 0.5", "projector.hidden = 64"]
+    config.load_config(["as_v_fa"], used, for_training=True)
+    # Bound after it was chosen, or before, as part of the same change.
+    other = [
+        "import brave_tf.training.optimizers.sgd",
+        "sgd.momentum = 0.5",
+        "train.optimizer = @sgd",
+    ]
+    config.load_config(["as_v_fa"], [*other, "sgd.learning_rate = 0.1"], for_training=True)
+    # Of an own recipe, of which something is exchanged.
+    own = tmp_path / "own.gin"
+    own.write_text("include 'as_v_fa.gin'\nlars.momentum = 0.8\ntsm_resnet.depth = 18\n")
+    config.load_config([str(own)], [*other, "sgd.learning_rate = 0.1"], for_training=True)
+    with pytest.raises(errors.UserError, match="lars.momentum would have no effect"):
+        config.load_config([str(own)], [*other, "lars.momentum = 0.7"], for_training=True)
+    for name in recipe_header.names():
+        config.load_config([name, "gin/overlays/tiny.gin"], ["STEPS = 2"], for_training=True)

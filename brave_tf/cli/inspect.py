@@ -97,7 +97,7 @@ def _inspect_model() -> int:
     from brave_tf import config
     from brave_tf.inspection import model_summary
 
-    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
+    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
     print(model_summary.model_summary(FLAGS.batch_size))
     return 0
 
