@@ -32,6 +32,11 @@ _CHOSEN = re.compile(
     r"brave_tf\.(?:objectives|data\.views|training\.(?:optimizers|schedules)|models(?!\.heads|\.norm))\."
 )
 
+# What Python calls outside of any scope, whatever it is a part of.
+_UNSCOPED = re.compile(
+    r"brave_tf\.(?:evaluation|objectives|models\.heads|data\.(?!views|log_mel)|training\.(?!schedules))"
+)
+
 
 def check_chosen(bindings: Sequence[Binding]) -> None:
     """Refuses bindings of the user for a part that the recipe has not chosen, such as another optimizer.
@@ -207,10 +212,16 @@ class _History:
             if scope not in known:
                 raise _without_effect(binding, f"no reference uses the scope {scope!r}", known)
         uses = [ref.scopes for ref in references if _selector(ref.configurable) == selector]
+        reached = [use for use in uses if use[: len(scopes)] == scopes]
+        if _UNSCOPED.match(selector) and not reached and scopes:
+            raise _without_effect(
+                binding,
+                f"{binding.configurable} is used outside of this scope; bind {binding.configurable}."
+                f"{binding.parameter}, or refer to @{binding.scope}/{binding.configurable}",
+            )
         # One without scopes is used in those of whatever refers to it.
         if not uses or () in uses:
             return
-        reached = [use for use in uses if use[: len(scopes)] == scopes]
         names = {"/".join([*use, binding.configurable]) for use in uses}
         if not reached:
             raise _without_effect(

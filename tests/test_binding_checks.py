@@ -40,6 +40,12 @@ WITHOUT_EFFECT = {
     "a scope of another view": (["broad_video/RgbView.size = 8"], ["'broad_video'", "broad_flow"]),
     "a scope without this part": (["broad_flow/RgbView.size = 8"], ["narrow/RgbView only"]),
     "a scope in a scope": (["narrow/broad_flow/RgbView.size = 8"], ["narrow/RgbView only"]),
+    "settings in a scope": (["narrow/train.batch_size = 8"], ["bind train.batch_size"]),
+    "heads in a scope": (["narrow/projector.hidden = 8"], ["bind projector.hidden"]),
+    "an augmentation in a scope that its reference has not": (
+        ["narrow/random_flip.probability = 1.0"],
+        ["refer to @narrow/random_flip"],
+    ),
     "all views, bound one by one": (["RgbView.size = 8"], ["narrow/RgbView.size is bound"]),
 }
 
@@ -87,6 +93,8 @@ OWN = {
     "in a scope that is inherited": "a/sample_of_checks.width = 4\n"
     "sample_of_checks.sizes = [@a/whole_of_checks()]\n"
     "whole_of_checks.parts = [@sample_of_checks()]",
+    "an augmentation in the scope of its reference": "import brave_tf.data.augment.random_flip\n"
+    "whole_of_checks.parts = [@a/random_flip]\na/random_flip.probability = 1.0",
     "of what is called directly": "sample_of_checks.width = 4",
 }
 
