@@ -23,6 +23,8 @@ _TYPES = {
     "int": ((int,), "a whole number"),
     "float": ((int, float), "a number"),
     "str": ((str,), "text in quotes"),
+    # Of `training.schedules`: a reference, or a number.
+    "LearningRate": ((int, float), "a number from 0 or a schedule, such as @warmup_cosine()"),
     "None": ((type(None),), "None"),
 }
 
@@ -256,12 +258,12 @@ def _check_type(binding: Binding, history: _History) -> None:
     if isinstance(value, Reference) or parameter is None:
         return
     annotation = re.sub(r"^<class '(\w+)'>$", r"\1", str(parameter.annotation))
-    names = [name.strip() for name in annotation.split("|")]
+    names = [name.strip().rpartition(".")[2] for name in annotation.split("|")]
     if not set(names) <= set(_TYPES):
         return
     # For Python, True is the number 1.
     accepted = {type(parameter.default), *(kind for name in names for kind in _TYPES[name][0])}
-    if type(value) not in accepted:
+    if type(value) not in accepted or (names == ["LearningRate"] and value < 0):
         expected = " or ".join(_TYPES[name][1] for name in names)
         raise errors.UserError(f"{binding.key} = {value!r}: expected {expected} ({binding.place}).")
 

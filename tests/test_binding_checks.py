@@ -208,3 +208,10 @@ def test_parts_that_a_run_uses_may_be_bound_for_training(tmp_path):
         config.load_config([str(own)], [*other, "lars.momentum = 0.7"], for_training=True)
     for name in recipe_header.names():
         config.load_config([name, "gin/overlays/tiny.gin"], ["STEPS = 2"], for_training=True)
+
+
+@pytest.mark.parametrize("rate", ["'1e-3'", "-0.1", "True", "None"])
+def test_a_learning_rate_is_a_number_from_0_or_a_schedule(rate):
+    assert "such as @warmup_cosine()" in refused([f"lars.learning_rate = {rate}"])
+    config.load_config(["as_v_fa"], ["lars.learning_rate = 1e-3"])
+    config.load_config(["as_v_fa"], ["RATE = 2", "lars.learning_rate = %RATE"])
