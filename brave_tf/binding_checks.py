@@ -6,28 +6,13 @@ What the package's own files bind is trusted: its overlays go with recipes that 
 from __future__ import annotations
 
 import collections
-import inspect
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import gin
-
-from brave_tf import errors
+from brave_tf import errors, value_types
 from brave_tf.gin_statements import MACRO, RECIPE, Binding, Reference
-
-# What a parameter of these types takes, as messages say it.
-_TYPES = {
-    "bool": ((bool,), "True or False"),
-    "int": ((int,), "a whole number"),
-    "float": ((int, float), "a number"),
-    "str": ((str,), "text in quotes"),
-    # Of `training.schedules`: a reference, or a number.
-    "LearningRate": ((int, float), "a number from 0 or a schedule, such as @warmup_cosine()"),
-    "None": ((type(None),), "None"),
-}
-
 
 # What a run is made of: used where a reference of the configuration names it, and nowhere else.
 _CHOSEN = re.compile(
@@ -75,7 +60,8 @@ def check(bindings: Sequence[Binding]) -> None:
         if _of_user(binding):
             history.check(index)
     for index in history.last.values():
-        _check_type(bindings[index], history)
+        binding = bindings[index]
+        value_types.check(binding, history.literal(binding.value))
 
 
 def unused_macros(bindings: Sequence[Binding]) -> list[str]:
@@ -252,33 +238,9 @@ def _without_effect(binding: Binding, why: str, known: Iterable[str] = ()) -> er
     )
 
 
-def _check_type(binding: Binding, history: _History) -> None:
-    """Compares a literal with the annotation of its parameter, where that is one of plain types."""
-    value, parameter = history.literal(binding.value), _parameter(binding)
-    if isinstance(value, Reference) or parameter is None:
-        return
-    annotation = re.sub(r"^<class '(\w+)'>$", r"\1", str(parameter.annotation))
-    names = [name.strip().rpartition(".")[2] for name in annotation.split("|")]
-    if not set(names) <= set(_TYPES):
-        return
-    # For Python, True is the number 1.
-    accepted = {type(parameter.default), *(kind for name in names for kind in _TYPES[name][0])}
-    if type(value) not in accepted or (names == ["LearningRate"] and value < 0):
-        expected = " or ".join(_TYPES[name][1] for name in names)
-        raise errors.UserError(f"{binding.key} = {value!r}: expected {expected} ({binding.place}).")
-
-
-def _parameter(binding: Binding) -> inspect.Parameter | None:
-    found = gin.config._REGISTRY.get_match(binding.configurable)
-    if found is None or binding.configurable == MACRO:
-        return None
-    return inspect.signature(found.wrapped).parameters.get(binding.parameter)
-
-
 def _selector(configurable: str) -> str:
     """Returns the whole name of a configurable, of which any end that is not ambiguous may be written."""
-    # gin offers no public way from one to the other.
-    found = gin.config._REGISTRY.get_match(configurable)
+    found = value_types.registered(configurable)
     return found.selector if found else configurable
 
 

@@ -108,3 +108,17 @@ def test_bindings_are_given_in_order_with_their_places(project):
     ]
     assert found[2].value == gin_statements.Reference(("SIZE",), gin_statements.MACRO)
     assert found[3].value == {"a": gin_statements.Reference(("narrow",), "thing")}
+
+
+def test_files_may_register_what_they_configure_themselves(project, monkeypatch):
+    (project / "plug_in_of_statements.py").write_text(
+        "def part(width: int = 1):\n    return width\n\n\ndef whole(parts=()):\n    return parts\n"
+    )
+    monkeypatch.syspath_prepend(project)
+    (project / "dynamic.gin").write_text(
+        "from __gin__ import dynamic_registration\nimport plug_in_of_statements as own\n"
+        "include 'base.gin'\nown.whole.parts = [@own.part()]\nown.part.width = 5\n"
+    )
+    config.load_config([str(project / "dynamic.gin")])
+    assert sample() == (3, 2)
+    assert gin.get_configurable("own.whole")() == [5]
