@@ -92,7 +92,9 @@ class DatasetInfo:
         data_dir = os.fspath(data_dir)
         if not tf.io.gfile.isdir(data_dir):
             glob = os.path.join(data_dir, shard_names.PATTERN)
-            raise UserError(f"{data_dir}: no such folder (looked for {glob}). {_advice(data_dir)}")
+            raise UserError(
+                f"{data_dir}: no such folder (looked for {glob}). Make them with: {_command(data_dir)}"
+            )
         description = os.path.join(data_dir, "dataset.json")
         if tf.io.gfile.exists(description):
             splits, settings = _described(description)
@@ -101,7 +103,7 @@ class DatasetInfo:
             settings = {"audio": "flac"} if _hold_flac(splits) else {}
         if not any(split.shards for split in splits.values()):
             glob = os.path.join(data_dir, shard_names.PATTERN)
-            raise UserError(f"{glob}: no such files. {_advice(data_dir)}")
+            raise UserError(f"{glob}: no such files. Make them with: {_command(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
         texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
         return cls(data_dir, splits, tuple(texts), settings)
@@ -198,8 +200,8 @@ class DatasetInfo:
         )
 
 
-def _advice(data_dir: str) -> str:
-    return f"Make them with: brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
+def _command(data_dir: str) -> str:
+    return f"brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
 
 
 def _read(path: str) -> str:
@@ -276,7 +278,7 @@ def _check_files(data_dir: str, split: Split) -> None:
     if missing:
         raise UserError(
             f"{len(missing)} of the {len(split.shards)} shards of split {split.name!r} are missing, "
-            f"the first is {missing[0]}. Copy them again, or {_advice(data_dir)}"
+            f"the first is {missing[0]}. Copy them again, or make them with: {_command(data_dir)}"
         )
     for shard in split.shards:
         found = tf.io.gfile.stat(shard.path).length if shard.bytes is not None else shard.bytes

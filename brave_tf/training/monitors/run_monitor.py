@@ -120,12 +120,16 @@ class RunMonitor(tf.keras.callbacks.Callback):
         if stopping:
             self.model.stop_training = True
 
-    def summary(self) -> str:
-        """Returns a few lines on the steps of this process: how many, how fast, losses and warnings."""
+    def summary(self, warnings: int = 0) -> str:
+        """Returns a few lines on the steps of this process: how many, how fast, losses and warnings.
+
+        Args:
+          warnings: how many there were in all, see `Advice.summary`.
+        """
         lines = [self._log.summary(self._step)]
         if self._held_out:
             lines.append(self._held_out.summary())
-        return "\n".join(filter(None, [*lines, self._advice.summary()]))
+        return "\n".join(filter(None, [*lines, self._advice.summary(warnings)]))
 
     def _look(self, logs: Mapping[str, tf.Tensor], needed: bool) -> None:
         """Reads the figures of a step now and then, or if they are needed."""
