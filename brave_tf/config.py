@@ -18,6 +18,8 @@ _PACKAGE = pathlib.Path(__file__).resolve().parent
 RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
 # The macro that holds the name of the recipe, so that a written configuration says it.
 RECIPE = "RECIPE"
+# gin keeps macros as parameters of a configurable of its own, scoped by the macro's name.
+_MACRO = "gin.macro"
 
 
 def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
@@ -103,6 +105,30 @@ def bindings_of_others(package: str) -> str:
     return repr(sorted(bindings.items()))
 
 
+def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) -> str:
+    """Returns a text that differs when bindings differ, whatever their order.
+
+    Args:
+      packages: what their configurables are bound to is left out.
+      parameters: these are left out too, such as `train.data_dir`. A macro counts where a binding that is
+        not left out uses it.
+    """
+    kept: dict[tuple[str, str], dict] = {}
+    for (scope, selector), values in gin.config._CONFIG.items():
+        name = selector.rpartition(".")[2]
+        if selector != _MACRO and not any(f"{selector}.".startswith(f"{p}.") for p in packages):
+            own = {k: v for k, v in values.items() if scope or f"{name}.{k}" not in parameters}
+            kept[scope, selector] = own
+    waiting = [kept]
+    while waiting:
+        for reference in gin.config.iterate_references(waiting.pop()):
+            key = ("/".join(reference.scopes), _MACRO)
+            if reference.selector == _MACRO and key in gin.config._CONFIG and key not in kept:
+                kept[key] = gin.config._CONFIG[key]
+                waiting.append({key: kept[key]})
+    return repr(sorted((key, sorted(values.items())) for key, values in kept.items() if values))
+
+
 def is_bound(parameter: str) -> bool:
     """Whether a parameter, such as `linear_svm.C`, has a binding."""
     try:
@@ -162,8 +188,7 @@ def _check_scopes() -> None:
     references = gin.config.iterate_references(gin.config._CONFIG)
     used = {scope for reference in references for scope in reference.scopes}
     for scope, selector in gin.config._CONFIG:
-        # gin keeps macros as parameters of a configurable of its own, scoped by the macro's name.
-        if selector == "gin.macro" or not scope:
+        if selector == _MACRO or not scope:
             continue
         for part in scope.split("/"):
             if part not in used:

@@ -111,8 +111,9 @@ def main(argv: list[str]) -> int:
         print("\ninterrupted: start the same command again, it keeps what is done")
         # A network that is trained when SIGTERM comes is saved first, and ends with the exit code.
         return getattr(end, "code", app.INTERRUPTED)
-    if not outcome.done and all(isinstance(error, UserError) for error in outcome.failed):
-        return app.UNUSABLE_INPUT if outcome.failed else 0
+    codes = {error.exit_code if isinstance(error, UserError) else 1 for error in outcome.failed}
+    if not outcome.done and codes == {app.UNUSABLE_INPUT}:
+        return app.UNUSABLE_INPUT
     return 1 if outcome.failed else 0
 
 

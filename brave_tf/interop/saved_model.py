@@ -168,7 +168,9 @@ class Embedder:
         Raises:
           UserError: when the model has no such view.
         """
-        return [variable.numpy() for variable in self._signature(view_name).variables]
+        self._signature(view_name)
+        # In the order of the backbone that was exported; a signature may have another.
+        return [variable.numpy() for variable in self._model.backbones[view_name]]
 
     def _signature(self, name: str) -> tf.types.experimental.ConcreteFunction:
         if name not in self._model.signatures:

@@ -20,7 +20,7 @@ from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.non_finite import NonFiniteError
 from brave_tf.training.monitors.run_monitor import RunMonitor
-from brave_tf.training.resumption import TENSORBOARD, resume, sole_owner, write_configs
+from brave_tf.training.resumption import TENSORBOARD, name_run, resume, sole_owner, write_configs
 from brave_tf.training.settings import Settings
 from brave_tf.training.strategy import check_compilation, check_division, make_strategy
 from brave_tf.training.workers import LostWorkerError, Workers, lost_workers, read_workers, total
@@ -145,6 +145,7 @@ def _train(
         load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
     if workers.chief:
         write_configs(model_dir)
+        name_run(model_dir, begins=saved_step is None)
         _announce(objective, settings, model_dir, step)
     if step >= settings.num_steps:
         return True
