@@ -121,7 +121,7 @@ def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) 
             kept[scope, selector] = own
     waiting = [kept]
     while waiting:
-        for reference in gin.config.iterate_references(waiting.pop()):
+        for reference in list(gin.config.iterate_references(waiting.pop())):
             key = ("/".join(reference.scopes), _MACRO)
             if reference.selector == _MACRO and key in gin.config._CONFIG and key not in kept:
                 kept[key] = gin.config._CONFIG[key]

@@ -5,6 +5,7 @@ The SavedModel needs nothing but TensorFlow; `signatures` lists what it answers.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -179,6 +180,18 @@ class Embedder:
                 f"{', '.join(sorted(self._model.signatures))}: its {CONFIG} is that of another model."
             )
         return self._model.signatures[name]
+
+
+def stored_weights(output: str, view_name: str) -> list[np.ndarray]:
+    """Returns what `Embedder.weights` does, without building the model; nothing where it cannot be found."""
+    try:
+        reader = tf.train.load_checkpoint(
+            str(pathlib.Path(output) / SAVED_MODEL / "variables/variables")
+        )
+    except (ValueError, tf.errors.OpError):
+        return []
+    names = (f"backbones/{view_name}/{n}/.ATTRIBUTES/VARIABLE_VALUE" for n in itertools.count())
+    return [reader.get_tensor(name) for name in itertools.takewhile(reader.has_tensor, names)]
 
 
 class _Weights(tf.Module):

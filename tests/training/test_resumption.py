@@ -100,6 +100,24 @@ def test_an_imported_run_has_no_configuration_to_compare(tmp_path, restored):
     assert restored == [4]
 
 
+def test_a_run_has_an_id_until_another_begins_in_its_folder(tmp_path):
+    assert resumption.run_id(tmp_path) is None
+    resumption.name_run(str(tmp_path), begins=True)
+    first = resumption.run_id(tmp_path)
+    resumption.name_run(str(tmp_path), begins=False)
+    assert resumption.run_id(tmp_path) == first
+    resumption.name_run(str(tmp_path), begins=True)
+    assert resumption.run_id(tmp_path) not in (None, first)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 3}'])
+def test_a_run_without_a_usable_id_gets_one(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    assert resumption.run_id(tmp_path) is None
+    resumption.name_run(str(tmp_path), begins=False)
+    assert resumption.run_id(tmp_path)
+
+
 def test_configurations_are_written_whole_or_not_at_all(model_dir, monkeypatch):
     written = sorted(path.name for path in model_dir.iterdir())
     assert written == [recipe.CONFIG_FILE, recipe.OPERATIVE_CONFIG_FILE]
