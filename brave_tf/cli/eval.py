@@ -10,9 +10,10 @@ Examples:
 A task named dataset/protocol probes the rgb views, dataset/protocol_audio and dataset/protocol_flow those
 of the other modalities. The model is a run (--model_dir), an exported or imported model (--model) or a
 function of yours (--function). Metrics are printed and added to results.json as fractions, as soon as a
-task is done. Features are kept in OUTPUT/features, for other tasks; stopped by Ctrl-C or SIGTERM, the same
-command goes on where it was. Exit codes: 0 every task is done, 1 some failed (the others' results are kept),
-2 unusable input, nothing was evaluated, 130 stopped by Ctrl-C, 143 by SIGTERM.
+task is done. Features are kept in OUTPUT/features, for other tasks; stopped by Ctrl-C, SIGTERM or a full
+disk, the same command goes on where it was. Several models, precisions and data sets may share an OUTPUT.
+Exit codes: 0 every task is done, 1 some failed (the others' results are kept) or the disk is full, 2 unusable
+input, nothing was evaluated, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def train(
     """Runs the configured recipe, from the newest checkpoint in `model_dir` if there is one.
 
     Leaves in `model_dir`: `config.gin` (what was bound), `operative_config.gin` (every value used),
-    `checkpoints/` and `tensorboard/`. The last lines sum up: steps and losses, what was warned about, and how
-    many clips could not be read, with the names of some.
+    `run.json` (an id), `checkpoints/` and `tensorboard/`. The last lines sum up: steps and losses, what was
+    warned about, and how many clips could not be read, with the names of some.
 
     Args:
       model_dir: folder of the run, which all its processes see under this name; no other run may train
