@@ -103,6 +103,30 @@ def bindings_of_others(package: str) -> str:
     return repr(sorted(bindings.items()))
 
 
+def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) -> str:
+    """Returns a text that differs when bindings differ, whatever their order.
+
+    Args:
+      packages: what their configurables are bound to is left out.
+      parameters: these are left out too, such as `train.data_dir`. A macro counts where a binding that is
+        not left out uses it.
+    """
+    kept: dict[tuple[str, str], dict] = {}
+    for (scope, selector), values in gin.config._CONFIG.items():
+        name = selector.rpartition(".")[2]
+        if selector != MACRO and not any(f"{selector}.".startswith(f"{p}.") for p in packages):
+            own = {k: v for k, v in values.items() if scope or f"{name}.{k}" not in parameters}
+            kept[scope, selector] = own
+    waiting = [kept]
+    while waiting:
+        for reference in list(gin.config.iterate_references(waiting.pop())):
+            key = ("/".join(reference.scopes), MACRO)
+            if reference.selector == MACRO and key in gin.config._CONFIG and key not in kept:
+                kept[key] = gin.config._CONFIG[key]
+                waiting.append({key: kept[key]})
+    return repr(sorted((key, sorted(values.items())) for key, values in kept.items() if values))
+
+
 def is_bound(parameter: str) -> bool:
     """Whether a parameter, such as `linear_svm.C`, has a binding."""
     try:

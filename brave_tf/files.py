@@ -7,12 +7,49 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 from typing import Any, Union
 
 from brave_tf.errors import UserError
 
 Path = Union[str, "os.PathLike[str]"]
+
+
+class NotWrittenError(UserError):
+    """A file could not be written in the middle of a work, such as on a full disk; what is done is kept."""
+
+    exit_code = 1
+
+
+@contextlib.contextmanager
+def told(path: Path, kept: str) -> Iterator[None]:
+    """Has an OSError of the body tell what was written and how much space there is.
+
+    Args:
+      path: of what the body writes.
+      kept: a sentence on what there is already, and what to do.
+
+    Raises:
+      NotWrittenError: the body raised an OSError.
+    """
+    try:
+        yield
+    except BlockingIOError:
+        raise  # Another process holds a lock.
+    except OSError as error:
+        raise NotWrittenError(
+            f"{os.fspath(path)} could not be written ({error.strerror or error}); {_free(path)} are free on "
+            f"that disk. {kept}"
+        ) from error
+
+
+def _free(path: Path) -> str:
+    """Returns the space on the disk of a path that need not be there, in MB."""
+    folder = pathlib.Path(os.path.abspath(path))
+    while not folder.is_dir():
+        folder = folder.parent
+    return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB"
 
 
 @contextlib.contextmanager

@@ -10,9 +10,10 @@ Examples:
 A task named dataset/protocol probes the rgb views, dataset/protocol_audio and dataset/protocol_flow those
 of the other modalities. The model is a run (--model_dir), an exported or imported model (--model) or a
 function of yours (--function). Metrics are printed and added to results.json as fractions, as soon as a
-task is done. Features are kept in OUTPUT/features, for other tasks; stopped by Ctrl-C or SIGTERM, the same
-command goes on where it was. Exit codes: 0 every task is done, 1 some failed (the others' results are kept),
-2 unusable input, nothing was evaluated, 130 stopped by Ctrl-C, 143 by SIGTERM.
+task is done. Features are kept in OUTPUT/features, for other tasks; stopped by Ctrl-C, SIGTERM or a full
+disk, the same command goes on where it was. Several models, precisions and data sets may share an OUTPUT.
+Exit codes: 0 every task is done, 1 some failed (the others' results are kept) or the disk is full, 2 unusable
+input, nothing was evaluated, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -111,8 +112,9 @@ def main(argv: list[str]) -> int:
         print("\ninterrupted: start the same command again, it keeps what is done")
         # A network that is trained when SIGTERM comes is saved first, and ends with the exit code.
         return getattr(end, "code", app.INTERRUPTED)
-    if not outcome.done and all(isinstance(error, UserError) for error in outcome.failed):
-        return app.UNUSABLE_INPUT if outcome.failed else 0
+    codes = {error.exit_code if isinstance(error, UserError) else 1 for error in outcome.failed}
+    if not outcome.done and codes == {app.UNUSABLE_INPUT}:
+        return app.UNUSABLE_INPUT
     return 1 if outcome.failed else 0
 
 

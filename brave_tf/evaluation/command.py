@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation import evaluate, registry, results
 from brave_tf.evaluation.feature_store import size_of
+from brave_tf.evaluation.identity import identify
 from brave_tf.evaluation.source import Source, configure, load_probes
 from brave_tf.evaluation.watch import Run
 
@@ -87,10 +89,11 @@ def run(arguments: Arguments) -> Outcome:
     files.check_writable(arguments.folder, "output")
     results.load_results(arguments.folder)
     cache = pathlib.Path(arguments.folder) / evaluate.FEATURES
-    outcome = _evaluate(arguments, jobs, str(cache))
+    model = _Model(arguments)
+    outcome = model.evaluate(jobs, cache)
     _print(outcome, arguments.folder)
     if arguments.keep_features is False and not outcome.failed:
-        shutil.rmtree(cache, ignore_errors=True)
+        model.delete_features(jobs, cache)
     elif cache.is_dir():
         print(
             f"features of {size_of(cache) / 1e6:,.1f} MB are kept in {cache} for other tasks; delete the "
@@ -102,7 +105,7 @@ def run(arguments: Arguments) -> Outcome:
 def watch(arguments: Arguments, run: Run | None = None) -> Outcome:
     """Evaluates each checkpoint of a run, into its charts too, until the run has ended.
 
-    Tasks that are done for a step are not run again.
+    Tasks that are done for a step, with these weights, data and settings, are not run again.
 
     Args:
       arguments: the source is a run.
@@ -120,8 +123,17 @@ def watch(arguments: Arguments, run: Run | None = None) -> Outcome:
         outcome = _evaluate_step(arguments.of_step(step), run, step)
         every.done += outcome.done
         every.failed += outcome.failed
+        for error in outcome.failed:
+            if isinstance(error, files.NotWrittenError):
+                raise error
 
-    run.follow(evaluate_step)
+    try:
+        run.follow(evaluate_step)
+    except files.NotWrittenError as error:
+        if error not in every.failed:
+            every.failed.append(error)
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        return every
     print(f"{arguments.source.location} is not being trained any more: --watch ends", flush=True)
     return every
 
@@ -130,27 +142,68 @@ def _evaluate_step(arguments: Arguments, run: Run, step: int) -> Outcome:
     """Runs the tasks that have no result for a checkpoint yet, and charts all."""
     configure(arguments.source, arguments.gin_files, arguments.gin_bindings)
     plan = _plan(arguments)
-    done = {job: _done(arguments, job, step) for job in plan}
-    run.chart([result for result in done.values() if result], step)
-    jobs = [job for job in plan if not done[job]]
-    if not jobs:
-        return Outcome()
     cache = pathlib.Path(arguments.folder) / evaluate.FEATURES / f"step-{step}"
     try:
-        outcome = _evaluate(arguments, jobs, str(cache))
+        model = _Model(arguments)
     except UserError as error:
         # Other checkpoints may be whole.
         print(f"step {step} is passed over: {error}", flush=True)
         return Outcome()
+    try:
+        done = {job: model.find_result(job) for job in plan}
+        run.chart([result for result in done.values() if result], step)
+        jobs = [job for job in plan if not done[job]]
+        outcome = model.evaluate(jobs, cache) if jobs else Outcome()
     finally:
         tf.keras.backend.clear_session()
     run.chart(outcome.done, step)
     _print(outcome, arguments.folder)
     if not arguments.keep_features and not outcome.failed:
-        shutil.rmtree(cache, ignore_errors=True)
-        with contextlib.suppress(OSError):  # There are others.
-            cache.parent.rmdir()
+        model.delete_features(jobs, cache)
     return outcome
+
+
+class _Model:
+    """A model with its weights, and what is kept of it.
+
+    Args:
+      arguments: whose source is loaded, as it is configured.
+    """
+
+    def __init__(self, arguments: Arguments):
+        self._arguments = arguments
+        source = arguments.source
+        self._probe, self._step = load_probes(source, source.views(), _strategy())
+
+    def evaluate(self, jobs: Sequence[evaluate.Job], cache: pathlib.Path) -> Outcome:
+        """Runs tasks, with features in a folder."""
+        done, failed = evaluate.evaluate(
+            jobs,
+            self._probe,
+            source=self._arguments.source,
+            step=self._step,
+            output=self._arguments.folder,
+            cache=str(cache),
+        )
+        return Outcome(done, failed)
+
+    def find_result(self, job: evaluate.Job) -> results.Result | None:
+        """Returns the result of a task for these weights, if it is there."""
+        sought = (job.task.name, job.view_name, self._step, self._arguments.source.baseline)
+        identity = identify(self._probe(job.view_name), job.data_dir)
+        for entry in map(results.Result.of, results.load_results(self._arguments.folder)):
+            found = (entry.task, entry.view, entry.step, entry.baseline)
+            if found == sought and entry.identity == identity:
+                return entry
+        return None
+
+    def delete_features(self, jobs: Sequence[evaluate.Job], cache: pathlib.Path) -> None:
+        """Deletes what tasks have left in a folder of features; those of other models stay."""
+        for name in {job.view_name for job in jobs}:
+            shutil.rmtree(evaluate.folder_of(str(cache), self._probe(name)), ignore_errors=True)
+        for folder in (cache, pathlib.Path(self._arguments.folder) / evaluate.FEATURES):
+            with contextlib.suppress(OSError):  # There are others.
+                folder.rmdir()
 
 
 def _plan(arguments: Arguments) -> list[evaluate.Job]:
@@ -162,29 +215,11 @@ def _plan(arguments: Arguments) -> list[evaluate.Job]:
     )
 
 
-def _evaluate(arguments: Arguments, jobs: Sequence[evaluate.Job], cache: str) -> Outcome:
-    source = arguments.source
-    probe, step = load_probes(source, source.views(), _strategy())
-    done, failed = evaluate.evaluate(
-        jobs, probe, source=source, step=step, output=arguments.folder, cache=cache
-    )
-    return Outcome(done, failed)
-
-
 def _strategy() -> tf.distribute.Strategy | None:
     """Mirrors the model over the GPUs, where there are several."""
     return (
         tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else None
     )
-
-
-def _done(arguments: Arguments, job: evaluate.Job, step: int) -> results.Result | None:
-    """The result of a task for a checkpoint, if there is one."""
-    for entry in results.load_results(arguments.folder):
-        found = (entry["task"], entry["view"], entry["step"], entry["baseline"])
-        if found == (job.task.name, job.view_name, step, None):
-            return results.Result(**entry)
-    return None
 
 
 def _print(outcome: Outcome, folder: str) -> None:

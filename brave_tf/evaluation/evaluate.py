@@ -14,8 +14,10 @@ from brave_tf import errors
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation import registry, results
+from brave_tf.evaluation.identity import identify
 from brave_tf.evaluation.probe import Probe
 from brave_tf.evaluation.source import Source
+from brave_tf.files import NotWrittenError
 
 FEATURES = "features"
 
@@ -75,8 +77,8 @@ def evaluate(
       source: where that comes from.
       step: of its weights.
       output: folder of the results.
-      cache: folder of features, for other protocols and for a command that is interrupted; None for
-        `output/features`.
+      cache: folder of features, for other protocols and for a command that is interrupted, with a folder for
+        each model; None for `output/features`.
 
     Returns:
       The results, which are also in `output/results.json`, and the errors.
@@ -93,31 +95,36 @@ def evaluate(
             flush=True,
         )
         try:
-            kept = dataclasses.replace(probe(job.view_name), cache=cache, output=output)
+            found = probe(job.view_name)
+            own = str(folder_of(cache, found))
+            kept = dataclasses.replace(found, cache=own, output=output)
             result = _run(job, kept, source, step, output)
-            results.save_result(output, result)
         except Exception as error:  # Whatever fails, the other tasks are run.
             failed.append(error)
             if not isinstance(error, UserError):
                 traceback.print_exc()
             print(f"error: {job.task.name}: {errors.message(error)}", file=sys.stderr, flush=True)
+            if isinstance(error, NotWrittenError):
+                break  # The others could not be written either.
         else:
             done.append(result)
     return done, failed
 
 
+def folder_of(cache: str, probe: Probe) -> pathlib.Path:
+    """Returns the folder for the features of a model: what is deleted with it is of no other."""
+    return pathlib.Path(cache) / probe.weights[:16]
+
+
 def _run(job: Job, probe: Probe, source: Source, step: int | None, output: str) -> results.Result:
+    # Before it is run: the data may be others afterwards.
+    identity = identify(probe, job.data_dir)
     start = time.monotonic()
     outcome = job.task.protocol(probe, job.data_dir)
     seconds = round(time.monotonic() - start, 1)
-    predictions = None
-    if outcome.predictions is not None:
-        of = source.baseline or ("unknown" if step is None else step)
-        name = f"{job.task.name}-{job.view_name}-{of}".replace("/", "-")
-        predictions = results.save_predictions(output, name, outcome.predictions)
-    return results.Result(
+    result = results.Result(
         task=job.task.name,
-        model=source.location,
+        model=source.name,
         view=job.view_name,
         step=step,
         baseline=source.baseline,
@@ -125,8 +132,9 @@ def _run(job: Job, probe: Probe, source: Source, step: int | None, output: str) 
         clips=outcome.clips,
         seconds=seconds,
         settings=outcome.settings,
-        predictions=predictions,
+        identity=identity,
     )
+    return results.save_result(output, result, outcome.predictions)
 
 
 def _choose_view(task: registry.Task, views: Mapping[str, View], requested: str | None) -> str:

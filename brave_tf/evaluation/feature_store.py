@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
@@ -18,10 +17,15 @@ import numpy as np
 from absl import logging
 
 from brave_tf import files
+from brave_tf.errors import UserError
 from brave_tf.locks import locked
 
-_DONE = "done"
+_LIST = "store.json"
 _LOCK = "features.lock"
+_KEPT = (
+    "Features of the clips before and results of other tasks are kept. Free space on that disk or check its "
+    "permissions, then start the same command again: it goes on from there."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,21 +78,27 @@ class Part:
 class FeatureStore:
     """Rows of features in files that are written one after the other; in memory where there is no folder.
 
+    `store.json` lists the files with their hashes. From the first one on that is not what was written, rows
+    are not there, and have to be added again.
+
     Args:
       folder: where the stores of an evaluation are; None for memory.
       key: plain JSON values that say what the rows are; other values make another store.
+
+    Raises:
+      NotWrittenError: damaged files cannot be taken away.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None, key: dict[str, Any]):
         self.key = key
         self._folder = None
         self._held: list[Part] = []
+        self._written: list[dict[str, Any]] = []
         self._done = False
         if folder is not None:
             digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
             self._folder = pathlib.Path(folder) / digest[:16]
-            self._done = (self._folder / _DONE).exists()
-            self._held = self._found()
+            self._find()
 
     @property
     def done(self) -> bool:
@@ -118,49 +128,102 @@ class FeatureStore:
         """Keeps more rows.
 
         Raises:
-          OSError: they cannot be written.
+          NotWrittenError: they cannot be written.
         """
-        if self._folder is None:
-            self._held.append(_part(rows.index, lambda: rows))
-            return
-        if not self._held:
-            files.write_json(self._folder / "key.json", self.key)
-        path = self._folder / f"part-{len(self._held):06d}.npz"
-        with files.replacing(path) as aside, open(aside, "wb") as file:
-            np.savez(file, **rows.columns())
-        self._held.append(_part(rows.index, functools.partial(_read, path)))
+        load = lambda: rows  # noqa: E731
+        if self._folder is not None:
+            path = self._folder / f"part-{len(self._held):06d}.npz"
+            with files.told(path, _KEPT):
+                with files.replacing(path) as aside, open(aside, "wb") as file:
+                    np.savez(file, **rows.columns())
+                described = {"file": path.name, "bytes": path.stat().st_size}
+                described.update(rows=len(rows), last=int(rows.index[-1]))
+                self._written.append({**described, "sha256": files.sha256_of(path)})
+            self._write_list()
+            load = functools.partial(_read, path)
+        self._held.append(Part(len(rows), int(rows.index[-1]), load))
 
     def finish(self) -> None:
-        """Notes that all rows are there."""
+        """Notes that all rows are there.
+
+        Raises:
+          NotWrittenError: it cannot be written.
+        """
         self._done = True
         if self._folder is not None and self._held:
-            (self._folder / _DONE).touch()
+            self._write_list()
 
-    def _found(self) -> list[Part]:
+    def _find(self) -> None:
+        """Takes what is on disk, up to the first file that is not what was written."""
+        if not self._folder.is_dir():
+            return
+        damaged = None
         try:
-            paths = sorted(self._folder.glob("part-*.npz"))
-            return [_part(_index(path), functools.partial(_read, path)) for path in paths]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            logging.warning(
-                "%s cannot be read, its features are computed again: %s", self._folder, error
-            )
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._done = False
-            return []
+            content = _read_list(self._folder / _LIST)
+            for described in content["parts"]:
+                path = self._folder / described["file"]
+                damaged = _damage(path, described)
+                if damaged:
+                    break
+                self._written.append(described)
+                load = functools.partial(_read, path)
+                self._held.append(Part(described["rows"], described["last"], load))
+            self._done = content["done"] and not damaged
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            damaged = f"{self._folder / _LIST} is not what was written ({error!r})"
+        if damaged:
+            self._take_away(damaged)
+
+    def _take_away(self, damaged: str) -> None:
+        logging.warning(
+            "%s: the features from there on are computed again, %d clips before are kept",
+            damaged,
+            self.rows,
+        )
+        kept = {described["file"] for described in self._written}
+        with files.told(self._folder, _KEPT):
+            for path in self._folder.glob("part-*"):
+                if path.name not in kept:
+                    path.unlink()
+        self._write_list()
+
+    def _write_list(self) -> None:
+        content = {"key": self.key, "done": self._done, "parts": self._written}
+        path = self._folder / _LIST
+        with files.told(path, _KEPT):
+            files.write_json(path, {**content, "sha256": _hash_of(content)})
 
 
-def _part(index: np.ndarray, load: Callable[[], Rows]) -> Part:
-    return Part(len(index), int(index[-1]), load)
+def _read_list(path: pathlib.Path) -> dict[str, Any]:
+    content = json.loads(path.read_bytes())
+    if content.pop("sha256") != _hash_of(content):
+        raise ValueError("its SHA-256 is another")
+    return content
 
 
-def _index(path: pathlib.Path) -> np.ndarray:
-    with np.load(path) as part:
-        return part["index"]
+def _hash_of(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damage(path: pathlib.Path, described: dict[str, Any]) -> str | None:
+    """Says what is wrong with a file; None for one that is what was written."""
+    if not path.is_file():
+        return f"{path} is missing"
+    if path.stat().st_size != described["bytes"]:
+        return f"{path} has {path.stat().st_size:,} bytes instead of {described['bytes']:,}"
+    if files.sha256_of(path) != described["sha256"]:
+        return f"{path} is not what was written, its SHA-256 is another"
+    return None
 
 
 def _read(path: pathlib.Path) -> Rows:
-    with np.load(path) as part:
-        return Rows(**{name: part[name] for name in part.files})
+    try:
+        with np.load(path, allow_pickle=False) as part:
+            return Rows(**{name: part[name] for name in part.files})
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path} cannot be read any more ({error!r}): start the same command again, which makes it again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -169,11 +232,13 @@ def sole_writer(folder: str | os.PathLike[str] | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+    with files.told(folder, _KEPT):
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     path = str(pathlib.Path(folder) / _LOCK)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(locked(path, wait=False))
+            with files.told(path, _KEPT):
+                stack.enter_context(locked(path, wait=False))
         except BlockingIOError:
             print(f"waiting for another evaluation that computes features in {folder}", flush=True)
             stack.enter_context(locked(path))
@@ -192,6 +257,11 @@ def digest_of_weights(weights: Sequence[np.ndarray]) -> str:
         digest.update(repr((weight.shape, weight.dtype)).encode())
         digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
+
+
+def digest_of_texts(*texts: str) -> str:
+    """Returns a hash of texts."""
+    return hashlib.sha256(repr(texts).encode()).hexdigest()
 
 
 def digest_of_files(paths: Sequence[str]) -> str:

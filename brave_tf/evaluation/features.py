@@ -16,6 +16,7 @@ from brave_tf.data.attempts import user_errors
 from brave_tf.errors import UserError
 from brave_tf.evaluation.feature_store import FeatureStore, Rows
 from brave_tf.evaluation.probe import Embed
+from brave_tf.files import NotWrittenError
 from brave_tf.progress import Progress
 
 _SECONDS_BETWEEN_PARTS = 60.0
@@ -93,8 +94,11 @@ def extract(
             while flying:
                 progress.add(gathered.add(*flying.popleft()))
         gathered.finish()
-    finally:
+    except NotWrittenError:
+        raise  # What is left cannot be written either.
+    except BaseException:
         gathered.keep()
+        raise
     if not all(each.store.rows for each in passes):
         raise UserError(f"{description}: not one clip could be read; the warnings above say why.")
 

@@ -189,8 +189,11 @@ def _initial_weights(probe: Probe) -> dict[str, Any]:
     if source.baseline == RANDOM:
         folder = None
     elif source.kind == RUN:
-        # The newest one may be another when the fine-tuning goes on.
-        checkpoint = str(checkpoints.find_step(folder, source.checkpoint))
+        # The newest one may be another by the time that the fine-tuning begins or goes on.
+        step = (
+            checkpoints.find_step(folder, source.checkpoint) if probe.step is None else probe.step
+        )
+        checkpoint = str(step)
     return {"train.initial_weights": folder, "train.initial_checkpoint": checkpoint}
 
 

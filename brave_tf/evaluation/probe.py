@@ -28,6 +28,7 @@ class Probe:
       embed: (B, *window) -> (B, D) float32 in inference mode; the window is that of the view, or
         for video any (T, H, W, C).
       weights: a hash of the backbone's weights.
+      step: of these; None when it is not known.
       precision: that it computes in, a policy of Keras.
       strategy: in whose scope it was made; None for one device.
       cache: folder for features that other protocols may use too; None keeps nothing on disk.
@@ -40,6 +41,7 @@ class Probe:
     is_narrow: bool
     embed: Embed
     weights: str = ""
+    step: int | None = None
     precision: str = "float32"
     strategy: tf.distribute.Strategy | None = None
     cache: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import numpy as np
 
 from brave_tf import files
 from brave_tf.errors import UserError
+from brave_tf.evaluation.identity import Identity
 from brave_tf.evaluation.probe import Predictions
 from brave_tf.locks import locked
 
@@ -20,6 +22,10 @@ FORMAT = 1
 FILE_NAME = "results.json"
 PREDICTIONS = "predictions"
 INTERVAL = "_ci95"
+_KEPT = (
+    "Results that are there are kept, and so are features. Free space on that disk or check its permissions, "
+    "then start the same command again: it goes on from there."
+)
 # Metrics that are no fractions -> digits shown of them.
 PLAIN = {"d_prime": 2, "classes_without_positives": 0}
 
@@ -30,7 +36,7 @@ class Result:
 
     Attributes:
       task: name of the task.
-      model: folder of the run or of the exported model, or `module:name` of a function.
+      model: what it is called: folder of the run or of the exported model, or `module:name` of a function.
       view: name of the view whose backbone was probed.
       step: training step of the weights; None when it is not known, 0 for a baseline.
       baseline: None, or `random` for the random initialisation.
@@ -39,6 +45,8 @@ class Result:
       seconds: how long it took.
       settings: every choice that the numbers depend on.
       predictions: the file with those of each test clip, from the folder of `results.json`; or None.
+      identity: by which another model, other data and other settings are told; None in results of versions
+        that did not know it.
     """
 
     task: str
@@ -51,6 +59,15 @@ class Result:
     seconds: float
     settings: dict[str, Any]
     predictions: str | None = None
+    identity: Identity | None = None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Result:
+        """Returns the result of an entry of `results.json`; what later versions have added is left out."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        identity = entry.get("identity")
+        known = {name: value for name, value in entry.items() if name in fields}
+        return cls(**{**known, "identity": identity and Identity(**identity)})
 
 
 def load_results(folder: str) -> list[dict[str, Any]]:
@@ -70,6 +87,8 @@ def load_results(folder: str) -> list[dict[str, Any]]:
             for field in dataclasses.fields(Result):
                 if field.default is dataclasses.MISSING:
                     entry[field.name]
+            if entry.get("identity") is not None:
+                Identity(**entry["identity"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} holds no evaluation results that can be read or added to ({error!r}): move it away, or "
@@ -78,28 +97,63 @@ def load_results(folder: str) -> list[dict[str, Any]]:
     return content["results"]
 
 
-def save_result(folder: str, result: Result) -> None:
-    """Adds `result` to `folder/results.json`, in place of that of the same task, model, view,
-    baseline and step."""
-    entry = dataclasses.asdict(result)
-    path = pathlib.Path(folder) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Other tasks of the same model may be evaluated at the same time.
-    with locked(f"{path}.lock"):
-        kept = [other for other in load_results(folder) if _key(other) != _key(entry)]
-        files.write_json(path, {"format": FORMAT, "results": [*kept, entry]})
+def save_result(folder: str, result: Result, predictions: Predictions | None = None) -> Result:
+    """Adds a result to `folder/results.json`, in place of that of the same key.
 
+    The key is what was measured on which data: task, view, baseline, step, name and weights of the model,
+    precision and data. Results without an identity have none of the last three.
 
-def save_predictions(folder: str, name: str, predictions: Predictions) -> str:
-    """Writes `folder/predictions/<name>.npz`; returns its path from `folder`.
+    Args:
+      folder: made if it is not there.
+      result: without `predictions`.
+      predictions: of the test clips, written to a file that is named after the key.
+
+    Returns:
+      The result, with the name of that file.
 
     Raises:
-      OSError: it cannot be written.
+      NotWrittenError: it cannot be written; what was there is left as it is.
+      UserError: the file holds something else.
     """
-    path = pathlib.Path(PREDICTIONS) / f"{name}.npz"
-    with files.replacing(pathlib.Path(folder) / path) as aside, open(aside, "wb") as file:
-        np.savez_compressed(file, **predictions.arrays())
-    return path.as_posix()
+    path = pathlib.Path(folder) / FILE_NAME
+    with files.told(path, _KEPT):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Others may be evaluated at the same time. A file of predictions belongs to what is beside it.
+        with locked(f"{path}.lock"):
+            key = _key(dataclasses.asdict(result))
+            kept = [other for other in load_results(folder) if _key(other) != key]
+            if predictions is not None:
+                name = save_predictions(folder, result, predictions)
+                result = dataclasses.replace(result, predictions=name)
+            entry = dataclasses.asdict(result)
+            files.write_json(path, {"format": FORMAT, "results": [*kept, entry]})
+    return result
+
+
+def save_predictions(folder: str, result: Result, predictions: Predictions) -> str:
+    """Writes the predictions of a result, which name it; returns the path of the file from `folder`.
+
+    Raises:
+      NotWrittenError: it cannot be written.
+    """
+    entry = dataclasses.asdict(result)
+    of = result.baseline or ("unknown" if result.step is None else result.step)
+    digest = hashlib.sha256(repr(_key(entry)).encode()).hexdigest()[:12]
+    name = f"{result.task}-{result.view}-{of}-{digest}.npz".replace("/", "-")
+    path = pathlib.Path(folder) / PREDICTIONS / name
+    with files.told(path, _KEPT), files.replacing(path) as aside, open(aside, "wb") as file:
+        np.savez_compressed(file, **predictions.arrays(), result=json.dumps(owner(entry)))
+    return path.relative_to(folder).as_posix()
+
+
+def owner(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a file of predictions says of the result that it belongs to, from the result's entry."""
+    identity = entry.get("identity") or {}
+    names = ("task", "view", "step", "baseline")
+    return {
+        **{name: entry[name] for name in names},
+        **{name: identity.get(name) for name in ("weights", "precision", "data", "settings")},
+    }
 
 
 def scalars(metrics: dict[str, Any]) -> dict[str, float]:
@@ -130,7 +184,9 @@ def _table(results: Sequence[Result], metrics: tuple[str, ...]) -> str:
 
 def _key(entry: dict[str, Any]) -> tuple:
     model = os.path.realpath(entry["model"])
-    return (entry["task"], model, entry["view"], entry["baseline"], entry["step"])
+    identity = entry.get("identity") or {}
+    measured = (identity.get(name) for name in ("weights", "precision", "data"))
+    return (entry["task"], model, entry["view"], entry["baseline"], entry["step"], *measured)
 
 
 def _rows(result: Result, metrics: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -21,7 +21,7 @@ from brave_tf.data.views.base import View
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
-from brave_tf.evaluation.feature_store import digest_of_weights
+from brave_tf.evaluation.feature_store import digest_of_texts, digest_of_weights
 from brave_tf.evaluation.probe import Embed, Probe
 from brave_tf.evaluation.windows import EvalWindows
 from brave_tf.interop import saved_model
@@ -54,6 +54,11 @@ class Source:
     baseline: str | None = None
     checkpoint: str = LAST
     precision: str = FULL_PRECISION
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results: a folder without links, for runs/a is also ../runs/a."""
+        return self.location if self.kind == FUNCTION else os.path.realpath(self.location)
 
     @property
     def config_file(self) -> str | None:
@@ -143,6 +148,7 @@ def load_probes(
             is_narrow=name == narrow,
             embed=embed,
             weights=weights,
+            step=step,
             precision=source.precision,
             strategy=strategy,
             source=source,
@@ -179,7 +185,7 @@ def _of_run(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int]
         weights = digest_of_weights(run.objective.backbones[name].get_weights())
         if source.baseline == SUPERVISED:
             # Otherwise features of the random baseline, which are kept under its hash, would pass for these.
-            return _not_trained, f"{weights}, not trained"
+            return _not_trained, digest_of_texts(weights, "not trained")
         return lambda batch: run.objective.embed(name, batch), weights
 
     return backbone, run.step

@@ -7,14 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Callable
 
+import numpy as np
 import tensorflow as tf
 
+from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.results import Result, scalars
 from brave_tf.locks import is_locked
 from brave_tf.training import checkpoint_files
 from brave_tf.training.checkpoints import FOLDER
-from brave_tf.training.event_files import read_events
+from brave_tf.training.event_files import drop_values, read_events
 from brave_tf.training.recipe import CONFIG_FILE
 from brave_tf.training.resumption import LOCK, TENSORBOARD
 
@@ -91,26 +93,35 @@ class Run:
     def chart(self, results: Sequence[Result], step: int) -> None:
         """Writes the metrics of results to the run's charts, tagged eval/<task>/<metric>.
 
-        Those that the charts have already are left out. A run that resumes takes away what they had of later
-        steps, so results that were there before may have to be written again.
+        Those that the charts have already are left out; those that they have of another model, or of other
+        settings, take its place. A run that resumes takes away what they had of later steps, so results that
+        were there before may have to be written again.
+
+        Raises:
+          NotWrittenError: they cannot be written.
         """
         folder = self._folder / TENSORBOARD / CHARTS
         points = {
-            f"eval/{result.task}/{name}": value
+            f"eval/{result.task}/{name}": np.float32(value)
             for result in results
             for name, value in scalars(result.metrics).items()
         }
         charted = {
-            value.tag
+            value.tag: tf.make_ndarray(value.tensor).item()
             for event in read_events(folder)
             if event.step == step
             for value in event.summary.value
         }
-        new = {tag: value for tag, value in points.items() if tag not in charted}
+        new = {tag: value for tag, value in points.items() if charted.get(tag) != value}
         if not new:
             return
-        writer = tf.summary.create_file_writer(str(folder))
-        with writer.as_default(step=step):
-            for tag, value in new.items():
-                tf.summary.scalar(tag, value)
-        writer.close()
+        with files.told(folder, "Results are kept. Free space, then start the same command again."):
+            drop_values(folder, step, [tag for tag in new if tag in charted])
+            try:
+                writer = tf.summary.create_file_writer(str(folder))
+                with writer.as_default(step=step):
+                    for tag, value in new.items():
+                        tf.summary.scalar(tag, value)
+                writer.close()
+            except tf.errors.OpError as error:
+                raise OSError(error.message) from error

@@ -5,6 +5,7 @@ The SavedModel needs nothing but TensorFlow; `signatures` lists what it answers.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -168,7 +169,9 @@ class Embedder:
         Raises:
           UserError: when the model has no such view.
         """
-        return [variable.numpy() for variable in self._signature(view_name).variables]
+        self._signature(view_name)
+        # In the order of the backbone that was exported; a signature may have another.
+        return [variable.numpy() for variable in self._model.backbones[view_name]]
 
     def _signature(self, name: str) -> tf.types.experimental.ConcreteFunction:
         if name not in self._model.signatures:
@@ -177,6 +180,18 @@ class Embedder:
                 f"{', '.join(sorted(self._model.signatures))}: its {CONFIG} is that of another model."
             )
         return self._model.signatures[name]
+
+
+def stored_weights(output: str, view_name: str) -> list[np.ndarray]:
+    """Returns what `Embedder.weights` does, without building the model; nothing where it cannot be found."""
+    try:
+        reader = tf.train.load_checkpoint(
+            str(pathlib.Path(output) / SAVED_MODEL / "variables/variables")
+        )
+    except (ValueError, tf.errors.OpError):
+        return []
+    names = (f"backbones/{view_name}/{n}/.ATTRIBUTES/VARIABLE_VALUE" for n in itertools.count())
+    return [reader.get_tensor(name) for name in itertools.takewhile(reader.has_tensor, names)]
 
 
 class _Weights(tf.Module):

@@ -31,17 +31,21 @@ def by_task(runs: Sequence[Run]) -> dict[tuple[str, str], Group]:
 def chance(group: Group) -> float | None:
     """Returns the top-1 accuracy of guessing among the classes that occur; None where nobody knows them."""
     for _, entry in group:
-        found = read_predictions(entry.predictions) if entry.predictions else None
+        found = _predictions(entry)
         if found and entry.main_metric == "top1":
             return 1 / len(np.unique(found.labels))
     return None
+
+
+def _predictions(entry: Entry) -> Predictions | None:
+    return read_predictions(entry.predictions, entry.content) if entry.predictions else None
 
 
 def class_figures(group: Group) -> str:
     """Draws bars of the classes and confusion matrices of the results of a task, where they were kept."""
     kept = []
     for series, entry in group:
-        found = read_predictions(entry.predictions) if entry.predictions else None
+        found = _predictions(entry)
         if found:
             kept.append((series, found))
     tables = [each for each in group if each[1].content["metrics"].get(_PER_CLASS)]

@@ -47,17 +47,18 @@ def _logged(run: Run, colour: int) -> list[tuple[str, Line]]:
 
 def _evaluated(run: Run, colour: int) -> list[tuple[str, Line]]:
     """Returns the main metric of tasks that were run at more than one step, random weights at step 0."""
-    points: dict[tuple[str, str], dict[int, float]] = {}
+    points: dict[tuple[str, ...], dict[int, float]] = {}
     for entry in run.entries:
         if entry.step is not None and entry.baseline in (None, "random"):
-            key = (f"eval/{entry.title}/{entry.main_metric}", entry.view)
+            of = filter(None, (entry.view, entry.precision))
+            key = (f"eval/{entry.title}/{entry.main_metric}", *of)
             points.setdefault(key, {})[entry.step] = entry.value
     found = []
-    for (tag, view), values in points.items():
+    for (tag, *of), values in points.items():
         if len(values) > 1:
             steps = sorted(values)
             numbers = np.array([values[step] for step in steps])
-            name = f"{run.name}, {view}"
+            name = ", ".join((run.name, *of))
             found.append((tag, Line(name, colour, np.array(steps), numbers, dots=True)))
     return found
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
+from typing import Union
 
 from brave_tf.config import load_config
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, message
+from brave_tf.evaluation.identity import of_data
 from brave_tf.pages.svg import escape
 from brave_tf.reporting.film_strips import film_strips
 from brave_tf.reporting.predictions import Neighbours, read_neighbours
@@ -15,17 +18,25 @@ from brave_tf.reporting.runs import Run
 from brave_tf.reporting.tables import series_name
 from brave_tf.training.recipe import CONFIG_FILE, Recipe, bound
 
-# Data, split and view -> name of a result -> its neighbours, and a folder whose configuration makes the view.
-Groups = dict[tuple[str, str, str], tuple[dict[str, Neighbours], pathlib.Path]]
+# Data, its hash, split and view -> name of a result -> its neighbours, and a folder whose configuration makes
+# the view.
+Groups = dict[tuple[str, Union[str, None], str, str], tuple[dict[str, Neighbours], pathlib.Path]]
 
 
 def neighbour_figures(runs: Sequence[Run]) -> Iterator[str]:
     """Draws film strips for each data set and view whose results kept neighbours."""
-    for (data_dir, split, view_name), (found, folder) in _groups(runs).items():
+    for (data_dir, data, split, view_name), (found, folder) in _groups(runs).items():
         where = f"{data_dir}, {split}" if split else data_dir
         title = f"<h3>{escape(view_name)} <small>{escape(where)}</small></h3>"
         try:
-            yield title + film_strips(found, _view(folder, view_name))
+            view = _view(folder, view_name)
+            # Clips are named by their numbers.
+            if data and os.path.exists(data_dir) and of_data(data_dir) != data:
+                raise UserError(
+                    f"{data_dir} holds other clips than when they were compared, or was read with other "
+                    "bindings."
+                )
+            yield title + film_strips(found, view)
         except UserError as error:
             yield f'{title}<p class="warn">The clips cannot be shown: {escape(message(error))}</p>'
 
@@ -38,9 +49,9 @@ def _groups(runs: Sequence[Run]) -> Groups:
             data_dir = settings.get("data")
             if entry.predictions is None or data_dir is None:
                 continue
-            found = read_neighbours(entry.predictions, data_dir, entry.view)
+            found = read_neighbours(entry.predictions, data_dir, entry.view, entry.content)
             if found:
-                key = (data_dir, settings.get("test_split", ""), entry.view)
+                key = (data_dir, entry.data, settings.get("test_split", ""), entry.view)
                 named, _ = groups.setdefault(key, ({}, run.folder))
                 # Tasks that compare the same features find the same neighbours.
                 named.setdefault(series_name(run, entry), found)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import zipfile
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from brave_tf.errors import UserError
+from brave_tf.evaluation.results import owner
 
 # Of the normal distribution, for 95 % on both sides.
 _Z = 1.959964
@@ -68,13 +71,19 @@ class Neighbours:
         return self.classes[label] if label < len(self.classes) else str(label)
 
 
-def read_predictions(path: pathlib.Path) -> Predictions | None:
+def read_predictions(
+    path: pathlib.Path, result: Mapping[str, Any] | None = None
+) -> Predictions | None:
     """Reads a file of predictions; None where they are not of one label per clip.
 
+    Args:
+      path: of the file.
+      result: the entry of `results.json` that names it; None: of any.
+
     Raises:
-      UserError: it cannot be read.
+      UserError: it cannot be read, or is of another result.
     """
-    with _opened(path) as file:
+    with _opened(path, result) as file:
         labels = file["labels"]
         if labels.ndim != 1:
             return None
@@ -109,13 +118,21 @@ def _of_nearest(file: Mapping[str, np.ndarray]) -> np.ndarray:
     return predicted / predicted.sum(axis=1, keepdims=True)
 
 
-def read_neighbours(path: pathlib.Path, data_dir: str, view: str) -> Neighbours | None:
+def read_neighbours(
+    path: pathlib.Path, data_dir: str, view: str, result: Mapping[str, Any] | None = None
+) -> Neighbours | None:
     """Reads the neighbours in a file of predictions; None where there are none of one label per clip.
 
+    Args:
+      path: of the file.
+      data_dir: where the clips are.
+      view: name of the view that they were compared by.
+      result: see `read_predictions`.
+
     Raises:
-      UserError: it cannot be read.
+      UserError: it cannot be read, or is of another result.
     """
-    with _opened(path) as file:
+    with _opened(path, result) as file:
         if "neighbours" not in file or file["labels"].ndim != 1:
             return None
         return Neighbours(
@@ -131,15 +148,43 @@ def read_neighbours(path: pathlib.Path, data_dir: str, view: str) -> Neighbours 
 
 
 @contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[Mapping[str, np.ndarray]]:
+def _opened(
+    path: pathlib.Path, result: Mapping[str, Any] | None
+) -> Iterator[Mapping[str, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as file:
+            told = json.loads(str(file["result"])) if "result" in file else None
+            if result is not None:
+                _check_owner(path, told, result)
             yield file
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
         raise UserError(
             f"{path} holds no predictions that can be read ({error!r}): run the task again, or remove "
             "the file."
         ) from error
+
+
+def _check_owner(
+    path: pathlib.Path, told: dict[str, Any] | None, result: Mapping[str, Any]
+) -> None:
+    """Raises UserError for predictions that are not those of the result."""
+    # Neither says anything in what older versions have written.
+    expected = owner(result) if result.get("identity") else None
+    if told == expected:
+        return
+    names = [n for n in owner(result) if (told or {}).get(n) != (expected or {}).get(n)]
+
+    def described(of: dict[str, Any] | None) -> str:
+        return (
+            ", ".join(f"{name} {of[name]}" for name in names) if of else "nobody knows which model"
+        )
+
+    raise UserError(
+        f"{path} is not the file of the result that names it: it holds predictions of {described(told)}; "
+        f"the result is of {described(expected)}. Run the task again, or remove the file."
+    )
 
 
 def recalls(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

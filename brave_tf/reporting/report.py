@@ -102,11 +102,14 @@ def _runs(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _origin(run: Run) -> str:
-    """Says where the run is, and which row of the paper's tables its recipe is."""
-    if run.recipe is None:
-        return f"{run.folder}, of none of the recipes"
-    row = next(iter(tables.paper_rows([run])), None)
-    return f"{run.folder}, recipe {run.recipe}" + (f" ({row.details})" if row else "")
+    """Says where the run is, which row of the paper's tables its recipe is, and what is not shown of it."""
+    said = f"{run.folder}, of none of the recipes"
+    if run.recipe is not None:
+        row = next(iter(tables.paper_rows([run])), None)
+        said = f"{run.folder}, recipe {run.recipe}" + (f" ({row.details})" if row else "")
+    if run.left_out:
+        said += f"; {run.left_out} results there are of other models and are left out"
+    return said
 
 
 def _changes(run: Run) -> list[str]:

@@ -11,7 +11,9 @@ from typing import Any
 from brave_tf import config
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
+from brave_tf.evaluation.source import FULL_PRECISION
 from brave_tf.reporting.curves import Curve, read_curves
+from brave_tf.reporting.ownership import Model
 from brave_tf.training.recipe import CONFIG_FILE
 from brave_tf.training.resumption import TENSORBOARD
 
@@ -25,10 +27,12 @@ class Entry:
     Attributes:
       content: the entry of results.json.
       folder: of that file.
+      data_name: of what it was run on, where the task does not tell.
     """
 
     content: dict[str, Any]
     folder: pathlib.Path
+    data_name: str | None = None
 
     @property
     def task(self) -> str:
@@ -38,11 +42,22 @@ class Entry:
     @property
     def title(self) -> str:
         """The task, and what it was run on if that is not the same each time."""
-        settings = self.content["settings"]
-        if not self.task.startswith(_ANY_FOLDER) or "data" not in settings:
+        if not self.data_name:
             return self.task
-        on = [pathlib.Path(settings["data"]).name, settings.get("test_split")]
-        return f"{self.task} ({', '.join(filter(None, on))})"
+        split = self.content["settings"].get("test_split")
+        split = split if self.task.startswith(_ANY_FOLDER) else None
+        return f"{self.task} ({', '.join(filter(None, (self.data_name, split)))})"
+
+    @property
+    def data(self) -> str | None:
+        """The hash of the data, None where it is not known."""
+        return (self.content.get("identity") or {}).get("data")
+
+    @property
+    def precision(self) -> str | None:
+        """What the model computed in, None for full precision, or where it is not known."""
+        found = (self.content.get("identity") or {}).get("precision")
+        return None if found == FULL_PRECISION else found
 
     @property
     def view(self) -> str:
@@ -98,6 +113,7 @@ class Run:
       recipe: name of the recipe that it was made by, None where nobody knows.
       entries: its results, by task, view, baseline and step.
       curves: see `read_curves`; empty without event files.
+      left_out: how many results in its folder are of other models, such as one that was there before.
     """
 
     name: str
@@ -105,10 +121,12 @@ class Run:
     recipe: str | None
     entries: Sequence[Entry]
     curves: dict[str, dict[str, Curve]]
+    left_out: int = 0
 
     def latest(self) -> list[Entry]:
-        """Returns the results of the last step of each task and what it was run on, view and baseline."""
-        last = {(e.title, e.view, e.baseline): e for e in self.entries}
+        """Returns the results of the last step of each task and what it was run on, view, baseline and
+        precision; of the same step the one that was written last."""
+        last = {(e.title, e.view, e.baseline, e.precision): e for e in self.entries}
         return list(last.values())
 
 
@@ -127,7 +145,7 @@ def load_runs(folders: Sequence[str]) -> list[Run]:
         for folder in _run_folders(given):
             found.setdefault(os.path.realpath(folder), (folder, given))
     names = _names([pathlib.Path(path) for path in found])
-    runs = [_load(name, *each) for name, each in zip(names, found.values())]
+    runs = _with_data_names([_load(name, *each) for name, each in zip(names, found.values())])
     # Among the folders beside each other, models that were exported have nothing to show.
     return [run for run in runs if run.entries or run.curves] or runs
 
@@ -146,18 +164,42 @@ def _run_folders(given: pathlib.Path) -> list[pathlib.Path]:
 
 def _load(name: str, folder: pathlib.Path, given: pathlib.Path) -> Run:
     text = (folder / CONFIG_FILE).read_text()
-    entries = sorted(_entries(folder, given), key=_order)
-    return Run(name, folder, config.recipe_of(text), entries, read_curves(folder / TENSORBOARD))
+    model, curves = Model(folder), read_curves(folder / TENSORBOARD)
+    own = list(_entries(folder))
+    entries = [entry for entry in own if model.owns(entry.content, beside=False)]
+    left_out = len(own) - len(entries)
+    if given != folder:
+        entries += [entry for entry in _entries(given) if model.owns(entry.content, beside=True)]
+    return Run(name, folder, config.recipe_of(text), entries, curves, left_out)
 
 
-def _entries(folder: pathlib.Path, given: pathlib.Path) -> Iterator[Entry]:
+def _entries(folder: pathlib.Path) -> Iterator[Entry]:
     for file in _result_files(folder):
         yield from (Entry(content, file) for content in results.load_results(str(file)))
-    if given != folder:
-        for file in _result_files(given):
-            for content in results.load_results(str(file)):
-                if pathlib.Path(content["model"]).name == folder.resolve().name:
-                    yield Entry(content, file)
+
+
+def _with_data_names(runs: Sequence[Run]) -> list[Run]:
+    """Names the data of tasks on any folder, with a part of its hash where one name stands for several."""
+    hashes: dict[tuple[str, str], set[str]] = {}
+    for entry in (entry for run in runs for entry in run.entries if entry.data):
+        hashes.setdefault(_label(entry), set()).add(entry.data)
+
+    def named(entry: Entry) -> Entry:
+        data, label = pathlib.Path(entry.content["settings"].get("data", "")).name, _label(entry)
+        if entry.data and len(hashes[label]) > 1:
+            return dataclasses.replace(entry, data_name=f"{data} {entry.data[:8]}".strip())
+        return dataclasses.replace(entry, data_name=label[1] or None)
+
+    return [
+        dataclasses.replace(run, entries=sorted(map(named, run.entries), key=_order))
+        for run in runs
+    ]
+
+
+def _label(entry: Entry) -> tuple[str, str]:
+    """Returns the task, and the name of the data where the task is one on any folder."""
+    on_any = entry.task.startswith(_ANY_FOLDER)
+    return entry.task, pathlib.Path(entry.content["settings"].get("data", "")).name * on_any
 
 
 def _result_files(folder: pathlib.Path) -> list[pathlib.Path]:

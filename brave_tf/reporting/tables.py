@@ -43,13 +43,13 @@ def comparison(runs: Sequence[Run]) -> tuple[list[list[str]], int]:
 
 
 def all_results(runs: Sequence[Run]) -> list[list[str]]:
-    """Returns a head and a row for the last step of each run, task, view and baseline."""
+    """Returns a head and a row for the last step of each run, task, view, baseline and precision."""
     return [list(_HEAD), *(_result_row(run, entry) for run in runs for entry in run.latest())]
 
 
 def series_name(run: Run, entry: Entry) -> str:
-    """Names a run, or its baseline."""
-    return f"{run.name}, {entry.baseline}" if entry.baseline else run.name
+    """Names a run, or its baseline, and the precision where that is not the full one."""
+    return ", ".join(filter(None, (run.name, entry.baseline, entry.precision)))
 
 
 def percent(value: float) -> str:
@@ -91,7 +91,7 @@ def _result_row(run: Run, entry: Entry) -> list[str]:
         run.name,
         entry.title,
         entry.view,
-        entry.baseline or "trained",
+        ", ".join(filter(None, (entry.baseline or "trained", entry.precision))),
         NONE if entry.step is None else f"{entry.step:,}",
         main,
         _shown(main, entry.value),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Callable
 
 import tensorflow as tf
+
+_FILES = "events.out.tfevents.*"
 
 
 def drop_after(folder: pathlib.Path, step: int) -> None:
@@ -20,22 +23,37 @@ def drop_after(folder: pathlib.Path, step: int) -> None:
         process may write to them.
       step: the last one that is left.
     """
-    for path in sorted(folder.rglob("events.out.tfevents.*")):
-        events, torn = _read(path)
-        kept = [event for event in events if tf.compat.v1.Event.FromString(event).step <= step]
-        if not torn and len(kept) == len(events):
-            continue
-        # No reader takes it for an event file while it is written.
-        aside = path.with_name(f"aside.{os.getpid()}")
-        with tf.io.TFRecordWriter(str(aside)) as writer:
-            for event in kept:
-                writer.write(event)
-        os.replace(aside, path)
+    for path in sorted(folder.rglob(_FILES)):
+        _rewrite(path, lambda event: event.step <= step)
+
+
+def drop_values(folder: pathlib.Path, step: int, tags: Collection[str]) -> None:
+    """Removes what the files in a folder have of tags at a step; as `tf.summary` writes, one in an event."""
+    if tags:
+        for path in sorted(folder.glob(_FILES)):
+            _rewrite(
+                path,
+                lambda e: e.step != step or all(value.tag not in tags for value in e.summary.value),
+            )
+
+
+def _rewrite(path: pathlib.Path, keep: Callable[[tf.compat.v1.Event], bool]) -> None:
+    """Leaves only the events that are whole and to be kept."""
+    events, torn = _read(path)
+    kept = [event for event in events if keep(tf.compat.v1.Event.FromString(event))]
+    if not torn and len(kept) == len(events):
+        return
+    # No reader takes it for an event file while it is written.
+    aside = path.with_name(f"aside.{os.getpid()}")
+    with tf.io.TFRecordWriter(str(aside)) as writer:
+        for event in kept:
+            writer.write(event)
+    os.replace(aside, path)
 
 
 def read_events(folder: pathlib.Path) -> Iterator[tf.compat.v1.Event]:
     """Yields the events of the files in a folder, file after file, whole ones only."""
-    for path in sorted(folder.glob("events.out.tfevents.*")):
+    for path in sorted(folder.glob(_FILES)):
         for event in _read(path)[0]:
             yield tf.compat.v1.Event.FromString(event)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import platform
+import uuid
 from collections.abc import Iterator
 
 import gin
@@ -18,6 +20,7 @@ from brave_tf.training.recipe import CONFIG_FILE, OPERATIVE_CONFIG_FILE
 
 TENSORBOARD = "tensorboard"
 LOCK = "running.lock"
+RUN_FILE = "run.json"
 
 
 @contextlib.contextmanager
@@ -86,6 +89,32 @@ def write_configs(model_dir: str) -> None:
                 aside.write_text(text)
         except OSError as error:
             raise _unwritable(path, error) from error
+
+
+def name_run(model_dir: str, begins: bool) -> None:
+    """Gives a run that begins an id, by which its results are told from those of an earlier one there.
+
+    A run that resumes keeps the one it has.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    if not begins and run_id(model_dir):
+        return
+    path = pathlib.Path(model_dir) / RUN_FILE
+    try:
+        files.write_json(path, {"id": uuid.uuid4().hex})
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def run_id(model_dir: str | os.PathLike[str]) -> str | None:
+    """Returns the id of the run in a folder; None where there is none, as in folders of older versions."""
+    try:
+        found = json.loads((pathlib.Path(model_dir) / RUN_FILE).read_text())["id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _unwritable(path: pathlib.Path, error: OSError) -> errors.UserError:

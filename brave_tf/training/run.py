@@ -20,7 +20,7 @@ from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.non_finite import NonFiniteError
 from brave_tf.training.monitors.run_monitor import RunMonitor
-from brave_tf.training.resumption import TENSORBOARD, resume, sole_owner, write_configs
+from brave_tf.training.resumption import TENSORBOARD, name_run, resume, sole_owner, write_configs
 from brave_tf.training.settings import Settings
 from brave_tf.training.strategy import check_compilation, check_division, make_strategy
 from brave_tf.training.warning_count import WarningCount, counted_warnings
@@ -39,8 +39,8 @@ def train(
     """Runs the configured recipe, from the newest checkpoint in `model_dir` if there is one.
 
     Leaves in `model_dir`: `config.gin` (what was bound), `operative_config.gin` (every value used),
-    `checkpoints/` and `tensorboard/`. The last lines sum up: steps and losses, what was warned about, and how
-    many clips could not be read, with the names of some.
+    `run.json` (an id), `checkpoints/` and `tensorboard/`. The last lines sum up: steps and losses, what was
+    warned about, and how many clips could not be read, with the names of some.
 
     Args:
       model_dir: folder of the run, which all its processes see under this name; no other run may train
@@ -148,6 +148,7 @@ def _train(
         load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
     if workers.chief:
         write_configs(model_dir)
+        name_run(model_dir, begins=saved_step is None)
         _announce(objective, settings, model_dir, step)
     if step >= settings.num_steps:
         return True

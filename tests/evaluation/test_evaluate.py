@@ -1,6 +1,9 @@
 """Which view a task is evaluated on, and what is kept."""
 
+import errno
 import json
+import os
+import re
 
 import coloured_clips
 import numpy as np
@@ -60,7 +63,7 @@ def test_protocols_are_told_where_to_keep_things(tmp_path):
     assert result.settings == {"data": "records", "at": [str(tmp_path / "features"), str(tmp_path)]}
     assert (result.task, result.model, result.view, result.step) == (
         "some/task",
-        "runs/a",
+        os.path.realpath("runs/a"),
         "narrow",
         7,
     )
@@ -79,7 +82,9 @@ def test_predictions_are_kept_beside_the_results(tmp_path, step, baseline, name)
         return Outcome({"top1": 1.0}, {}, {}, Predictions(keys, np.array([3]), keys))
 
     (result,), _ = run(tmp_path, protocol, step, baseline)
-    assert result.predictions == f"predictions/some-task-narrow-{name}.npz"
+    assert re.fullmatch(
+        rf"predictions/some-task-narrow-{name}-[0-9a-f]{{12}}\.npz", result.predictions
+    )
     with np.load(tmp_path / result.predictions) as found:
         assert found["labels"].tolist() == [3]
     (entry,) = json.loads((tmp_path / "results.json").read_text())["results"]
@@ -102,3 +107,28 @@ def test_results_that_cannot_be_added_to_stop_it_before_any_work(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps({"other": 1}))
     with pytest.raises(UserError, match="holds no evaluation results"):
         run(tmp_path, protocol)
+
+
+def test_a_full_disk_ends_it_with_one_message(tmp_path, capsys, monkeypatch):
+    begun = []
+
+    def protocol(probe, data_dir):
+        begun.append(data_dir)
+        return Outcome({"top1": 1.0}, {}, {})
+
+    def full(path, contents):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("brave_tf.files.write_json", full)
+    task = registry.Task("some/task", "rgb", protocol, "for a test")
+    jobs = [evaluate.Job(task, "narrow", name) for name in ("first", "second")]
+    probe = lambda name: coloured_clips.probe(view_name=name)  # noqa: E731
+    done, (error,) = evaluate.evaluate(
+        jobs, probe, source=Source("runs/a"), step=7, output=str(tmp_path)
+    )
+    assert (done, begun) == ([], ["first"])
+    shown = capsys.readouterr().err
+    assert f"error: some/task: {tmp_path / 'results.json'} could not be written (No space" in shown
+    assert "are free on that disk" in shown and "Traceback" not in shown
+    assert error.exit_code == 1
+    assert not list(tmp_path.iterdir())

@@ -1,11 +1,16 @@
 """Features on disk."""
 
 import os
+import pathlib
+import pickle
+import re
+import resource
 import threading
 
 import numpy as np
 import pytest
 
+from brave_tf.errors import UserError
 from brave_tf.evaluation.feature_store import (
     FeatureStore,
     Rows,
@@ -14,6 +19,7 @@ from brave_tf.evaluation.feature_store import (
     size_of,
     sole_writer,
 )
+from brave_tf.files import NotWrittenError
 
 
 def rows(first, count):
@@ -59,14 +65,87 @@ def test_a_part_that_was_being_written_does_not_count(tmp_path, monkeypatch):
     assert FeatureStore(tmp_path, {}).rows == 2
 
 
-def test_damaged_features_are_computed_again(tmp_path):
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def make_a_pickle(path):
+    path.write_bytes(pickle.dumps({"features": [1, 2]}))
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, make_a_pickle, pathlib.Path.unlink])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_damaged_parts_are_made_again(tmp_path, caplog, damage, number):
+    store = FeatureStore(tmp_path, {})
+    for first in (0, 5, 10):
+        store.add(rows(first, 5))
+    store.finish()
+    part = sorted(tmp_path.glob("*/part-*.npz"))[number]
+    damage(part)
+    again = FeatureStore(tmp_path, {})
+    assert (again.next_index, again.done) == (5 * number, False)
+    assert str(part) in caplog.text and "computed again" in caplog.text
+    # What is left is as it should be for the next process too.
+    assert FeatureStore(tmp_path, {}).rows == again.rows
+    again.add(rows(5 * number, 15 - 5 * number))
+    again.finish()
+    whole = FeatureStore(tmp_path, {})
+    assert whole.done
+    for name, column in whole.load().columns().items():
+        np.testing.assert_array_equal(column, rows(0, 15).columns()[name])
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, make_a_pickle, pathlib.Path.unlink])
+def test_a_damaged_list_of_the_parts_is_made_again(tmp_path, caplog, damage):
     store = FeatureStore(tmp_path, {})
     store.add(rows(0, 2))
     store.finish()
-    (part,) = tmp_path.glob("*/part-*.npz")
-    part.write_bytes(part.read_bytes()[:50])
+    (path,) = tmp_path.glob("*/store.json")
+    damage(path)
     again = FeatureStore(tmp_path, {})
     assert (again.rows, again.done) == (0, False)
+    assert str(path) in caplog.text
+    assert not list(tmp_path.glob("*/part-*"))
+
+
+def test_every_bit_of_the_list_counts(tmp_path):
+    store = FeatureStore(tmp_path, {})
+    store.add(rows(0, 2))
+    (path,) = tmp_path.glob("*/store.json")
+    path.write_text(path.read_text().replace('"last": 1', '"last": 3'))
+    assert FeatureStore(tmp_path, {}).next_index == 0
+
+
+def test_a_part_that_breaks_while_it_is_used_is_named(tmp_path):
+    store = FeatureStore(tmp_path, {})
+    store.add(rows(0, 2))
+    (path,) = tmp_path.glob("*/part-*")
+    flip_a_bit(path)
+    with pytest.raises(UserError, match=f"{path} cannot be read any more.*start the same command"):
+        store.load()
+
+
+def test_a_full_disk_is_told_with_what_is_kept(tmp_path):
+    store = FeatureStore(tmp_path, {})
+    store.add(rows(0, 2))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(NotWrittenError, match="part-000001.npz could not be written") as told:
+            store.add(rows(2, 5000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert re.search(r"[\d,.]+ MB are free on that disk.*kept.*same command again", str(told.value))
+    assert told.value.exit_code == 1
+    again = FeatureStore(tmp_path, {})
+    assert again.rows == 2
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_one_process_at_a_time_computes_features(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
+from brave_tf.evaluation.identity import Identity
 from brave_tf.evaluation.probe import Predictions
 
 RESULT = results.Result(
@@ -41,6 +43,7 @@ def test_the_schema(tmp_path):
                 "seconds": 12.3,
                 "settings": {"C": 1e-4},
                 "predictions": None,
+                "identity": None,
             }
         ],
     }
@@ -126,16 +129,74 @@ def test_a_file_of_something_else_is_not_touched(tmp_path, content):
     assert (tmp_path / "results.json").read_text() == content
 
 
-def test_predictions_are_named_in_the_results(tmp_path):
+IDENTITY = Identity(weights="aa", precision="float32", data="bb", settings="cc", run="dd")
+MEASURED = dataclasses.replace(RESULT, identity=IDENTITY)
+
+
+@pytest.mark.parametrize(
+    "change", [{"weights": "ee"}, {"precision": "mixed_bfloat16"}, {"data": "ee"}]
+)
+def test_results_of_another_identity_are_kept_with_their_predictions(tmp_path, change):
+    other = dataclasses.replace(MEASURED, identity=dataclasses.replace(IDENTITY, **change))
+    found = [results.save_result(str(tmp_path), r, predictions()) for r in (MEASURED, other)]
+    assert results.load_results(str(tmp_path)) == [dataclasses.asdict(result) for result in found]
+    assert [results.Result.of(entry) for entry in results.load_results(str(tmp_path))] == found
+    assert found[0].predictions != found[1].predictions
+    assert len(list((tmp_path / "predictions").iterdir())) == 2
+
+
+@pytest.mark.parametrize("change", [{"settings": "ee"}, {"run": "ee"}])
+def test_a_result_of_other_settings_takes_the_place_with_its_predictions(tmp_path, change):
+    other = dataclasses.replace(MEASURED, identity=dataclasses.replace(IDENTITY, **change))
+    for result in (MEASURED, other):
+        last = results.save_result(str(tmp_path), result, predictions())
+    assert results.load_results(str(tmp_path)) == [dataclasses.asdict(last)]
+    assert len(list((tmp_path / "predictions").iterdir())) == 1
+
+
+def test_results_without_identity_are_not_taken_for_others(tmp_path):
+    path = tmp_path / "results.json"
+    results.save_result(str(tmp_path), RESULT)
+    content = json.loads(path.read_text())
+    del content["results"][0]["identity"]
+    path.write_text(json.dumps(content))
+    results.save_result(str(tmp_path), MEASURED)
+    old, new = map(results.Result.of, results.load_results(str(tmp_path)))
+    assert (old, new) == (RESULT, MEASURED)
+
+
+@pytest.mark.parametrize("identity", [{}, [], "aa", {"weights": "aa", "other": 1}])
+def test_a_damaged_identity_is_named(tmp_path, identity):
+    content = {"format": 1, "results": [{**dataclasses.asdict(RESULT), "identity": identity}]}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"results\.json holds no evaluation results"):
+        results.load_results(str(tmp_path))
+
+
+def predictions():
     keys = np.array(["test/0", "test/1"])
     decisions = np.array([[0.5, -np.inf], [0.0, 1.0]], np.float32)
-    found = Predictions(keys, np.array([0, 1]), keys, decisions, np.array(["ant", "bee"]))
-    path = results.save_predictions(str(tmp_path), "a-b-narrow-7", found)
-    assert path == "predictions/a-b-narrow-7.npz"
-    with np.load(tmp_path / path) as arrays:
-        assert sorted(arrays.files) == ["classes", "decisions", "keys", "labels", "paths"]
-        np.testing.assert_array_equal(arrays["decisions"], decisions)
+    return Predictions(keys, np.array([0, 1]), keys, decisions, np.array(["ant", "bee"]))
+
+
+def test_predictions_name_their_result(tmp_path):
+    result = results.save_result(str(tmp_path), MEASURED, predictions())
+    assert re.fullmatch(r"predictions/demo-linear-narrow-100-[0-9a-f]{12}\.npz", result.predictions)
+    with np.load(tmp_path / result.predictions, allow_pickle=False) as arrays:
+        names = ["classes", "decisions", "keys", "labels", "paths", "result"]
+        assert sorted(arrays.files) == names
+        np.testing.assert_array_equal(arrays["decisions"], predictions().decisions)
         assert arrays["keys"].tolist() == ["test/0", "test/1"]
+        assert json.loads(str(arrays["result"])) == {
+            "task": "demo/linear",
+            "view": "narrow",
+            "step": 100,
+            "baseline": None,
+            "weights": "aa",
+            "precision": "float32",
+            "data": "bb",
+            "settings": "cc",
+        }
 
 
 def cells(line):

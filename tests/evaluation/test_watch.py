@@ -4,13 +4,16 @@ import contextlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import watch
 from brave_tf.evaluation.results import Result
+from brave_tf.files import NotWrittenError
 from brave_tf.locks import is_locked, locked
+from brave_tf.reporting.curves import read_curves
 from brave_tf.training import checkpoint_files
 from brave_tf.training.checkpoints import FOLDER
 from brave_tf.training.recipe import CONFIG_FILE
@@ -135,3 +138,31 @@ def test_metrics_go_to_the_charts_of_the_run(tmp_path):
                 found.append((event.step, value.tag, float(tf.make_ndarray(value.tensor))))
     expected = [("eval/a/knn/top1", 0.25), ("eval/a/knn/R@5", 0.5)]
     assert sorted(found) == sorted((step, *each) for step in (30, 60) for each in expected)
+
+
+def test_metrics_of_another_model_are_replaced_in_the_charts(tmp_path):
+    run = watch.Run(str(tmp_path))
+    for step in (30, 60):
+        run.chart([knn(0.25)], step)
+    before = read_curves(tmp_path / "tensorboard")["eval"]
+    np.testing.assert_array_equal(before["eval/a/knn/top1"].values, [0.25, 0.25])
+    run.chart([knn(0.75)], 30)
+    points = []
+    for path in sorted((tmp_path / "tensorboard" / "eval").glob("events*")):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            points += [(event.step, float(tf.make_ndarray(v.tensor))) for v in event.summary.value]
+    assert sorted(points) == [(30, 0.75), (60, 0.25)]
+    after = read_curves(tmp_path / "tensorboard")["eval"]["eval/a/knn/top1"]
+    np.testing.assert_array_equal(after.values, [0.75, 0.25])
+
+
+def knn(top1):
+    return Result("a/knn", "m", "narrow", 30, None, {"top1": top1}, {}, 1.0, {})
+
+
+def test_charts_that_cannot_be_written_are_told(tmp_path):
+    (tmp_path / "tensorboard").touch()
+    with pytest.raises(
+        NotWrittenError, match="tensorboard/eval could not be written.* MB are free"
+    ):
+        watch.Run(str(tmp_path)).chart([knn(0.5)], 30)

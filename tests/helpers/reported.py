@@ -30,6 +30,12 @@ def result(task: str, top1: float, **changes: Any) -> dict[str, Any]:
     return {**entry, **changes}
 
 
+def identity(**changes: str | None) -> dict[str, str | None]:
+    """Returns the identity of an entry."""
+    of = {"weights": "aa", "precision": "float32", "data": "bb", "settings": "cc", "run": None}
+    return {**of, **changes}
+
+
 def write_results(folder: pathlib.Path, entries: Sequence[Mapping[str, Any]]) -> None:
     """Writes results.json."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,15 @@ from brave_tf.training import checkpoints, recipe
 STEP = 2
 
 
+def change_weights(model_dir: pathlib.Path, factor: float) -> None:
+    """Puts other weights in the place of a run's checkpoint, as a run trained anew in the folder does."""
+    objective = recipe.load_run(str(model_dir)).objective
+    for weight in objective.weights:
+        if weight.dtype.is_floating:
+            weight.assign(weight * factor)
+    checkpoints.save_weights(objective, str(model_dir), STEP)
+
+
 def write_run(folder: pathlib.Path) -> pathlib.Path:
     """Writes `folder/records` and `folder/model`, a run with a checkpoint of random weights.
 

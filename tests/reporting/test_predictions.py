@@ -1,12 +1,14 @@
 """Accuracies of classes and confusions."""
 
+import json
+
 import numpy as np
 import pytest
 import reported
 from sklearn import metrics
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores
+from brave_tf.evaluation import results, scores
 from brave_tf.reporting import predictions
 
 
@@ -67,6 +69,57 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=r"p\.npz .*run the task again"):
         predictions.read_predictions(path)
+
+
+MODEL = reported.result("a/knn", 0.5, identity=reported.identity())
+
+
+def check_refused(path, result, *said):
+    for read in (
+        lambda: predictions.read_predictions(path, result),
+        lambda: predictions.read_neighbours(path, "data", "narrow", result),
+    ):
+        with pytest.raises(UserError) as refused:
+            read()
+        for part in (str(path), "Run the task again", *said):
+            assert part in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": "ee"},
+        {"precision": "mixed_bfloat16"},
+        {"data": "ee"},
+        {"settings": "ee"},
+    ],
+)
+def test_predictions_of_another_result_are_refused(tmp_path, change):
+    path = tmp_path / "p.npz"
+    reported.write_predictions(path, [0, 1], [0, 1], result=json.dumps(results.owner(MODEL)))
+    assert predictions.read_predictions(path, MODEL) is not None
+    ((name, value),) = change.items()
+    other = {**MODEL, "identity": reported.identity(**change)}
+    check_refused(path, other, f"{name} {MODEL['identity'][name]}", f"{name} {value}")
+
+
+@pytest.mark.parametrize(
+    "change", [{"task": "b/knn"}, {"view": "broad"}, {"step": 9}, {"baseline": "random"}]
+)
+def test_predictions_of_another_task_or_step_are_refused(tmp_path, change):
+    path = tmp_path / "p.npz"
+    reported.write_predictions(path, [0, 1], [0, 1], result=json.dumps(results.owner(MODEL)))
+    check_refused(path, {**MODEL, **change})
+
+
+def test_predictions_of_which_nobody_knows_the_model_are_of_results_like_that(tmp_path):
+    old = reported.result("a/knn", 0.5)
+    reported.write_predictions(tmp_path / "p.npz", [0, 1], [0, 1])
+    assert predictions.read_predictions(tmp_path / "p.npz", old) is not None
+    check_refused(tmp_path / "p.npz", MODEL, "nobody knows", "weights aa")
+    told = {"result": json.dumps(results.owner(MODEL))}
+    reported.write_predictions(tmp_path / "q.npz", [0, 1], [0, 1], **told)
+    check_refused(tmp_path / "q.npz", old, "weights aa", "nobody knows")
 
 
 @pytest.mark.parametrize(("right", "clips"), [(7, 10), (1, 3), (250, 400)])

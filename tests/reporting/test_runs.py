@@ -5,6 +5,7 @@ import reported
 
 from brave_tf.errors import UserError
 from brave_tf.reporting.runs import load_runs
+from brave_tf.reporting.tables import series_name
 
 
 def test_a_run_with_its_results(tmp_path):
@@ -87,3 +88,46 @@ def test_results_that_cannot_be_read_are_named(tmp_path):
     (folder / "results.json").write_text("{")
     with pytest.raises(UserError, match="results.json"):
         load_runs([str(folder)])
+
+
+def test_precisions_are_told_apart(tmp_path):
+    entries = [
+        reported.result("a/knn", top1, identity=reported.identity(precision=precision))
+        for top1, precision in ((0.5, "float32"), (0.6, "mixed_bfloat16"))
+    ]
+    (run,) = load_runs([str(reported.write_run(tmp_path / "run", entries))])
+    assert [(e.value, e.precision) for e in run.latest()] == [(0.5, None), (0.6, "mixed_bfloat16")]
+    assert [series_name(run, entry) for entry in run.latest()] == ["run", "run, mixed_bfloat16"]
+
+
+def test_of_two_results_of_a_step_the_later_one_is_shown(tmp_path):
+    entries = [
+        reported.result("a/knn", top1, identity=reported.identity(weights=weights))
+        for top1, weights in ((0.9, "old"), (0.5, "new"))
+    ]
+    (run,) = load_runs([str(reported.write_run(tmp_path / "run", entries))])
+    assert [entry.value for entry in run.latest()] == [0.5]
+
+
+def test_data_of_one_name_are_told_apart(tmp_path):
+    names = (("folder/knn", "x/cats", "11"), ("folder/knn", "y/cats", "22"))
+    names += (("folder/knn", "z/dogs", "33"), ("hmdb51/knn", "a", "44"), ("hmdb51/knn", "b", "55"))
+    names += (("ucf101/knn", "a", "44"),)
+    entries = [
+        reported.result(
+            task,
+            0.5,
+            settings={"data": data, "test_split": "test"},
+            identity=reported.identity(data=digest * 32),
+        )
+        for task, data, digest in names
+    ]
+    (run,) = load_runs([str(reported.write_run(tmp_path / "run", entries))])
+    assert [entry.title for entry in run.latest()] == [
+        "folder/knn (cats 11111111, test)",
+        "folder/knn (cats 22222222, test)",
+        "folder/knn (dogs, test)",
+        "hmdb51/knn (a 44444444)",
+        "hmdb51/knn (b 55555555)",
+        "ucf101/knn",
+    ]

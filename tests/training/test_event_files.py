@@ -66,3 +66,12 @@ def test_a_resumed_run_continues_its_charts(tmp_path):
 def test_a_run_that_begins_has_nothing_to_drop(tmp_path):
     event_files.drop_after(tmp_path / "none", 0)
     assert not list(tmp_path.iterdir())
+
+
+def test_values_of_a_tag_at_a_step_are_dropped(tmp_path):
+    write(tmp_path, range(4))
+    event_files.drop_values(tmp_path, 0, ["loss", "other"])
+    event_files.drop_values(tmp_path, 2, ["loss"])
+    assert read(tmp_path) == pairs([1, 3])
+    tags = [v.tag for e in event_files.read_events(tmp_path) for v in e.summary.value]
+    assert sorted(tags) == ["loss"] * 2 + ["note"] * 4

@@ -1,5 +1,6 @@
 """A run's folder belongs to one process, and what is in it is compared before it is used."""
 
+import shutil
 import subprocess
 import sys
 import types
@@ -98,6 +99,38 @@ def test_a_run_without_checkpoint_begins_with_any_configuration(model_dir, resto
 def test_an_imported_run_has_no_configuration_to_compare(tmp_path, restored):
     resume(tmp_path, restored, "rate.value = 0.2")
     assert restored == [4]
+
+
+def test_a_run_has_an_id_until_another_begins_in_its_folder(tmp_path):
+    assert resumption.run_id(tmp_path) is None
+    resumption.name_run(str(tmp_path), begins=True)
+    first = resumption.run_id(tmp_path)
+    resumption.name_run(str(tmp_path), begins=False)
+    assert resumption.run_id(tmp_path) == first
+    resumption.name_run(str(tmp_path), begins=True)
+    assert resumption.run_id(tmp_path) not in (None, first)
+
+
+def test_training_gives_a_run_its_id(tmp_path):
+    records = tiny_run.write_records(tmp_path / "records")
+    ids = []
+    for steps in (2, 4, 2):
+        config.load_config(
+            [str(tiny_run.write_recipe(tmp_path, records))], [f"train.num_steps = {steps}"]
+        )
+        run.train(str(tmp_path / "run"))
+        ids.append(resumption.run_id(tmp_path / "run"))
+        if steps == 4:
+            shutil.rmtree(tmp_path / "run" / "checkpoints")
+    assert ids[0] == ids[1] != ids[2]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 3}'])
+def test_a_run_without_a_usable_id_gets_one(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    assert resumption.run_id(tmp_path) is None
+    resumption.name_run(str(tmp_path), begins=False)
+    assert resumption.run_id(tmp_path)
 
 
 def test_configurations_are_written_whole_or_not_at_all(model_dir, monkeypatch):

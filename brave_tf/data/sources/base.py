@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import inspect
+import os
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -160,6 +161,18 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def files(self, split: str) -> list[str]:
         """Returns the files on which the clips of a split depend."""
+
+    def version(self, split: str) -> str:
+        """Returns a text that is another when the clips of a split are, wherever they are.
+
+        Here of the names below `location`, sizes and times of change of the files, the classes and the
+        settings.
+        """
+        base = self.location if os.path.isdir(self.location) else os.path.dirname(self.location)
+        files = [(os.path.relpath(path, base or "."), os.stat(path)) for path in self.files(split)]
+        files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files]
+        settings = {k: v for k, v in self.settings.items() if v != self.location}
+        return repr((files, self.label_names, sorted(settings.items())))
 
 
 def register_source(kind: type[Source]) -> type[Source]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.dataset_info import DatasetInfo, Shard
 from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
 from brave_tf.data.record_stream import Record, RecordStream
 from brave_tf.data.shard_names import find_shards
@@ -71,6 +71,17 @@ class Records(Source):
 
     def files(self, split: str) -> list[str]:
         return [shard.path for shard in self._info.split(split).shards]
+
+    def version(self, split: str) -> str:
+        shards = [(os.path.basename(s.path), *_content(s)) for s in self._info.split(split).shards]
+        return repr((shards, self.label_names, sorted(self._info.settings.items())))
+
+
+def _content(shard: Shard) -> tuple[int, str | int]:
+    """Returns the size of a shard, and its hash, or where none is known for this size, its time of change."""
+    stat = tf.io.gfile.stat(shard.path)
+    known = shard.sha256 if shard.bytes in (None, stat.length) else None
+    return stat.length, known or stat.mtime_nsec
 
 
 class RecordClips(Stream):
