@@ -13,12 +13,14 @@ import itertools
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import av
 import numpy as np
 
 from brave_tf.data.preparation import (
     audio_decoding,
+    packets,
     remarks,
     seeking,
     streams,
@@ -37,7 +39,7 @@ _MAX_REST = 1.0
 # Bytes; the packets of larger files are read only where their container cannot be trusted to tell the time.
 _MAX_READ = 1 << 30
 # Files whose packets are remembered.
-_REMEMBERED = 128
+_REMEMBERED = 64
 
 
 class MediaFile:
@@ -57,15 +59,15 @@ class MediaFile:
         self._begun = None
         self._passed_over = {"video": [], "audio": []}
         self._moved = {"video": [], "audio": []}
-        self._timeline = _timeline_of(file, self._container)
-        counts = self._timeline.counts if self._timeline else {}
-        pictures = streams.choose_pictures(self._container, counts)
-        sound = streams.choose_sound(self._container, pictures, counts)
-        self.has_video, self.has_audio = pictures is not None, sound is not None
+        self._layout = _layout_of(file, self._container)
+        self.has_video, self.has_audio = (
+            index is not None for index in (self._layout.pictures, self._layout.sound)
+        )
         if not self.has_video and not self.has_audio:
             self._container.close()
             raise MediaError("open", "holds neither video nor audio that can be decoded")
-        self._index = {"video": pictures and pictures.index, "audio": sound and sound.index}
+        self._index = {"video": self._layout.pictures, "audio": self._layout.sound}
+        self._timeline = self._layout.timeline
 
     def __enter__(self) -> MediaFile:
         return self
@@ -217,14 +219,31 @@ class MediaFile:
         return self._container
 
 
-def _timeline_of(file, container):
+class _Layout(NamedTuple):
+    """Which streams are the clip, by index, and their timeline, None where packets were not read."""
+
+    pictures: int | None
+    sound: int | None
+    timeline: timeline.Timeline | None
+
+
+def _layout_of(file, container):
     if seeking.is_indexed(container) and os.path.getsize(file) > _MAX_READ:
-        return None
+        return _Layout(*_chosen(container, {}), None)
     status = os.stat(file)
-    return _read_timeline(file, status.st_size, status.st_mtime_ns)
+    return _read_layout(file, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(_REMEMBERED)
-def _read_timeline(file, size, changed):
+def _read_layout(file, size, changed):
     with open_media(file) as container:
-        return timeline.read(container)
+        found, broke_off = packets.read_packets(container)
+        chosen = _chosen(container, {i: int(each.kept.sum()) for i, each in found.items()})
+    own = {index: found[index] for index in chosen if index is not None}
+    return _Layout(*chosen, timeline.make_timeline(own, broke_off) if own else None)
+
+
+def _chosen(container, counts):
+    pictures = streams.choose_pictures(container, counts)
+    sound = streams.choose_sound(container, pictures, counts)
+    return tuple(stream and stream.index for stream in (pictures, sound))

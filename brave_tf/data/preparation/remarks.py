@@ -12,6 +12,8 @@ from brave_tf.data.preparation.timeline import Line, Timeline
 
 # Containers whose headers state the duration, rather than let FFmpeg estimate it.
 _STATE_DURATION = ("avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
+# Containers of which files are joined byte by byte.
+_JOINED = ("mpegts", "mpeg", "ogg")
 # Seconds, and share, by which a file may be shorter than it states.
 _SHORTER = 1.0, 0.02
 # Bytes that are searched.
@@ -40,9 +42,14 @@ def of_timeline(
     damaged = sum(len(line.damaged) for line in timeline.lines.values())
     if damaged:
         found.append(f"{damaged} of its time stamps are damaged")
-    for stream in container.streams.video:
-        count = timeline.counts.get(stream.index, 0)
-        if container.format.name == "avi" and 0 < count < stream.frames:
+    if container.format.name in _JOINED and timeline.jumps:
+        at, seconds = timeline.jumps[0]
+        found.append(
+            f"its clock jumps ahead by {seconds:.1f} s, to {at - origin:.1f} s: taken for a pause"
+        )
+    for index, line in timeline.lines.items():
+        stream, count = container.streams[index], int(line.kept.sum())
+        if line.counts_pictures and 0 < count < stream.frames:
             found.append(
                 f"{stream.frames - count} of its {stream.frames} pictures are lost: later ones may be early"
             )

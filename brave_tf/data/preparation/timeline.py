@@ -1,8 +1,8 @@
-"""The clock of a media file, made continuous: what its packets tell without being decoded.
+"""The clock of a media file, made continuous.
 
-The clock of some files starts again midway: of recordings that were joined (MPEG-TS, MPEG-PS, VOB, FLV),
-and of chained Ogg. All streams of the file then go on where its pictures ended, so that pictures and sound
-stay together. Single stamps may be damaged; those that follow tell a damaged stamp from a pause.
+The clock of some files starts again midway: of recordings that were joined (MPEG-TS, MPEG-PS, VOB, Matroska),
+and of chained Ogg. Pictures and sound then go on together where the pictures ended. Single stamps may be
+damaged; those that follow tell a damaged stamp from a pause.
 """
 
 from __future__ import annotations
@@ -11,20 +11,14 @@ import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import av
 import numpy as np
 
-# A clock that runs back by more seconds has started again.
-_BACK = 0.1
-# Stamps may be damaged where the clock jumps by more seconds; less is a pause.
-_JUMP = 10.0
-# Stamps that leave the clock for less time than this, in seconds, and come back are damaged.
-_BRIEF = 0.5
+from brave_tf.data.preparation.packets import UNKNOWN, Packets
+
 # Streams start again together: one follows another within so many seconds.
 _TOGETHER = 2.0
 # Sound that overlaps by less, in seconds, where files were joined is the run-up of its codec.
 _RUN_UP = 0.1
-_UNKNOWN = np.iinfo(np.int64).min
 
 
 class Line(NamedTuple):
@@ -60,7 +54,7 @@ class Line(NamedTuple):
     @property
     def known(self) -> np.ndarray:
         """(N,) bool, whether packets have a stamp."""
-        return self.stamps != _UNKNOWN
+        return self.stamps != UNKNOWN
 
     @property
     def usual_duration(self) -> float:
@@ -79,95 +73,36 @@ class Line(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """What the packets of a file tell.
+    """What the packets of the chosen streams of a file tell.
 
     Attributes:
       lines: Index of a stream -> its line.
       restarts: Seconds on the continuous clock at which the file's own clock starts again.
-      broke_off: Why reading ended before the end of the file; empty if it did not.
+      jumps: Seconds on it at which the clock jumps ahead, in all streams alike, and by how many.
       last_byte: Of the file, up to which packets were read; 0 where they do not say where they are.
+      broke_off: Why reading ended before the end of the file; empty if it did not.
     """
 
     lines: Mapping[int, Line]
     restarts: tuple[float, ...]
-    broke_off: str
+    jumps: tuple[tuple[float, float], ...]
     last_byte: int
-
-    @property
-    def counts(self) -> dict[int, int]:
-        """Index of a stream -> how many packets it holds."""
-        return {index: int(line.kept.sum()) for index, line in self.lines.items()}
+    broke_off: str
 
 
-class _Packets:
-    """The packets of a stream as they were read."""
+def make_timeline(packets: Mapping[int, Packets], broke_off: str) -> Timeline:
+    """Returns the timeline of streams that belong together.
 
-    def __init__(self, stream, use_dts):
-        self.is_video = stream.type == "video"
-        self.tick = float(stream.time_base)
-        self._use_dts = use_dts
-        self._rows = []
-        self._place = -1
-        self.last_byte = 0
-
-    def add(self, packet, order):
-        # Only the first of the packets that are cut out of one piece of a file has a place.
-        self._place = self._place if packet.pos is None else packet.pos
-        self.last_byte = max(self.last_byte, self._place + packet.size)
-        showing = packet.dts if self._use_dts or packet.pts is None else packet.pts
-        self._rows.append(
-            (
-                _UNKNOWN if packet.dts is None else packet.dts,
-                _UNKNOWN if showing is None else showing,
-                packet.duration or 0,
-                packet.pts == packet.dts,
-                packet.is_keyframe,
-                bool(packet.size) and not packet.is_discard,
-                order,
-                self._place,
-            )
-        )
-
-    def finish(self):
-        columns = np.array(self._rows, np.int64).reshape(-1, 8).T
-        self.decoding, self.showing, self.durations, same, keys, kept, self.order, self.places = (
-            columns
-        )
-        self.in_one_order = bool(same.all())
-        self.keys, self.kept = keys.astype(bool), kept.astype(bool)
-        if np.all(self.decoding == _UNKNOWN):
-            self.decoding = self.showing
-        self.damaged, self.restarts = _faults(self)
-        return self
-
-    def __len__(self):
-        return len(self._rows)
-
-    @property
-    def counts_pictures(self):
-        return self._use_dts
-
-
-def read(container: av.container.InputContainer) -> Timeline:
-    """Reads all packets of the pictures and sounds of a newly opened file, without decoding them."""
-    streams = [*container.streams.video, *container.streams.audio]
-    is_avi = container.format.name == "avi"
-    # AVI tells when pictures are decoded, not when they are shown; FFmpeg guesses the latter.
-    packets = {s.index: _Packets(s, is_avi and s.type == "video") for s in streams}
-    broke_off = ""
-    try:
-        # Without a stream, all of the file would be read.
-        for order, packet in enumerate(container.demux(streams) if streams else ()):
-            if packet.size or packet.dts is not None:
-                packets[packet.stream_index].add(packet, order)
-    except (av.FFmpegError, OSError) as error:
-        broke_off = error.strerror or str(error)
-    held = {index: each.finish() for index, each in packets.items()}
-    parts = _parts(held)
-    shifts = _shifts(held, parts)
-    lines = {index: _line(held[index], parts, shifts, index) for index in held}
-    last_byte = max((each.last_byte for each in held.values()), default=0)
-    return Timeline(lines, tuple(_restarts(held, parts, shifts)), broke_off, last_byte)
+    Args:
+      packets: Index of a stream -> its packets. Streams of other programs have other clocks.
+      broke_off: From `read_packets`.
+    """
+    parts = _parts(packets)
+    shifts = _shifts(packets, parts)
+    lines = {index: _line(packets[index], parts, shifts, index) for index in packets}
+    last_byte = max((each.last_byte for each in packets.values()), default=0)
+    restarts, jumps = tuple(_restarts(packets, parts, shifts)), tuple(_jumps(packets, lines))
+    return Timeline(lines, restarts, jumps, last_byte, broke_off)
 
 
 def _line(packets, parts, shifts, index):
@@ -176,11 +111,11 @@ def _line(packets, parts, shifts, index):
     for part, shift in zip(parts[1:], shifts[1:]):
         ticks = round(shift / packets.tick)
         first = part[index]
-        known = packets.showing[first:] != _UNKNOWN
+        known = packets.showing[first:] != UNKNOWN
         stamps[first:][known] = packets.showing[first:][known] + ticks
         own.append((first, ticks))
     damaged = frozenset(packets.damaged.tolist())
-    stamps[packets.damaged] = _UNKNOWN
+    stamps[packets.damaged] = UNKNOWN
     return Line(
         packets.tick,
         stamps,
@@ -194,92 +129,72 @@ def _line(packets, parts, shifts, index):
     )
 
 
-def _faults(packets):
-    """Returns the numbers of packets with damaged stamps, and of those at which the clock starts again."""
-    numbers = np.flatnonzero(packets.decoding != _UNKNOWN)
-    times = packets.decoding[numbers] * packets.tick
-    steps = np.diff(times)
-    bounds = np.flatnonzero((steps < -_BACK) | (steps > _JUMP)) + 1
-    runs = list(zip([0, *bounds], [*bounds, len(times)]))
-    damaged, restarts = [], []
-    end = times[runs[0][1] - 1] if len(times) else 0.0
-    for (start, stop), (after, _) in zip(runs[1:], [*runs[2:], (None, None)]):
-        brief = times[stop - 1] - times[start] < _BRIEF
-        if brief and after is not None and -_BACK <= times[after] - end <= _JUMP:
-            damaged += range(start, stop)
-            continue
-        if times[start] < end - _BACK:
-            restarts.append(start)
-        end = times[stop - 1]
-    return numbers[damaged].astype(np.int64), [int(numbers[start]) for start in restarts]
-
-
-def _parts(held: Mapping[int, _Packets]) -> list[dict[int, int]]:
+def _parts(packets: Mapping[int, Packets]) -> list[dict[int, int]]:
     """Returns the first packet of each stream in each part of the file that has a clock of its own."""
     events = sorted(
-        (packets.order[number], index, number)
-        for index, packets in held.items()
-        for number in packets.restarts
+        (each.order[number], index, number)
+        for index, each in packets.items()
+        for number in each.restarts
     )
-    parts = [dict.fromkeys(held, 0)]
+    parts = [dict.fromkeys(packets, 0)]
     for order, index, number in events:
         part = parts[-1]
-        if len(parts) > 1 and index not in part and _runs_for(held, part, order) < _TOGETHER:
+        if len(parts) > 1 and index not in part and _runs_for(packets, part, order) < _TOGETHER:
             part[index] = number
         else:
             parts.append({index: number})
     for before, part in zip(parts, parts[1:]):
-        place = min(held[index].places[number] for index, number in part.items())
-        order = min(held[index].order[number] for index, number in part.items())
-        for index in held.keys() - part.keys():
+        place = min(packets[index].places[number] for index, number in part.items())
+        order = min(packets[index].order[number] for index, number in part.items())
+        for index in packets.keys() - part.keys():
             # Its clock shows no break here, but is another one: the place in the file tells.
-            later = held[index].places >= place if place >= 0 else held[index].order >= order
-            first = int(np.argmax(later)) if later.any() else len(held[index])
+            later = packets[index].places >= place if place >= 0 else packets[index].order >= order
+            first = int(np.argmax(later)) if later.any() else len(packets[index])
             part[index] = max(first, before[index])
     return parts
 
 
-def _runs_for(held, part, order):
+def _runs_for(packets, part, order):
     """Returns for how many seconds the streams of a part have run when the packet `order` is read."""
     seconds = 0.0
     for index, number in part.items():
-        packets = held[index]
-        last = bisect.bisect_left(packets.order, order) - 1
-        if packets.decoding[last] != _UNKNOWN:
-            ran = packets.decoding[last] - packets.decoding[number]
-            seconds = max(seconds, float(ran) * packets.tick)
+        each = packets[index]
+        last = bisect.bisect_left(each.order, order) - 1
+        if each.decoding[last] != UNKNOWN:
+            ran = float(each.decoding[last] - each.decoding[number]) * each.tick
+            seconds = max(seconds, ran)
     return seconds
 
 
-def _shifts(held: Mapping[int, _Packets], parts: Sequence[dict[int, int]]) -> list[float]:
+def _shifts(packets: Mapping[int, Packets], parts: Sequence[dict[int, int]]) -> list[float]:
     """Returns the seconds by which the stamps of each part are shifted."""
     shifts = [0.0]
-    spans = list(_spans(held, parts))
+    spans = list(_spans(packets, parts))
     for before, span in zip(spans, spans[1:]):
         ends = {index: end + shifts[-1] for index, (_, end) in before.items()}
-        both = [i for i in span if i in ends]
-        films = [ends[i] - span[i][0] for i in both if held[i].is_video]
-        sounds = [ends[i] - span[i][0] for i in both if not held[i].is_video]
-        shift = max(films or sounds, default=max(ends.values(), default=0.0))
+        both = [index for index in span if index in ends]
+        films = [ends[i] - span[i][0] for i in both if packets[i].is_video]
+        sounds = [ends[i] - span[i][0] for i in both if not packets[i].is_video]
         # Nothing of the new part may lie within the old one, but for the run-up of codecs.
         begin = min((begin for begin, _ in span.values()), default=0.0)
-        apart = max(ends.values(), default=0.0) - begin
+        apart = max(ends.values(), default=shifts[-1]) - begin
+        shift = max(films or sounds, default=apart)
         shifts.append(apart if apart - shift > _RUN_UP else shift)
     return shifts
 
 
-def _spans(held, parts) -> Iterator[dict[int, tuple[float, float]]]:
+def _spans(packets, parts) -> Iterator[dict[int, tuple[float, float]]]:
     """Yields begin and end of each stream in each part, in seconds on the clock of the part."""
-    lasts = [*parts[1:], {index: len(packets) for index, packets in held.items()}]
+    lasts = [*parts[1:], {index: len(each) for index, each in packets.items()}]
     for part, following in zip(parts, lasts):
         span = {}
-        for index, packets in held.items():
-            inside = np.zeros(len(packets), bool)
+        for index, each in packets.items():
+            inside = np.zeros(len(each), bool)
             inside[part[index] : following[index]] = True
-            inside[packets.damaged] = False
-            inside &= (packets.showing != _UNKNOWN) & packets.kept
+            inside[each.damaged] = False
+            inside &= (each.showing != UNKNOWN) & each.kept
             if inside.any():
-                span[index] = _span(packets, inside)
+                span[index] = _span(each, inside)
         yield span
 
 
@@ -293,6 +208,16 @@ def _span(packets, inside):
     return (0.0 if -1.0 < begin < 0 else begin), ends.max() * packets.tick
 
 
-def _restarts(held, parts, shifts):
-    for span, shift in list(zip(_spans(held, parts), shifts))[1:]:
-        yield min((begin for begin, _ in span.values()), default=0.0) + shift
+def _restarts(packets, parts, shifts):
+    for span, shift in list(zip(_spans(packets, parts), shifts))[1:]:
+        films = [begin for index, (begin, _) in span.items() if packets[index].is_video]
+        yield min(films or [begin for begin, _ in span.values()], default=0.0) + shift
+
+
+def _jumps(packets, lines):
+    """Yields the jumps that all streams share: the seconds they end at, and how long they are."""
+    first, *others = packets
+    for number, seconds in packets[first].jumps:
+        shared = (any(abs(s - seconds) < _TOGETHER for _, s in packets[i].jumps) for i in others)
+        if all(shared):
+            yield float(lines[first].stamps[number]) * lines[first].tick, seconds

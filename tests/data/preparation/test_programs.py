@@ -5,6 +5,8 @@ import pytest
 from decoded import heard_at, numbers, samples
 from media import click, numbered_frame, write_video
 
+from brave_tf.data.preparation.media import MediaFile
+
 PACKET = 188
 # ITU-T H.222.0: the program association is packet 0, the map of a program that which it names.
 _POLYNOMIAL = 0x04C11DB7
@@ -58,6 +60,24 @@ def write_programs(path, programs):
         mixed += b"".join(lane[index] for lane in lanes if index < len(lane))
     path.write_bytes(section(0, 0, 1, association) + maps + mixed)
     return path
+
+
+def test_the_clock_of_another_program_does_not_count(tmp_path):
+    frames = [numbered_frame(i) for i in range(100)]
+    mp2 = {"codec": "mpeg2video", "audio_codec": "mp2"}
+    film = write_video(tmp_path / "film.ts", frames, audio=click(4.0, 3.0), **mp2)
+    short = write_video(tmp_path / "short.ts", frames[:40], audio=click(1.6, 0.5), **mp2)
+    television = [packet for _, packet in streams_of(film, 0)]
+    # The radio's clock starts again, in the middle of the film.
+    radio = 2 * [packet for pid, packet in streams_of(short, 300) if pid == 557]
+    file = write_programs(
+        tmp_path / "both.ts", [([(3, 557)], radio), ([(2, 256), (3, 257)], television)]
+    )
+    assert numbers(file) == list(range(100))
+    np.testing.assert_allclose(heard_at(samples(file, 0, 4, pad=True)), [3.0], atol=0.03)
+    assert numbers(file, 3.0, 3.4) == list(range(75, 85))
+    with MediaFile(str(file)) as media:
+        assert not media.warnings
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -7,7 +7,7 @@ from decoded import heard_at, numbers, samples
 from media import click, numbered_frame, write_audio, write_video
 from remuxed import joined, remuxed
 
-from brave_tf.data.preparation import timeline
+from brave_tf.data.preparation import packets
 from brave_tf.data.preparation.media import MediaError, MediaFile
 
 CODECS = {
@@ -143,9 +143,9 @@ def test_a_damaged_stamp_moves_nothing_else(tmp_path, extension, off, kind):
     options = options if extension == "flv" else {"options": {"bf": "0"}}
     whole = part(tmp_path / f"whole.{extension}", 0, 75, **options)
     with av.open(str(whole)) as container:
-        damaged = timeline.read(container).lines
+        found, _ = packets.read_packets(container)
     index = 0 if kind == "video" else 1
-    assert len(damaged[index].stamps) > 40 and not damaged[index].damaged
+    assert len(found[index]) > 40 and not len(found[index].damaged)
 
     file = tmp_path / f"damaged.{extension}"
     remuxed(file, [whole], lambda number, k, t: t + off if (number, k) == (30, kind) else t)
@@ -157,6 +157,16 @@ def test_a_damaged_stamp_moves_nothing_else(tmp_path, extension, off, kind):
     assert len(wrong) <= 2
     heard = samples(file, 0, 3, pad=True)
     np.testing.assert_allclose(heard_at(heard), heard_at(samples(whole, 0, 3, pad=True)), atol=0.03)
+
+
+def test_a_clock_that_jumps_ahead_is_a_pause_and_said(tmp_path):
+    whole = part(tmp_path / "whole.ts", 0, 100, options={"bf": "0"})
+    file = remuxed(tmp_path / "a.ts", [whole], lambda number, kind, t: t + 100 * (t > 3.4))
+    shown = numbers(file)
+    values, counts = np.unique(shown, return_counts=True)
+    assert values.tolist() == list(range(100))
+    assert np.sort(counts)[-2:].tolist() == [1, 2501]
+    assert any("jumps ahead by 100.0 s" in warning for warning in warnings(file))
 
 
 def test_a_picture_is_not_held_for_hours(tmp_path):
