@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -18,52 +18,12 @@ from brave_tf.data.record_reader import (
     parse_clip,
     unstated_rates,
 )
+from brave_tf.data.split import Shard, Split
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 _PEEKED_RECORDS = 16
 _MODALITIES = ("rgb", "flow", "audio")
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """One TFRecord file; its number of clips, bytes and sha256, None where nobody counted."""
-
-    path: str
-    clips: int | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The shards of one split.
-
-    Attributes:
-      name: of the split.
-      shards: its files, in order.
-      clips: number of records, None where nobody counted.
-      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
-      labels: clips by label text.
-      seconds: total duration.
-    """
-
-    name: str
-    shards: tuple[Shard, ...]
-    clips: int | None = None
-    with_modality: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    seconds: float = 0.0
-
-    def count_with(self, modalities: Collection[str]) -> int | None:
-        """Returns how many clips have all `modalities`, None when the counts do not tell."""
-        if self.clips is None or not set(modalities) <= set(self.with_modality):
-            return None
-        counts = {self.with_modality[modality] for modality in modalities}
-        partial = [
-            self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
-        ]
-        return None if len(partial) > 1 else min(counts, default=self.clips)
 
 
 @dataclasses.dataclass(frozen=True)
