@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
+from absl import logging
 
 from brave_tf.data.dataset_info import DatasetInfo, Shard
 from brave_tf.data.preparation import (
@@ -191,6 +192,8 @@ def _decoded(
     try:
         for clip, result in zip(clips, results):
             if isinstance(result, clip_encoder.PreparedClip):
+                for warning in result.warnings:
+                    logging.warning("%s: %s", clip.path, warning)
                 index = {label: i for i, label in enumerate(clip.labels)}
                 record = serialize_clip(result, settings, index)
                 label = next(iter(clip.labels), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -120,6 +121,15 @@ class MediaClips(Stream):
             labels=labels[ends[item] : ends[item + 1]],
             path=tf.gather([_encode(clip.path) for clip in self._clips], item),
         )
+
+    def name(self, item: tf.Tensor) -> str:
+        clip = self._clips[int(item)]
+        path = os.fsencode(clip.path).decode("utf-8", "backslashreplace")
+        if not clip.start and clip.end is None:
+            return path
+        # Clips may be windows of one file.
+        end = "its end" if clip.end is None else f"{clip.end:g} s"
+        return f"{path} (from {clip.start:g} s to {end})"
 
     def parse(self, item: tf.Tensor, seed: tf.Tensor | None = None) -> Clip:
         clip = self.describe(item)

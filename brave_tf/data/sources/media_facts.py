@@ -127,7 +127,8 @@ def _look(file: str) -> Facts | str:
                 next(media.frames(0.0, None, 25.0, None))
             has_audio = media.has_audio and _gives_sound(media)
             facts = Facts(media.has_video, has_audio, media.duration)
-            facts = facts._replace(warnings=tuple(media.warnings))
+            tick = media.pictures.tick if media.pictures is not None else 0.0
+            facts = facts._replace(tick=tick, warnings=tuple(media.warnings))
             if (facts.seconds or math.inf) > _LONG:
                 return facts
             with open_media(file) as container:
@@ -154,7 +155,6 @@ def _of_video(facts, media, container):
     """Adds what the packets of the pictures tell; none but the first is decoded."""
     line = media.pictures
     stream = container.streams.video[0]
-    facts = facts._replace(tick=line.tick)
     in_doubt = facts.warnings or not np.all(line.known & line.kept)
     if len(container.streams.video) != 1 or in_doubt or not stream.average_rate:
         return facts
