@@ -273,7 +273,7 @@ def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model="], "give one of --model"),
+        (["--model="], "--model is empty"),
         (["--model_dir={records}"], "give one of --model"),
         (["--checkpoint=best"], "--checkpoint=best is of runs"),
         (["--input="], "--input is missing"),
