@@ -81,6 +81,19 @@ def test_a_film_that_is_turned_midway_stays_upright(tmp_path):
     np.testing.assert_array_equal(images[2:], upright)
 
 
+def test_what_a_picture_says_holds_for_those_that_say_nothing(tmp_path):
+    """H.264 may tell the orientation with its first picture alone."""
+    texture = moving_texture(2, 48, 48)
+    plain = write_video(tmp_path / "plain.avi", texture, codec="ffv1", pixel_format="bgr0")
+    turned = write_video(tmp_path / "turned.mp4", texture)
+    set_display_matrix(turned, ((0, 1), (-1, 0)))
+    with av.open(str(plain)) as first, av.open(str(turned)) as second:
+        film = [*second.decode(video=0), *first.decode(video=0)]
+        images = list(video_decoding.convert(film, None))
+    expected = [np.rot90(image[..., ::-1], -1) for image in texture]
+    np.testing.assert_array_equal(images[2:], expected)
+
+
 def test_decoded_pictures_do_not_wait_for_the_garbage_collector(tmp_path):
     file = write_video(tmp_path / "clip.mp4", moving_texture(8, 48, 64))
     set_display_matrix(file, ((-1, 0), (0, 1)))
