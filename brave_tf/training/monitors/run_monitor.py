@@ -82,7 +82,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._non_finite = NonFiniteWatch(
             self._objective, self._inputs.replay, self._checkpoints.newest_step
         )
-        self._standstill.start(self._objective, self._step)
+        self._standstill.start(self._objective, self._step, self._advice)
         if self._held_out:
             self._held_out.resume(self._checkpoints.held_out_losses(self._step))
         # The first step waits until the input pipeline has started.
@@ -111,7 +111,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         if logging or saving:
             self._standstill.look(self._step, self._means)
         if last:
-            self._standstill.conclude(self._step, self._means, self._advice)
+            self._standstill.conclude(self._step, self._means)
         if self._chief and self._pictures.occasions.due(self._step, self._num_steps):
             views, clips = self._inputs.recipe.views, self._objective.seen.clips
             self._pictures.show(self.charts, views, clips, self._step)

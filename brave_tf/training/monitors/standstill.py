@@ -24,7 +24,9 @@ class StandstillWatch:
     """Stops a run whose trainable weights have not moved for long, as none of its steps was applied.
 
     It looks at every log and checkpoint, and begins to count anew where a run is resumed. Steps at a learning
-    rate of 0, as the first of a warm-up, and those that a loss scale is looked for in are too few to be long.
+    rate of 0, as the first of a warm-up, and the 15 or fewer in which a loss scale is looked for are too few
+    to be long. Steps at the end of a schedule that have become too small for weights to move are warned
+    about.
 
     Args:
       steps: how many steps in a row are long.
@@ -33,16 +35,17 @@ class StandstillWatch:
       UserError: `steps` is no whole number of at least 1.
     """
 
-    def __init__(self, steps: int = 100):
+    def __init__(self, steps: int = 30):
         if not isinstance(steps, int) or steps < 1:
             raise UserError(
                 f"StandstillWatch.steps = {steps!r}: expected a whole number of at least 1."
             )
         self._steps = steps
 
-    def start(self, objective: Objective, step: int) -> None:
-        """Begins after a step."""
+    def start(self, objective: Objective, step: int, advice: Advice) -> None:
+        """Begins after a step; warnings go to `advice`."""
         self._objective, self._begun, self._moved = objective, step, step
+        self._advice = advice
         self._weights = _digest(objective)
 
     def look(self, step: int, means: Mapping[str, float]) -> None:
@@ -58,22 +61,30 @@ class StandstillWatch:
         weights = _digest(self._objective)
         if weights != self._weights:
             self._weights, self._moved = weights, step
-        elif step - self._moved >= self._steps:
-            raise StandstillError(
-                f"step {step}: no weight has moved since step {self._moved}: {self._why(means)}. Start again "
-                "with another --model_dir, or with --allow_changes; StandstillWatch.steps says how long is "
-                "waited."
-            )
+            return
+        if step - self._moved < self._steps:
+            return
+        said = f"step {step}: no weight has moved since step {self._moved}"
+        why = self._why(means)
+        if why is None and self._moved > self._begun:
+            self._advice.give("standstill", f"{said}: {self._too_small()}.")
+            return
+        raise StandstillError(
+            f"{said}: {why or self._too_small()}. Start again with another --model_dir, or with "
+            "--allow_changes; StandstillWatch.steps says how long is waited."
+        )
 
-    def conclude(self, step: int, means: Mapping[str, float], advice: Advice) -> None:
+    def conclude(self, step: int, means: Mapping[str, float]) -> None:
         """Warns at the end of a run, of more steps than one, in all of which no weight has moved."""
         if self._moved == self._begun and step > self._begun + 1:
-            advice.give(
+            why = self._why(means) or self._too_small()
+            self._advice.give(
                 "standstill",
-                f"no weight has moved in the steps {self._begun + 1} to {step}: {self._why(means)}.",
+                f"no weight has moved in the steps {self._begun + 1} to {step}: {why}.",
             )
 
-    def _why(self, means: Mapping[str, float]) -> str:
+    def _why(self, means: Mapping[str, float]) -> str | None:
+        """What keeps steps from being applied; None if nothing does."""
         optimizer = self._objective.optimizer
         scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
         if scaled and GRADIENT_NORM not in means:
@@ -86,12 +97,15 @@ class StandstillWatch:
             return "no clip counts for the loss: prepare clips with labels"
         if not means.get(GRADIENT_NORM):
             return "all gradients are 0: look at what the loss depends on, and at layers that are frozen"
-        rate = float(learning_rate(optimizer))
-        if not rate:
+        if not float(learning_rate(optimizer)):
             return "the learning rate is 0: look at its schedule"
+        return None
+
+    def _too_small(self) -> str:
         return (
-            f"the steps are too small for the weights, at a learning rate of {rate:g}: raise it, and look at "
-            "the optimizer's multipliers"
+            "the steps are too small for the weights, at a learning rate of "
+            f"{float(learning_rate(self._objective.optimizer)):g}: raise it, and look at the optimizer's "
+            "multipliers"
         )
 
 

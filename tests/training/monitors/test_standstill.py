@@ -6,6 +6,7 @@ import tensorflow as tf
 import tiny_run
 
 from brave_tf import config, errors
+from brave_tf.objectives.base import GRADIENT_NORM
 from brave_tf.training import run
 from brave_tf.training.event_files import read_events
 from brave_tf.training.monitors.advice import Advice
@@ -128,7 +129,7 @@ class Still:
 
 def test_the_smallest_move_of_one_weight_is_a_move():
     objective, watch, means = Still(), StandstillWatch(steps=10), {"loss": 1.0}
-    watch.start(objective, 3)
+    watch.start(objective, 3, Advice())
     watch.look(12, means)
     (weight,) = objective.trainable_variables
     weight.assign([1.0, np.nextafter(np.float32(2), np.float32(3))])
@@ -138,9 +139,22 @@ def test_the_smallest_move_of_one_weight_is_a_move():
         watch.look(30, means)
 
 
+def test_steps_that_a_schedule_has_made_too_small_are_warned_about():
+    objective, watch, advice = Still(), StandstillWatch(steps=10), Advice()
+    means = {"loss": 1.0, GRADIENT_NORM: 2.0}
+    watch.start(objective, 0, advice)
+    objective.trainable_variables[0].assign([3.0, 4.0])
+    watch.look(10, means)
+    watch.look(20, means)
+    assert advice.given == ["standstill"]
+    objective.optimizer.learning_rate = 0.0
+    with pytest.raises(StandstillError, match="since step 10: the learning rate is 0"):
+        watch.look(30, means)
+
+
 @pytest.mark.parametrize(("last", "warned"), [(1, []), (2, ["standstill"])])
 def test_one_step_tells_nothing(last, warned):
     watch, advice = StandstillWatch(), Advice()
-    watch.start(Still(), 0)
-    watch.conclude(last, {"loss": 1.0}, advice)
+    watch.start(Still(), 0, advice)
+    watch.conclude(last, {"loss": 1.0})
     assert advice.given == warned
