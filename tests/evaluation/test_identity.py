@@ -60,6 +60,7 @@ def task(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks")
     (folder / "my_embedded_task.py").write_text(TASKS)
     (folder / "mine.gin").write_text("import my_embedded_task\n")
+    registry.list_tasks()  # Otherwise those of the package would go with these.
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setattr(registry, "_TASKS", dict(registry._TASKS))
