@@ -5,7 +5,9 @@ DEMO := runs/demo
 STAMP := $(VENV)/.installed
 # Processes that run tests; each takes up to 5 GB.
 TEST_WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile
+# Of the order of the tests, and of what draws without a seed; make test TEST_SEED=... repeats one.
+TEST_SEED ?= $(shell date +%s)
+PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randomly-seed=$(TEST_SEED)
 
 .PHONY: help install demo test test-long bench lint format lock clean
 

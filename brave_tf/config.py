@@ -7,52 +7,56 @@ import inspect
 import logging
 import pathlib
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 
 import gin
 
-from brave_tf import errors
+from brave_tf import binding_checks, errors, gin_statements
+from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
-_PACKAGE = pathlib.Path(__file__).resolve().parent
-# Installed, the recipes are in the package; beside it is then the library called gin.
-RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
-# The macro that holds the name of the recipe, so that a written configuration says it.
-RECIPE = "RECIPE"
-# gin keeps macros as parameters of a configurable of its own, scoped by the macro's name.
-_MACRO = "gin.macro"
+# What gin raises for a text that it cannot use.
+_UNUSABLE = (ValueError, TypeError, SyntaxError, ImportError, OSError, tokenize.TokenError)
 
 
-def load_config(gin_files: Sequence[str], bindings: Sequence[str] = ()) -> None:
+def load_config(
+    gin_files: Sequence[str], bindings: Sequence[str] = (), for_training: bool = False
+) -> None:
     """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
 
-    A file is looked for as given, then among the project's recipes; so are the files it includes. The
-    first of them that is a recipe gives the macro `RECIPE` its name.
+    A file is looked for as given, then among the project's recipes; one that it includes, beside it first.
+    The first of them that is a recipe gives the macro `RECIPE` its name.
 
     Args:
       gin_files: paths or recipe names (`gin/as_v_fa.gin`, `as_v_fa.gin`, `as_v_fa`).
       bindings: gin statements such as `train.batch_size = 2`.
+      for_training: also refuse bindings for parts that the recipe does not use, see
+        `binding_checks.check_chosen`.
 
     Raises:
-      UserError: for an unknown file, configurable, parameter or scope, or a syntax error.
+      UserError: for an unknown file, configurable, parameter or scope, a syntax error, a value of a wrong
+        type, or a binding of the user that would have no effect, see `binding_checks.check`.
     """
     gin.clear_config()
-    gin.add_config_file_search_path(str(RECIPE_DIR))
-    paths = [str(find_recipe(name)) for name in gin_files]
-    # gin logs every folder in which it does not find an included file, until it does.
+    # gin logs each way in which it does not find an included file, until it does.
     logging.disable(logging.ERROR)
     try:
-        parsed = gin.parse_config_files_and_bindings(paths, list(bindings))
-        if recipe := next(_recipes(parsed), None):
-            with gin.unlock_config():
-                gin.parse_config(f"{RECIPE} = {recipe!r}")
-        # gin writes mappings sorted by key. What runs is what would be written, so that a run that is
-        # loaded from its written configuration makes its parts in the same order.
-        load_text(gin.config_str())
-    except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
+        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
+        bound = gin_statements.bindings_of(sources)
+        for source in sources:
+            gin_statements.parse(source)
+        gin.finalize()
+        binding_checks.check(bound)
+        if for_training:
+            binding_checks.check_chosen(bound)
+        _settle(sources, binding_checks.unused_macros(bound))
+    except BaseException as error:
+        gin.clear_config()
+        if isinstance(error, errors.UserError) or not isinstance(error, _UNUSABLE):
+            raise
         raise errors.UserError(_explain(error, gin_files, bindings)) from error
     finally:
         logging.disable(logging.NOTSET)
-    _check_scopes()
 
 
 def load_text(text: str) -> None:
@@ -81,18 +85,12 @@ def written_without(module: str) -> str:
 
 
 def find_recipe(name: str) -> pathlib.Path:
-    """Returns the path of a gin file given as a path or as the name of one of the recipes."""
-    candidates = [pathlib.Path(name), RECIPE_DIR.parent / name, RECIPE_DIR / name]
-    if not name.endswith(".gin"):
-        candidates.append(RECIPE_DIR / f"{name}.gin")
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    known = sorted(path.name for path in RECIPE_DIR.glob("*.gin"))
-    raise errors.UserError(
-        f"gin file {name!r} was not found (looked for {', '.join(map(str, candidates))})."
-        f"{errors.nearest(pathlib.Path(name).name, known)}"
-    )
+    """Returns the path of a gin file given as a path or as the name of one of the recipes.
+
+    Raises:
+      UserError: there is none, with the nearest names.
+    """
+    return gin_statements.find(name)
 
 
 def bindings_of_others(package: str) -> str:
@@ -116,14 +114,14 @@ def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) 
     kept: dict[tuple[str, str], dict] = {}
     for (scope, selector), values in gin.config._CONFIG.items():
         name = selector.rpartition(".")[2]
-        if selector != _MACRO and not any(f"{selector}.".startswith(f"{p}.") for p in packages):
+        if selector != MACRO and not any(f"{selector}.".startswith(f"{p}.") for p in packages):
             own = {k: v for k, v in values.items() if scope or f"{name}.{k}" not in parameters}
             kept[scope, selector] = own
     waiting = [kept]
     while waiting:
         for reference in list(gin.config.iterate_references(waiting.pop())):
-            key = ("/".join(reference.scopes), _MACRO)
-            if reference.selector == _MACRO and key in gin.config._CONFIG and key not in kept:
+            key = ("/".join(reference.scopes), MACRO)
+            if reference.selector == MACRO and key in gin.config._CONFIG and key not in kept:
                 kept[key] = gin.config._CONFIG[key]
                 waiting.append({key: kept[key]})
     return repr(sorted((key, sorted(values.items())) for key, values in kept.items() if values))
@@ -150,13 +148,32 @@ def recipe_of(text: str) -> str | None:
     return found and found[1]
 
 
-def _recipes(parsed: Sequence[gin.config.ParsedConfigFileIncludesAndImports]) -> Iterator[str]:
-    """Names the recipes among files and what they include, a file before its includes."""
-    for file in parsed:
-        path = find_recipe(file.filename)
-        if path.resolve().parent == RECIPE_DIR:
-            yield path.stem
-        yield from _recipes(file.includes)
+def _given(bindings: Sequence[str]) -> list[gin_statements.Source]:
+    """Returns a source for each binding: text that is not closed in one is not closed by the next."""
+    for text in bindings:
+        if not re.sub(r"#.*", "", text).strip():
+            raise errors.UserError(
+                f"--gin_bindings={text!r} binds nothing: expected a statement such as 'train.batch_size = 2'."
+            )
+    return [gin_statements.Source(f"--gin_bindings={text!r}", text) for text in bindings]
+
+
+def _settle(sources: Sequence[gin_statements.Source], unused: Sequence[str]) -> None:
+    """Leaves what would be written, with the name of the recipe and without macros that have no use.
+
+    gin writes mappings sorted by key. What runs is what would be written, so that a run that is loaded from
+    its written configuration makes its parts in the same order.
+    """
+    named = [
+        file for source in sources for file in gin_statements.files_of(source) if file.is_recipe
+    ]
+    with gin.unlock_config():
+        if named:
+            gin.parse_config(f"{RECIPE} = {named[0].path.stem!r}")
+    for name in unused:
+        # gin offers no way to take a binding away.
+        gin.config._CONFIG.pop((name, MACRO), None)
+    load_text(gin.config_str())
 
 
 def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:
@@ -170,7 +187,7 @@ def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]
         hint = errors.nearest(configurable[1], _configurables())
         hint += " A part that lives in its own file needs an `import` line for it in the gin file."
     sources = ", ".join([*gin_files, *(f"--gin_bindings={b!r}" for b in bindings)])
-    return f"cannot use the configuration {sources}: {text}.{hint}"
+    return f"cannot use the configuration {sources}: {text.rstrip('.')}.{hint}"
 
 
 def _configurables() -> list[str]:
@@ -181,19 +198,3 @@ def _configurables() -> list[str]:
 def _parameters(configurable: str) -> list[str]:
     wrapped = gin.config._REGISTRY.get_match(configurable).wrapped
     return [name for name in inspect.signature(wrapped).parameters if name != "self"]
-
-
-def _check_scopes() -> None:
-    """Refuses a binding in a scope that nothing uses: gin would ignore `narow/RgbView.size`."""
-    references = gin.config.iterate_references(gin.config._CONFIG)
-    used = {scope for reference in references for scope in reference.scopes}
-    for scope, selector in gin.config._CONFIG:
-        if selector == _MACRO or not scope:
-            continue
-        for part in scope.split("/"):
-            if part not in used:
-                name = selector.rsplit(".", 1)[-1]
-                raise errors.UserError(
-                    f"binding {scope}/{name}: no reference uses the scope {part!r}, so it would have "
-                    f"no effect.{errors.nearest(part, used)}"
-                )

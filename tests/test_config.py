@@ -1,9 +1,34 @@
 """Reading recipes: every mistake is named, with the nearest right names."""
 
+import os
+import subprocess
+import sys
+
 import gin
 import pytest
 
 from brave_tf import config, errors
+
+IN_FORKS = """
+import os, sys
+from brave_tf import quiet
+quiet.load_tensorflow()
+import logging
+from brave_tf import config, gin_statements
+assert not any(name.startswith("brave_tf.") for name, _ in __import__("gin").config._REGISTRY.items())
+logging.disable(logging.ERROR)
+for path in sorted(config.RECIPE_DIR.rglob("*.gin")):
+    # Each in an interpreter in which nothing else was imported.
+    child = os.fork()
+    if not child:
+        try:
+            gin_statements.parse(gin_statements.source_of(str(path)))
+        except BaseException as error:
+            print(path.name, error, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("read", path.name, flush=True)
+"""
 
 
 @gin.configurable
@@ -120,3 +145,76 @@ def test_bindings_are_compared_by_value():
     assert text(["knn.k = 3"], **without) == text(["knn.k = 4"], **without)
     packages = {"packages": ["brave_tf.evaluation"]}
     assert text(["knn.k = 3"], **packages) == text([], **packages) != text(["knn.k = 3"])
+
+
+def python(code, **more):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **more)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_recipe_loads_where_nothing_else_was_imported():
+    code = "from brave_tf import config; config.load_config(['as_v_fa'], ['train.batch_size = 2'])"
+    assert python(code) == []
+
+
+@pytest.mark.long
+def test_every_file_imports_what_it_binds():
+    paths = sorted(config.RECIPE_DIR.rglob("*.gin"))
+    assert len(paths) > 40
+    assert python(IN_FORKS) == [f"read {path.name}" for path in paths]
+
+
+def test_a_configuration_that_cannot_be_used_leaves_none_behind():
+    with pytest.raises(errors.UserError):
+        config.load_config([], ["sample_part.width = 3", "sample_part.hieght = 3"])
+    assert sample_part() == 2
+
+
+@pytest.mark.parametrize("binding", ["", " \n", "# sample_part.width = 3"])
+def test_a_binding_of_nothing_is_an_error(binding):
+    with pytest.raises(errors.UserError, match="binds nothing"):
+        config.load_config([], ["sample_part.width = 3", binding])
+
+
+def test_what_one_binding_leaves_open_is_not_closed_by_the_next():
+    with pytest.raises(errors.UserError, match=r"sample_part.width = \[1,"):
+        config.load_config([], ["sample_part.width = [1,", "2]"])
+
+
+def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text("include 'fragments/broad_frames.gin'\n\nsample_part.widht = 3\n")
+    with pytest.raises(errors.UserError, match=r"widht(?s:.*)own.gin(?s:.*)line 3"):
+        config.load_config([str(own)])
+
+
+def test_own_macros_that_later_bindings_make_needless_are_not_written(tmp_path):
+    own = tmp_path / "own.gin"
+    own.write_text("WIDTH = 3\nsample_part.width = %WIDTH\n")
+    config.load_config([str(own)], ["sample_part.width = 5"])
+    assert sample_part() == 10
+    assert "WIDTH" not in gin.config_str()
+
+
+def test_a_written_configuration_is_read_again_with_all_that_is_in_it(tmp_path):
+    config.load_config(["as_v_a"])
+    written = gin.config_str()
+    # Of fragments that are for other views too.
+    assert "BROAD_FLOW_BACKBONE" in written
+    (tmp_path / "config.gin").write_text(written)
+    config.load_config([str(tmp_path / "config.gin")])
+    assert gin.config_str() == written
+
+
+def test_files_are_utf_8_whatever_the_locale(tmp_path):
+    own = tmp_path / "own.gin"
+    # With the mark that editors of Windows put first, and their line ends.
+    own.write_bytes("\ufefftrain.data_dir = 'Vidéos/日本'\r\n".encode())
+    code = (
+        "import brave_tf.training.settings, gin; from brave_tf import config;"
+        f"config.load_config([{str(own)!r}]);"
+        "print(ascii(gin.query_parameter('train.data_dir')))"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert python(code, env=environment) == [ascii("Vidéos/日本")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
+import runpy
 import signal
 import sys
 from collections.abc import Iterator
@@ -39,7 +41,8 @@ def run(
     of that module and of the script that was started, and exits with 0. A UserError, a wrong flag, or an
     argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
     code 2, or that of the error. SIGTERM is for `main` a KeyboardInterrupt, as Ctrl-C is; the exit code
-    `INTERRUPTED` is then `TERMINATED`.
+    `INTERRUPTED` is then `TERMINATED`. So is SIGINT, also where a shell without job control has started the
+    command in the background, and has it ignore SIGINT.
     """
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
@@ -56,6 +59,13 @@ def run(
     )
 
 
+def _print_any_name() -> None:
+    """Has output show as escapes what its encoding lacks: names of files need not be text."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:
     """Ends the process in silence when what it prints to has been closed, as by `| head`."""
@@ -69,7 +79,7 @@ def _readable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[Callable[[int | None], int | None]]:
-    """Has SIGTERM do what Ctrl-C does; gives a function from the exit code to that of the signal."""
+    """Has both signals do what Ctrl-C does; gives a function from the exit code to that of the signal."""
     came = False
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
@@ -79,20 +89,50 @@ def _terminable() -> Iterator[Callable[[int | None], int | None]]:
             came = True
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    handlers = {signal.SIGTERM: interrupt, signal.SIGINT: signal.default_int_handler}
+    before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
         yield lambda code: TERMINATED if came and code == INTERRUPTED else code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
+    own = [flag for each in modules for flag in flags.FLAGS.get_flags_for_module(each)]
     try:
-        return flags.FLAGS(args, known_only=False)
+        rest = flags.FLAGS(args, known_only=False)
+        for flag in own:
+            _check_value(flag)
+        return rest
     except flags.Error as error:
-        known = [flag.name for each in modules for flag in flags.FLAGS.get_flags_for_module(each)]
-        print(f"error: {error} The flags are --{', --'.join(known)}; see --help.", file=sys.stderr)
-        sys.exit(UNUSABLE_INPUT)
+        known = ", --".join(flag.name for flag in own)
+        print(f"error: {error} The flags are --{known}; see --help.", file=sys.stderr)
+    except errors.UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+    sys.exit(UNUSABLE_INPUT)
+
+
+def _check_value(flag: flags.Flag) -> None:
+    """Refuses what absl takes and nobody means; resolves `~`, which shells leave after a `=`."""
+    if not flag.present or flag.value is None:
+        return
+    if flag.value in ("", [], [""]) and flag.default != "":
+        raise errors.UserError(
+            f"--{flag.name} is empty, as where a variable of the shell is not set: give it a value, or leave "
+            "it out."
+        )
+    if isinstance(flag.parser, flags.ListParser) and flag.present > 1:
+        raise errors.UserError(
+            f"--{flag.name} is given {flag.present} times, of which the last would win: give it once, with "
+            "commas between its values."
+        )
+    if isinstance(flag.value, str) and flag.value.startswith("~"):
+        flag.value = os.path.expanduser(flag.value)
+        if flag.value.startswith("~"):
+            raise errors.UserError(
+                f"--{flag.name}={flag.value}: there is no such home folder; give the whole path."
+            )
 
 
 def _guarded(
@@ -100,6 +140,7 @@ def _guarded(
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    _print_any_name()
     with _terminable() as exit_code:
         try:
             if len(argv) > 1 and not takes_arguments:
@@ -116,3 +157,7 @@ def _guarded(
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             return exit_code(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    runpy.run_module("brave_tf", run_name="__main__")

@@ -6,11 +6,11 @@ Examples:
   brave_tf_embed --model_dir=runs/mine --checkpoint=best --input=videos --output=features.npz
 
 OUTPUT holds, for each view of the model that the clips have, VIEW/features (N, D), VIEW/paths,
-VIEW/labels (names of folders, or labels of records) and VIEW/starts (seconds), one row per clip, or
-with --noaverage one per window. Files that cannot be read are skipped, counted on the last line and
-listed in OUTPUT's neighbour .failures.csv. Ctrl-C and SIGTERM keep the clips that are done. Exit codes:
-0 features were written, 1 there was nothing to write, 2 unusable input, 130 stopped by Ctrl-C, 143 by
-SIGTERM.
+VIEW/labels (names of folders, or labels of records), VIEW/starts and VIEW/ends (seconds in the file):
+one row per clip, or with --noaverage one per window. Files that cannot be read are skipped, counted on
+the last line and listed in OUTPUT's neighbour .failures.csv; what a folder holds besides media is counted
+there too. Ctrl-C and SIGTERM keep the clips that are done. Exit codes: 0 features were written, 1 there was
+nothing to write, 2 unusable input, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -86,8 +86,10 @@ def main(argv: list[str]) -> int:
         spatial=spatial,
         average=FLAGS.average,
         batch_size=FLAGS.batch_size,
+        model=model.location,
     )
-    return _conclude(report, views, embedding.failures_file(FLAGS.output))
+    failures = embedding.failures_file(FLAGS.output)
+    return _conclude(report, views, failures, source.left_out)
 
 
 def _checked() -> tuple[int, int]:
@@ -123,7 +125,7 @@ def _chosen(views: dict) -> dict:
     return {name: views[name] for name in FLAGS.view or views}
 
 
-def _conclude(report, views: dict, failures) -> int:
+def _conclude(report, views: dict, failures, left_out: str) -> int:
     for name, view in views.items():
         if not report.rows.get(name):
             print(f"{name}: no row, for no clip has {view.modality} that can be used")
@@ -131,15 +133,17 @@ def _conclude(report, views: dict, failures) -> int:
     rows = ", ".join(f"{count} rows of {name}" for name, count in report.rows.items() if count)
     if report.interrupted:
         print("interrupted: the same command starts again from the first clip", file=sys.stderr)
+    left_out = f"; {left_out}" if left_out else ""
     embedded = report.clips - len(report.failures)
     if not rows:
         print(
-            f"error: none of {report.clips} clips could be embedded{listed}",
+            f"error: none of {report.clips} clips could be embedded{listed}{left_out}",
             file=sys.stderr,
         )
         return app.INTERRUPTED if report.interrupted else 1
     print(
         f"wrote {rows} of {embedded} clips to {FLAGS.output}; {len(report.failures)} failed{listed}"
+        f"{left_out}"
     )
     return app.INTERRUPTED if report.interrupted else 0
 
@@ -148,3 +152,7 @@ def console_main() -> None:
     """Entry point of the command."""
     define_flags()
     app.run(main)
+
+
+if __name__ == "__main__":
+    console_main()

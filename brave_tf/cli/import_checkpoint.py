@@ -79,3 +79,7 @@ def console_main() -> None:
     """Entry point of the command."""
     define_flags()
     app.run(main)
+
+
+if __name__ == "__main__":
+    console_main()

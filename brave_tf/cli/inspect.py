@@ -97,7 +97,7 @@ def _inspect_model() -> int:
     from brave_tf import config
     from brave_tf.inspection import model_summary
 
-    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
+    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
     print(model_summary.model_summary(FLAGS.batch_size))
     return 0
 
@@ -106,3 +106,7 @@ def console_main() -> None:
     """Entry point of the command."""
     define_flags()
     app.run(main)
+
+
+if __name__ == "__main__":
+    console_main()

@@ -3,7 +3,9 @@
 Example:
   brave_tf_prepare --input=videos --output=records --flow=dis
 
-Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json in the output.
+Media are what FFmpeg can open, except still images, subtitles and playlists; what a folder holds besides is
+counted in the last line. Leaves TFRecord shards and their indexes, labels.txt, failures.csv and dataset.json
+in the output, and warnings.csv when clips may be other than they should be.
 Interrupted and run again with the same flags, it goes on where it was. Exit codes: 0 there are records, 1
 nothing could be prepared, 2 unusable arguments, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
@@ -19,8 +21,8 @@ from typing import Callable
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.data.preparation import clip_counts, clip_list
-from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation import clip_counts, clip_list, media_files
+from brave_tf.data.preparation.clip import Clip
 from brave_tf.errors import UserError, nearest
 
 RUNNERS = ("local", "beam")
@@ -103,11 +105,15 @@ def main(read_clips: ClipReader) -> int:
     _check_flags(values)
     settings = _settings(values)
     clips = read_clips(values.input)
+    # Of a known data set, what it comes with is not media; what no list names may be wanted.
+    own = read_clips is not _read_input
+    left_out = media_files.left_out(values.input, (clip.file for clip in clips), only_media=own)
     if values.list:
-        return _list(clips)
-    for line in clip_counts.missing(clips):
+        return _list(clips, left_out)
+    for line in (*clip_counts.suspicions(clips), *clip_counts.missing(clips)):
         print(line, flush=True)
     try:
+        from brave_tf.data.preparation import prepared_folder
         from brave_tf.data.preparation.prepare import prepare
 
         report = prepare(
@@ -125,16 +131,19 @@ def main(read_clips: ClipReader) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     failures = os.path.join(values.output, "failures.csv")
+    left_out = f"; {left_out}" if left_out else ""
     if not report.written:
         print(
-            f"error: none of {report.failed} clips could be prepared, see {failures}",
+            f"error: none of {report.failed} clips could be prepared, see {failures}{left_out}",
             file=sys.stderr,
         )
         return 1
     verb = "already complete:" if report.complete_before else "wrote"
+    warnings = os.path.join(values.output, prepared_folder.WARNINGS)
+    warned = f"{report.warned} with warnings, see {warnings}; " if report.warned else ""
     print(
-        f"{verb} {report.written} clips in {report.shards} shards in {values.output}; "
-        f"{report.failed} failed{f', see {failures}' if report.failed else ''}"
+        f"{verb} {report.written} clips in {report.shards} shards in {values.output}; {warned}"
+        f"{report.failed} failed{f', see {failures}' if report.failed else ''}{left_out}"
     )
     return 0
 
@@ -170,10 +179,12 @@ def _read_input(source):
     return clip_list.move_to_test(clips, values.test_fraction, values.seed)
 
 
-def _list(clips):
-    """Prints clips by split and label, and the missing files; returns 1 when there is no file."""
-    for line in clip_counts.lines(clips):
+def _list(clips, left_out):
+    """Prints clips by split and label, and files that are missing or no clips; returns 1 without any file."""
+    for line in (*clip_counts.lines(clips), *clip_counts.suspicions(clips)):
         print(line)
+    if left_out:
+        print(left_out)
     return 0 if any(clip.size is not None for clip in clips) else 1
 
 

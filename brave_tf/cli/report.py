@@ -58,3 +58,7 @@ def console_main() -> None:
     """Entry point of the command."""
     define_flags()
     app.run(main, takes_arguments=True)
+
+
+if __name__ == "__main__":
+    console_main()

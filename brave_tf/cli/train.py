@@ -70,7 +70,7 @@ def _train(interruption: Interruption) -> int:
     from brave_tf.training.monitors import profile
 
     steps = profile.parse_steps(FLAGS.profile) if FLAGS.profile else None
-    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings)
+    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
     model_dir = FLAGS.model_dir or f"runs/{config.find_recipe(FLAGS.gin_file[0]).stem}"
     if run.train(model_dir, FLAGS.allow_changes, interruption, steps):
         print(
@@ -85,3 +85,7 @@ def console_main() -> None:
     """Entry point of the command."""
     define_flags()
     app.run(main)
+
+
+if __name__ == "__main__":
+    console_main()

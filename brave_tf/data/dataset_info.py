@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -18,52 +18,12 @@ from brave_tf.data.record_reader import (
     parse_clip,
     unstated_rates,
 )
+from brave_tf.data.split import Shard, Split
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 _PEEKED_RECORDS = 16
 _MODALITIES = ("rgb", "flow", "audio")
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """One TFRecord file; its number of clips, bytes and sha256, None where nobody counted."""
-
-    path: str
-    clips: int | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The shards of one split.
-
-    Attributes:
-      name: of the split.
-      shards: its files, in order.
-      clips: number of records, None where nobody counted.
-      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
-      labels: clips by label text.
-      seconds: total duration.
-    """
-
-    name: str
-    shards: tuple[Shard, ...]
-    clips: int | None = None
-    with_modality: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    seconds: float = 0.0
-
-    def count_with(self, modalities: Collection[str]) -> int | None:
-        """Returns how many clips have all `modalities`, None when the counts do not tell."""
-        if self.clips is None or not set(modalities) <= set(self.with_modality):
-            return None
-        counts = {self.with_modality[modality] for modality in modalities}
-        partial = [
-            self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
-        ]
-        return None if len(partial) > 1 else min(counts, default=self.clips)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +52,9 @@ class DatasetInfo:
         data_dir = os.fspath(data_dir)
         if not tf.io.gfile.isdir(data_dir):
             glob = os.path.join(data_dir, shard_names.PATTERN)
-            raise UserError(f"{data_dir}: no such folder (looked for {glob}). {_advice(data_dir)}")
+            raise UserError(
+                f"{data_dir}: no such folder (looked for {glob}). Make them with: {_command(data_dir)}"
+            )
         description = os.path.join(data_dir, "dataset.json")
         if tf.io.gfile.exists(description):
             splits, settings = _described(description)
@@ -101,7 +63,7 @@ class DatasetInfo:
             settings = {"audio": "flac"} if _hold_flac(splits) else {}
         if not any(split.shards for split in splits.values()):
             glob = os.path.join(data_dir, shard_names.PATTERN)
-            raise UserError(f"{glob}: no such files. {_advice(data_dir)}")
+            raise UserError(f"{glob}: no such files. Make them with: {_command(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
         texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
         return cls(data_dir, splits, tuple(texts), settings)
@@ -198,8 +160,8 @@ class DatasetInfo:
         )
 
 
-def _advice(data_dir: str) -> str:
-    return f"Make them with: brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
+def _command(data_dir: str) -> str:
+    return f"brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
 
 
 def _read(path: str) -> str:
@@ -271,12 +233,12 @@ def _joined(name: str, parts: Sequence[Split]) -> Split:
 
 
 def _check_files(data_dir: str, split: Split) -> None:
-    present = set(tf.io.gfile.listdir(data_dir))
+    present = set(shard_names.names_in(data_dir))
     missing = [s.path for s in split.shards if os.path.basename(s.path) not in present]
     if missing:
         raise UserError(
             f"{len(missing)} of the {len(split.shards)} shards of split {split.name!r} are missing, "
-            f"the first is {missing[0]}. Copy them again, or {_advice(data_dir)}"
+            f"the first is {missing[0]}. Copy them again, or make them with: {_command(data_dir)}"
         )
     for shard in split.shards:
         found = tf.io.gfile.stat(shard.path).length if shard.bytes is not None else shard.bytes

@@ -80,6 +80,21 @@ def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
     return make_clip(context, {name: values.flat_values for name, values in sequences.items()})
 
 
+def parse_window(serialized: tf.Tensor) -> tf.Tensor:
+    """Returns where a record's clip starts and ends in its file, (2,) float64 seconds.
+
+    A start that the record does not state is 0, an end -1.
+
+    Raises:
+      tf.errors.InvalidArgumentError: the bytes are no record.
+    """
+    stated = {name: tf.io.RaggedFeature(tf.int64) for name in (fields.START, fields.END)}
+    context, _ = tf.io.parse_single_sequence_example(serialized, stated)
+    start = _first(context[fields.START], tf.constant(0, tf.int64))
+    end = _first(context[fields.END], tf.constant(-1_000_000, tf.int64))
+    return tf.cast([start, end], tf.float64) / 1e6
+
+
 def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Clip:
     """Returns a clip of what was read of its record.
 

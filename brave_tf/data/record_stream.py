@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,8 @@ from brave_tf.errors import UserError
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
+# A clip takes more than that.
+_LEAST_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +83,13 @@ class RecordStream:
             epoch_size = len(range(first, sum(counts), every))
         else:
             epoch_size = None
-        compression = compression_of(chosen.shards[0].path)
         stream = cls(
             shards=chosen.shards,
             own=own,
             fields=tuple(fields),
             filtered=filtered,
             epoch_size=epoch_size,
-            compression=compression,
+            compression=_compression([shard.path for shard in chosen.shards]),
             indexed=record_index.have_indexes([shard.path for shard in chosen.shards]),
             every=every,
             first=first,
@@ -212,7 +213,7 @@ class RecordStream:
             return f"records of {shard}"
         place = f"record {int(record.position)} of {shard}"
         try:
-            path = parse_clip(record.serialized, ()).path.numpy().decode(errors="replace")
+            path = parse_clip(record.serialized, ()).path.numpy().decode(errors="backslashreplace")
         except tf.errors.InvalidArgumentError:
             return place
         return f"{path} ({place})" if path else place
@@ -252,6 +253,12 @@ class RecordStream:
 
         records = map_or_else(records, usable, damaged, CORES)
         return marked_ones(records)
+
+
+def _compression(paths: Sequence[str]) -> str:
+    """Returns the compression of the first shard that can hold a clip: others are empty or cut short."""
+    holding = (path for path in paths if tf.io.gfile.stat(path).length >= _LEAST_BYTES)
+    return compression_of(next(holding, paths[0]))
 
 
 def _shuffle(records: tf.data.Dataset, shuffle_buffer: int, seed: tf.Tensor) -> tf.data.Dataset:

@@ -17,8 +17,14 @@ _NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
 
 def find_shards(data_dir: str) -> list[str]:
     """Returns the files of a folder that are called like shards, sorted; none where there is no folder."""
-    names = tf.io.gfile.listdir(data_dir) if tf.io.gfile.isdir(data_dir) else ()
+    names = names_in(data_dir) if tf.io.gfile.isdir(data_dir) else ()
     return [os.path.join(data_dir, name) for name in sorted(names) if _SHARD.fullmatch(name)]
+
+
+def names_in(folder: str) -> list[str]:
+    """Returns the names in a folder, of this machine or an object store."""
+    # TensorFlow cannot list names that are not text in UTF-8.
+    return os.listdir(folder) if os.path.isdir(folder) else tf.io.gfile.listdir(folder)
 
 
 def split_of(path: str) -> str:

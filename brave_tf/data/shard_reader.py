@@ -42,7 +42,10 @@ def read_counted(
 
 
 def read_uncounted(path: tf.Tensor, shard: tf.Tensor, compression: str) -> tf.data.Dataset:
-    """Does what `read_counted` does without the number; one empty record stands for all that is missing."""
+    """Does what `read_counted` does without the number; one empty record stands for all that is missing.
+
+    A shard without any record is one whose writer did not finish, or that was not copied.
+    """
     end = tf.data.Dataset.from_tensors(b"")
     read = tf.data.TFRecordDataset(path, compression).concatenate(end)
     positions = tf.data.Dataset.range(_MOST_RECORDS)
@@ -56,7 +59,7 @@ def read_uncounted(path: tf.Tensor, shard: tf.Tensor, compression: str) -> tf.da
     def compare(before: tf.Tensor, record: Record) -> tuple:
         # What fails uses up a position: then the end does not follow what is before it.
         is_end = tf.equal(record.serialized, b"")
-        failed = record.position > before + 1
+        failed = (record.position > before + 1) | (record.position == 0)
         return tf.where(is_end, last, record.position), (record, failed | ~is_end)
 
     compared = records.scan(tf.constant(-1, tf.int64), compare)

@@ -85,23 +85,6 @@ def decode_wav(encoded: tf.Tensor) -> tf.Tensor:
     return _mono(tensorflow_io.audio.decode_wav(encoded, dtype=tf.int16)) / 32768.0
 
 
-def decode_mp3(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes MP3, without the silence that encoders put before and after the sound.
-
-    Args:
-      encoded: () string, an MP3 file.
-
-    Returns:
-      (samples,) float32 in [-1, 1], the mean over the channels.
-
-    Raises:
-      tf.errors.InvalidArgumentError: when run, if the bytes are empty or no MP3.
-    """
-    import tensorflow_io
-
-    return _mono(tensorflow_io.audio.decode_mp3(_not_empty(encoded)))
-
-
 def load_operations() -> None:
     """Makes the operations known to this process, in which graphs of other processes run."""
     from tensorflow_io.python.ops import core_ops

@@ -54,7 +54,7 @@ def outcome(
       bank: of the clips.
       train: the clips that were learned from.
       test: the clips that were scored.
-      hits: metric -> (test clips,) bool.
+      hits: metric -> (test clips,) bool or float in [0, 1].
       settings: choices that the numbers depend on, beside those of the bank.
       predictions: what was decided about the test clips.
       seed: of the intervals.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from absl import logging
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.clip_features import ClipFeatures, FeatureBank
@@ -11,6 +12,8 @@ from brave_tf.evaluation.probe import Predictions
 
 def check_classes(bank: FeatureBank, train_split: str, test_split: str) -> None:
     """Makes sure, before any feature is computed, that the test's classes can be learned.
+
+    Warns where clips are in both splits.
 
     Raises:
       UserError: a split cannot be used, there is one class, or one of the test has no training clip.
@@ -22,12 +25,25 @@ def check_classes(bank: FeatureBank, train_split: str, test_split: str) -> None:
             f"{bank.data_dir}: all labelled clips of split {train_split!r} are of one class, "
             f"{_quoted(bank, classes[0])}: a classifier needs at least two."
         )
+    warn_of_shared_clips(bank.data_dir, train_split, test_split)
     unseen = sorted(set(test.tolist()) - set(classes.tolist()))
     if unseen:
         listed = ", ".join(_quoted(bank, label) for label in unseen[:10])
         raise UserError(
             f"{bank.data_dir}: {len(unseen)} classes of split {test_split!r} have no usable clip in split "
             f"{train_split!r} to learn from: {listed}. Prepare splits that share their classes."
+        )
+
+
+def warn_of_shared_clips(data_dir: str, train_split: str, test_split: str) -> None:
+    """Warns where clips are learned from and scored."""
+    shared = sorted(set(train_split.split("+")) & set(test_split.split("+")))
+    if shared:
+        logging.warning(
+            "%s: the clips of split %s are learned from and scored too: what is measured there is how well "
+            "they are remembered.",
+            data_dir,
+            " and ".join(map(repr, shared)),
         )
 
 

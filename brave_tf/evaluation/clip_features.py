@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, Callable
 
 import numpy as np
 import tensorflow as tf
@@ -16,8 +17,9 @@ from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation import windows
 from brave_tf.evaluation.feature_store import FeatureStore, Part, Rows, sole_writer
-from brave_tf.evaluation.features import Job, extract
+from brave_tf.evaluation.features import Job, extract, mean_of_windows
 from brave_tf.evaluation.probe import Probe
+from brave_tf.finite_features import check_finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,7 @@ class ClipFeatures:
     @property
     def mean(self) -> np.ndarray:
         """(clips, D) float32, the mean over the windows of each clip."""
-        return self.features.mean(axis=1, dtype=np.float32)
+        return mean_of_windows(self.features)[:, 0]
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -55,15 +57,22 @@ class KeyedPart:
       rows: how many clips.
       part: of the store.
       split: of records, that the clips are in.
+      check: raises UserError for rows that cannot be used.
     """
 
     rows: int
     part: Part
     split: str
+    check: Callable[[Rows], None]
 
     def load(self) -> ClipFeatures:
-        """Reads them; `missing` is not known of a part, and 0."""
+        """Reads them; `missing` is not known of a part, and 0.
+
+        Raises:
+          UserError: a feature is NaN or infinite.
+        """
         rows = self.part.load()
+        self.check(rows)
         return ClipFeatures(rows.features, rows.labels, _keys(self.split, rows), rows.paths, 0)
 
 
@@ -147,7 +156,7 @@ class FeatureBank:
         """Returns the features of the augmented passes, (clips, train_passes, D).
 
         Raises:
-          UserError: the split cannot be used, or too few clips can be read.
+          UserError: the split cannot be used, too few clips can be read, or a feature is not finite.
         """
         stores = self._train_stores(split)
         rows = {
@@ -159,13 +168,13 @@ class FeatureBank:
         """Returns the features of the test crops, (clips, crops, D), or their means, (clips, 1, D).
 
         Raises:
-          UserError: the split cannot be used, or too few clips can be read.
+          UserError: the split cannot be used, too few clips can be read, or a feature is not finite.
         """
         rows = {}
         for name, store in self._test_stores(split, average).items():
             parts = [part.load() for part in store.parts]
             if average:
-                parts = [_averaged(part) for part in parts]
+                parts = [replace(part, features=mean_of_windows(part.features)) for part in parts]
             rows[name] = Rows.joined(parts)
         return self._features(split, rows)
 
@@ -173,12 +182,12 @@ class FeatureBank:
         """Returns the parts of each augmented pass, for features that do not fit into memory."""
         stores = self._train_stores(split)
         passes = range(self.windows.train_passes)
-        return [[p for name in stores for p in _keyed(name, stores[name][i])] for i in passes]
+        return [[p for name in stores for p in self._keyed(name, stores[name][i])] for i in passes]
 
     def test_parts(self, split: str) -> list[KeyedPart]:
         """Returns the parts of the test crops, (clips, crops, D); see `train_parts`."""
         stores = self._test_stores(split, average=False)
-        return [part for name, store in stores.items() for part in _keyed(name, store)]
+        return [part for name, store in stores.items() for part in self._keyed(name, store)]
 
     def _train_stores(self, split: str) -> dict[str, list[FeatureStore]]:
         passes, seed = range(self.windows.train_passes), self.windows.seed
@@ -220,7 +229,7 @@ class FeatureBank:
         key = {
             **key,
             # Augmentations are those of the modality.
-            "view": repr(dataclasses.replace(self.view, augmentations=())),
+            "view": repr(replace(self.view, augmentations=())),
             "weights": self.probe.weights,
             "precision": self.probe.precision,
             "config": config.bindings_of_others("brave_tf.evaluation"),
@@ -237,7 +246,16 @@ class FeatureBank:
             batch_size=self.windows.batch_size,
             description=description,
             strategy=self.probe.strategy,
+            check=self._check_finite,
         )
+
+    def _keyed(self, split: str, store: FeatureStore) -> list[KeyedPart]:
+        return [KeyedPart(part.rows, part, split, self._check_finite) for part in store.parts]
+
+    def _check_finite(self, rows: Rows) -> None:
+        source = self.probe.source
+        model = source.location if source else "the model"
+        check_finite(rows.features, rows.paths, model, self.probe.view_name)
 
     def _labelled(self, split: str) -> dict[str, windows.LabelledClips]:
         """The clips of each split of records in `split`, which joins some by +."""
@@ -249,6 +267,7 @@ class FeatureBank:
 
     def _features(self, split: str, rows: dict[str, Rows]) -> ClipFeatures:
         joined = Rows.joined(list(rows.values()))
+        self._check_finite(joined)
         keys = np.concatenate([_keys(name, part) for name, part in rows.items()])
         missing = self.total(split) - len(joined)
         return ClipFeatures(joined.features, joined.labels, keys, joined.paths, missing)
@@ -265,15 +284,6 @@ def _check_batch(batch_size: int, probe: Probe) -> None:
 
 def _keys(split: str, rows: Rows) -> np.ndarray:
     return np.array([windows.clip_key(split, index) for index in rows.index], str)
-
-
-def _keyed(split: str, store: FeatureStore) -> list[KeyedPart]:
-    return [KeyedPart(part.rows, part, split) for part in store.parts]
-
-
-def _averaged(rows: Rows) -> Rows:
-    features = rows.features.mean(axis=1, keepdims=True, dtype=np.float32)
-    return dataclasses.replace(rows, features=features)
 
 
 def _aligned(passes: list[Rows]) -> Rows:

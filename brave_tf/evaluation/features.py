@@ -57,6 +57,7 @@ def extract(
     batch_size: int,
     description: str,
     strategy: tf.distribute.Strategy | None = None,
+    check: Callable[[Rows], None] = lambda rows: None,
 ) -> None:
     """Embeds the windows of jobs whose stores do not have all their rows.
 
@@ -69,6 +70,7 @@ def extract(
       batch_size: windows per forward pass, a multiple of the strategy's replicas.
       description: what is embedded, for the progress line.
       strategy: in whose scope the backbone was made; None for one device.
+      check: raises UserError for rows that must not be stored.
 
     Raises:
       UserError: when a store stays empty, or too many clips cannot be read.
@@ -79,7 +81,7 @@ def extract(
     passes = [_Pass(job, job.stores[number]) for job in jobs for number, _ in job.missing()]
     batches = _chained(jobs).rebatch(batch_size).prefetch(2)
     forward = _forward(embed, batches.element_spec["window"], batch_size, strategy)
-    gathered = _Gathered(passes)
+    gathered = _Gathered(passes, check)
     flying: collections.deque = collections.deque()
     done = sum(each.store.rows * each.job.group for each in passes)
     total = sum(each.job.clips * each.job.group for each in passes)
@@ -99,6 +101,11 @@ def extract(
         raise
     if not all(each.store.rows for each in passes):
         raise UserError(f"{description}: not one clip could be read; the warnings above say why.")
+
+
+def mean_of_windows(features: np.ndarray) -> np.ndarray:
+    """(rows, windows, D) -> (rows, 1, D) float32; large features do not overflow in the sum."""
+    return features.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +161,8 @@ def _filled(batch: tf.Tensor, batch_size: int) -> tf.Tensor:
 class _Gathered:
     """Makes rows of the features of windows, and stores them."""
 
-    def __init__(self, passes: Sequence[_Pass]):
-        self._passes = passes
+    def __init__(self, passes: Sequence[_Pass], check: Callable[[Rows], None]):
+        self._passes, self._check = passes, check
         self._present = 0
         self._windows: dict[str, list[np.ndarray]] = collections.defaultdict(list)
         self._kept_at = time.monotonic()
@@ -184,14 +191,17 @@ class _Gathered:
         if not rows:
             return
         whole = rows * job.group
-        self._windows.update({name: [column[whole:]] for name, column in columns.items()})
+        later = {name: [column[whole:]] for name, column in columns.items()}
         columns = {name: column[:whole] for name, column in columns.items()}
         features = columns["features"].reshape(rows, job.group, -1)
         if job.average:
-            features = features.mean(axis=1, keepdims=True, dtype=np.float32)
+            features = mean_of_windows(features)
         index, label, path = (columns[name][:: job.group] for name in ("index", "label", "path"))
-        paths = np.array([name.decode(errors="replace") for name in path], str)
-        store.add(Rows(features, index, label, paths))
+        paths = np.array([name.decode(errors="backslashreplace") for name in path], str)
+        found = Rows(features, index, label, paths)
+        self._check(found)
+        self._windows.update(later)
+        store.add(found)
 
     def finish(self) -> None:
         """Notes that there are no more windows."""

@@ -11,18 +11,17 @@ import gin
 import numpy as np
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores
 from brave_tf.evaluation.class_protocol import open_bank, outcome
 from brave_tf.evaluation.classes import class_names, count_classes
 from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.neighbours import (
     AUGMENTED,
     check_train_windows,
-    nearest,
     neighbour_columns,
     train_features,
 )
 from brave_tf.evaluation.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.votes import votes
 
 
 @gin.configurable
@@ -62,9 +61,8 @@ def knn(
     bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
     classes = count_classes(bank, train.labels)
-    found = nearest(train.mean, test.mean, k)
-    decisions = votes(*found, train.labels, classes, temperature)
-    hits = scores.top_hits(decisions, test.labels)
+    cast = votes(train.mean, train.labels, test.mean, classes, k, temperature)
+    hits = cast.top_hits(test.labels)
     return outcome(
         bank,
         train,
@@ -81,9 +79,9 @@ def knn(
             test.keys,
             test.labels,
             test.paths,
-            decisions,
+            cast.decisions(),
             class_names(bank, classes),
-            **neighbour_columns(train, *found),
+            **neighbour_columns(train, test),
         ),
         seed,
     )
@@ -97,7 +95,10 @@ def knn_decisions(
     k: int = 20,
     temperature: float = 0.07,
 ) -> np.ndarray:
-    """Returns the share of the votes that each class gets, (test clips, num_classes) float32.
+    """Returns the logarithm of the share of the votes that each class gets.
+
+    Training clips that are as near as the k-th one share the places that are left; for the scores of such
+    ties see `knn_hits`.
 
     Args:
       train_features: (clips, D) float.
@@ -106,24 +107,47 @@ def knn_decisions(
       num_classes: how many classes there are.
       k: how many vote; at most all do.
       temperature: of the votes.
+
+    Returns:
+      (test clips, num_classes) float32, at most 0; -inf for a class without a vote.
+
+    Raises:
+      UserError: a feature is NaN or infinite.
     """
-    found = nearest(train_features, test_features, k)
-    return votes(*found, train_labels, num_classes, temperature)
+    arguments = (train_features, train_labels, test_features, num_classes, k, temperature)
+    return votes(*arguments).decisions()
 
 
-def votes(
-    indices: np.ndarray,
-    similarities: np.ndarray,
+def knn_hits(
+    train_features: np.ndarray,
     train_labels: np.ndarray,
-    num_classes: int,
-    temperature: float,
-) -> np.ndarray:
-    """Does what `knn_decisions` does with the neighbours that `nearest` found."""
-    # Relative to the nearest, so that no temperature overflows.
-    weights = np.exp((similarities - similarities[:, :1]) / np.float64(temperature))
-    sums = np.zeros((len(indices), num_classes))
-    np.add.at(sums, (np.arange(len(indices))[:, None], train_labels[indices]), weights)
-    return (sums / sums.sum(axis=1, keepdims=True)).astype(np.float32)
+    test_features: np.ndarray,
+    test_labels: np.ndarray,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> dict[str, np.ndarray]:
+    """Returns `top1` and `top5` of each test clip.
+
+    Where training clips are as near as the k-th one, those that vote are drawn at random among them, and the
+    values are means over all draws.
+
+    Args:
+      train_features: (clips, D) float.
+      train_labels: (clips,) integers from 0.
+      test_features: (test clips, D) float.
+      test_labels: (test clips,) integers from 0.
+      k: how many vote; at most all do.
+      temperature: of the votes.
+
+    Returns:
+      Metric -> (test clips,) float64 in [0, 1].
+
+    Raises:
+      UserError: a feature is NaN or infinite.
+    """
+    classes = int(max(train_labels.max(), test_labels.max())) + 1
+    cast = votes(train_features, train_labels, test_features, classes, k, temperature)
+    return cast.top_hits(test_labels)
 
 
 KNN = Kind("knn", knn, "nearest neighbours' votes on frozen features", ("top1", "top5"))

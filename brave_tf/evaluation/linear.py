@@ -6,11 +6,13 @@ values averaged over the test crops. For the windows, see `windows.EvalWindows`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import gin
 import numpy as np
-from sklearn import pipeline, preprocessing, svm
+from absl import logging
+from sklearn import exceptions, pipeline, preprocessing, svm
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import scores
@@ -22,6 +24,7 @@ from brave_tf.evaluation.probe import Outcome, Probe
 CROSS_VALIDATION = "cross_validation"
 CANDIDATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
+_ITERATIONS = 10_000
 
 
 @gin.configurable
@@ -81,7 +84,7 @@ def linear_svm(
 
 
 def fit(features: np.ndarray, labels: np.ndarray, C: float, seed: int) -> pipeline.Pipeline:  # noqa: N803
-    """Returns a StandardScaler and a one-vs-rest LinearSVC, fitted.
+    """Returns a StandardScaler and a one-vs-rest LinearSVC, fitted; warns if the solver did not end.
 
     Args:
       features: (windows, D) float32.
@@ -90,8 +93,19 @@ def fit(features: np.ndarray, labels: np.ndarray, C: float, seed: int) -> pipeli
       seed: of the dual solver.
     """
     # The primal problem is solved where it is the smaller one; both have the same solution.
-    svc = svm.LinearSVC(C=C, dual="auto", random_state=seed, max_iter=10_000)
-    return pipeline.make_pipeline(preprocessing.StandardScaler(), svc).fit(features, labels)
+    svc = svm.LinearSVC(C=C, dual="auto", random_state=seed, max_iter=_ITERATIONS)
+    classifier = pipeline.make_pipeline(preprocessing.StandardScaler(), svc)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", exceptions.ConvergenceWarning)  # told below, with advice
+        classifier.fit(features, labels)
+    if svc.n_iter_ >= _ITERATIONS:
+        logging.warning(
+            "the linear SVM did not converge in %d iterations with C = %g, so that its accuracy may be "
+            "another with another seed: bind a lower linear_svm.C.",
+            _ITERATIONS,
+            C,
+        )
+    return classifier
 
 
 def decisions(classifier: pipeline.Pipeline, features: np.ndarray, num_classes: int) -> np.ndarray:
@@ -138,7 +152,8 @@ def choose_penalty(
         windows = _windows(features[~held_out], labels[~held_out])
         means = features[held_out].mean(axis=1)
         for row, candidate in zip(hits, candidates):
-            row[held_out] = fit(*windows, candidate, seed).predict(means) == labels[held_out]
+            values = decisions(fit(*windows, candidate, seed), means, int(labels.max()) + 1)
+            row[held_out] = scores.hits_at(1, values, labels[held_out])
     accuracies = hits.mean(axis=1)
     return float(candidates[int(np.argmax(accuracies))]), accuracies.tolist()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from brave_tf.errors import UserError
@@ -11,11 +13,36 @@ from brave_tf.evaluation.clip_features import ClipFeatures, FeatureBank
 AUGMENTED, CROPS = "augmented", "crops"
 # Neighbours that are kept with the predictions.
 _SHOWN = 10
-_CHUNK = 1024
+# Cosines that are held at a time.
+_CHUNK = 2**23
+
+
+def cosines(train: np.ndarray, queries: np.ndarray) -> Iterator[np.ndarray]:
+    """Compares queries with training clips, some queries at a time.
+
+    They are computed in double precision and then rounded, so that clips of the same features are equally
+    near wherever they stand.
+
+    Args:
+      train: (clips, D) float.
+      queries: (queries, D) float.
+
+    Yields:
+      (some queries, clips) float32 in [-1, 1], in order; 0 for features that are all zero.
+
+    Raises:
+      UserError: a feature is NaN or infinite.
+    """
+    train, queries = _unit(train), _unit(queries)
+    at_once = max(1, _CHUNK // len(train))
+    for first in range(0, len(queries), at_once):
+        yield (queries[first : first + at_once] @ train.T).astype(np.float32)
 
 
 def nearest(train: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Finds the training clips of highest cosine with each query.
+    """Finds the training clips of highest cosine with each query, to be shown.
+
+    Which of equals come first says nothing: see `votes.Votes` and `retrieval.recalls` for scores.
 
     Args:
       train: (clips, D) float.
@@ -24,17 +51,15 @@ def nearest(train: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray,
 
     Returns:
       (queries, k) int64 rows of `train`, the nearest first and the first of equals, and (queries, k)
-      float32 cosines in [-1, 1]; 0 for features that are all zero.
+      float32 cosines, see `cosines`.
     """
-    train, queries = _unit(train), _unit(queries)
     k = min(k, len(train))
-    indices, cosines = [], []
-    for first in range(0, len(queries), _CHUNK):
-        similarities = queries[first : first + _CHUNK] @ train.T
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+    indices, similarities = [], []
+    for chunk in cosines(train, queries):
+        order = np.argsort(-chunk, axis=1, kind="stable")[:, :k]
         indices.append(order)
-        cosines.append(np.take_along_axis(similarities, order, axis=1))
-    return np.concatenate(indices), np.concatenate(cosines)
+        similarities.append(np.take_along_axis(chunk, order, axis=1))
+    return np.concatenate(indices), np.concatenate(similarities)
 
 
 def check_train_windows(protocol: str, value: str) -> None:
@@ -58,18 +83,28 @@ def train_features(bank: FeatureBank, split: str, train_windows: str) -> ClipFea
     return bank.test(split) if train_windows == CROPS else bank.train(split)
 
 
-def neighbour_columns(
-    train: ClipFeatures, indices: np.ndarray, similarities: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Returns what `Predictions` hold of the nearest training clips; for the arguments see `nearest`."""
-    indices = indices[:, :_SHOWN]
+def neighbour_columns(train: ClipFeatures, queries: ClipFeatures) -> dict[str, np.ndarray]:
+    """Returns what `Predictions` hold of the training clips that are nearest to each query."""
+    indices, similarities = nearest(train.mean, queries.mean, _SHOWN)
     return {
         "neighbours": train.keys[indices],
-        "similarities": similarities[:, :_SHOWN].astype(np.float32),
+        "similarities": similarities,
         "neighbour_labels": train.labels[indices],
     }
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
-    features = np.asarray(features, np.float32)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    features = np.asarray(features, np.float64)
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise UserError(
+            f"the features of {np.count_nonzero(bad)} of {len(features)} clips are NaN or infinite: they "
+            "have no neighbours."
+        )
+    # Scaled first, since squares may be too small or too large for a float.
+    features = features / _or_one(np.abs(features).max(axis=1, keepdims=True, initial=0))
+    return features / _or_one(np.linalg.norm(features, axis=1, keepdims=True))
+
+
+def _or_one(lengths: np.ndarray) -> np.ndarray:
+    return np.where(lengths > 0, lengths, 1.0)

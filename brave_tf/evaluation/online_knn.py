@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import gin
 import numpy as np
+from absl import logging
 
 from brave_tf import errors
 from brave_tf.data.views.base import View
-from brave_tf.evaluation.knn import knn_decisions
+from brave_tf.evaluation.knn import knn_hits
 from brave_tf.objectives.base import NARROW, Objective
 from brave_tf.training.monitors.labelled_clips import ClipSample
 
@@ -30,7 +31,7 @@ class OnlineKnn:
       train_clips: how many vote, at most.
       test_clips: how many are classified, at most.
       k: neighbours that vote.
-      temperature: of the votes, see `knn_decisions`.
+      temperature: of the votes, see `knn`.
 
     Raises:
       UserError: the recipe has no such view, or a split no labelled clips for it.
@@ -57,19 +58,34 @@ class OnlineKnn:
             ClipSample(data_dir, split, view, views[view], clips, labelled=True)
             for split, clips in ((train_split, train_clips), (test_split, test_clips))
         ]
-        self._k = k
+        self._view, self._k = view, k
         self._temperature = temperature
 
     def __call__(self, objective: Objective) -> dict[str, float]:
-        """Returns `probe/knn_top1`, the share of clips whose class wins, in [0, 1]."""
+        """Returns `probe/knn_top1`, the share of clips whose class wins, in [0, 1].
+
+        Nothing, with a warning, where features are NaN or infinite: whether the run goes on is not decided by
+        a probe.
+        """
         train, test = (sample.embed(objective) for sample in self._samples)
-        classes = int(max(train.labels.max(), test.labels.max())) + 1
-        decisions = knn_decisions(
+        bad = [np.count_nonzero(~np.isfinite(x.features).all(axis=1)) for x in (train, test)]
+        if any(bad):
+            clips = len(train.labels) + len(test.labels)
+            logging.warning(
+                "the features of view %r are not finite for %d of %d clips of the probe: it is left out at "
+                "step %d.",
+                self._view,
+                sum(bad),
+                clips,
+                objective.step,
+            )
+            return {}
+        hits = knn_hits(
             train.features,
             train.labels,
             test.features,
-            classes,
+            test.labels,
             self._k,
             self._temperature,
         )
-        return {"probe/knn_top1": float(np.mean(decisions.argmax(axis=1) == test.labels))}
+        return {"probe/knn_top1": float(np.mean(hits["top1"]))}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import gin
 import numpy as np
+from scipy import stats
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.class_protocol import open_bank, outcome
@@ -17,7 +18,7 @@ from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.neighbours import (
     AUGMENTED,
     check_train_windows,
-    nearest,
+    cosines,
     neighbour_columns,
     train_features,
 )
@@ -59,8 +60,7 @@ def retrieval(
     check_train_windows("retrieval", train_windows)
     bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
-    indices, similarities = nearest(train.mean, test.mean, max(ks))
-    hits = recalls(train.labels[indices], test.labels, ks)
+    hits = recalls(train.mean, train.labels, test.mean, test.labels, ks)
     hits = {f"R@{k}": values for k, values in hits.items()}
     return outcome(
         bank,
@@ -77,24 +77,50 @@ def retrieval(
             test.keys,
             test.labels,
             test.paths,
-            **neighbour_columns(train, indices, similarities),
+            **neighbour_columns(train, test),
         ),
         seed,
     )
 
 
 def recalls(
-    neighbour_labels: np.ndarray, labels: np.ndarray, ks: Sequence[int]
+    train_features: np.ndarray,
+    train_labels: np.ndarray,
+    features: np.ndarray,
+    labels: np.ndarray,
+    ks: Sequence[int],
 ) -> dict[int, np.ndarray]:
-    """Returns for each k whether one of the k nearest is of the query's class, (queries,) bool.
+    """Returns for each k the chance that one of the k nearest training clips is of the query's class.
+
+    That is 1 or 0, except where the nearest clips of the class and clips of others are equally near: those
+    share the places that are left, as if they were drawn at random.
 
     Args:
-      neighbour_labels: (queries, n) integers, the labels of the neighbours, the nearest first.
+      train_features: (clips, D) float.
+      train_labels: (clips,) integers.
+      features: (queries, D) float.
       labels: (queries,) integers.
-      ks: how many count; with fewer neighbours, all do.
+      ks: how many count; with fewer training clips, all do.
+
+    Returns:
+      k -> (queries,) float64 in [0, 1].
+
+    Raises:
+      UserError: a feature is NaN or infinite.
     """
-    same = neighbour_labels == labels[:, None]
-    return {k: same[:, :k].any(axis=1) for k in ks}
+    ranks, first = [], 0
+    for near in cosines(train_features, features):
+        same = train_labels == labels[first : first + len(near), None]
+        best = np.where(same, near, -np.inf).max(axis=1, keepdims=True)
+        tied = near == best
+        counts = (near > best, tied, tied & same)
+        ranks.append(np.stack([each.sum(axis=1) for each in counts]))
+        first += len(near)
+    nearer, tied, own = np.concatenate(ranks, axis=1)
+    # The chance that none of the class is among those that the places are given to.
+    places = [np.clip(k - nearer, 0, tied) for k in ks]
+    missed = [stats.hypergeom.pmf(0, np.maximum(tied, 1), own, each) for each in places]
+    return {k: 1.0 - each for k, each in zip(ks, missed)}
 
 
 RETRIEVAL = Kind(

@@ -7,39 +7,60 @@ from typing import Any, Callable
 
 import numpy as np
 
+from brave_tf.errors import UserError
+
+TOPS = (1, 5)
 _LEVEL = 0.95
 # Indices of a resampling that are held at a time.
 _CHUNK = 2**22
 
 
 def hits_at(k: int, decisions: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Returns for each clip whether its class is among the `k` of highest decision value.
+    """Returns for each clip the chance that its class is among the `k` of highest decision value.
+
+    That is 1 or 0, except where other classes have the very value of the clip's own: those share the places
+    that are left, as if they were drawn at random. Neither the order of the classes nor that of the clips
+    matters.
 
     Args:
-      k: how many classes count; with fewer classes than that, every clip is a hit.
-      decisions: (clips, classes) float, higher for likelier classes. Ties go to the lower class.
+      k: how many classes count; with fewer classes than that, all that have a value do.
+      decisions: (clips, classes) float, higher for likelier classes; -inf for a class that nothing speaks
+        for, such as one without a vote, which is never a hit.
       labels: (clips,) integer columns of `decisions`.
 
     Returns:
-      (clips,) bool.
+      (clips,) float64 in [0, 1].
+
+    Raises:
+      ValueError: labels are not one column for each clip.
+      UserError: a value is NaN or +inf.
     """
-    clips, _ = decisions.shape
+    clips, classes = decisions.shape
     if labels.shape != (clips,):
         raise ValueError(f"labels of shape {labels.shape} for {clips} clips")
-    best = np.argsort(-decisions, axis=1, kind="stable")[:, :k]
-    return (best == labels[:, None]).any(axis=1)
+    if clips and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {classes} classes")
+    bad = (np.isnan(decisions) | np.isposinf(decisions)).any(axis=1)
+    if bad.any():
+        raise UserError(
+            f"the decision values of {np.count_nonzero(bad)} of {clips} clips are NaN or infinite, which "
+            "cannot be ranked: look for features that are too large, or bind a lower learning rate."
+        )
+    own = np.take_along_axis(decisions, labels[:, None], axis=1)
+    above, tied = (decisions > own).sum(axis=1), (decisions == own).sum(axis=1)
+    return np.where(np.isneginf(own[:, 0]), 0.0, np.clip((k - above) / tied, 0.0, 1.0))
 
 
 def top_hits(decisions: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Returns `top1` and `top5`, see `hits_at`."""
-    return {f"top{k}": hits_at(k, decisions, labels) for k in (1, 5)}
+    return {f"top{k}": hits_at(k, decisions, labels) for k in TOPS}
 
 
 def with_intervals(per_clip: Mapping[str, np.ndarray], seed: int = 0) -> dict[str, Any]:
     """Returns the mean of each metric over clips, and its 95 % bootstrap interval as `<name>_ci95`.
 
     Args:
-      per_clip: metric -> (clips,) bool.
+      per_clip: metric -> (clips,) bool or float in [0, 1].
       seed: of the resampling.
     """
     means = {name: float(np.mean(values)) for name, values in per_clip.items()}
@@ -54,10 +75,10 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of an accuracy, over clips (Efron and Tibshirani, chapter 13).
 
-    The number of hits among n clips drawn with replacement is binomial, so it is drawn as such.
+    How often each value comes among n clips drawn with replacement is multinomial, so it is drawn as such.
 
     Args:
-      hits: (clips,) bool.
+      hits: (clips,) bool or float in [0, 1].
       seed: of the resampling.
       samples: how many resamples.
       level: coverage of the interval.
@@ -65,8 +86,12 @@ def bootstrap_interval(
     Returns:
       The low and the high end, fractions in [0, 1].
     """
-    counts = np.random.default_rng(seed).binomial(len(hits), hits.mean(), size=samples)
-    return _ends(counts / len(hits), level)
+    values, counts = np.unique(np.asarray(hits, np.float64), return_counts=True)
+    rng, clips = np.random.default_rng(seed), len(hits)
+    at_once = max(1, _CHUNK // len(values))
+    sizes = [min(at_once, samples - first) for first in range(0, samples, at_once)]
+    means = [rng.multinomial(clips, counts / clips, size) @ values / clips for size in sizes]
+    return _ends(np.concatenate(means), level)
 
 
 def bootstrap_statistic(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+from brave_tf.data import shard_names
 from brave_tf.data.dataset_info import DatasetInfo, Shard, Split
 from brave_tf.inspection import split_check
 from brave_tf.inspection.clip_check import check_clip, first_line
@@ -176,6 +177,8 @@ def _compare_shard(
     shard: Shard, scan: ShardScan, facts: SplitFacts, split: str, findings: Findings
 ) -> None:
     name = os.path.basename(shard.path)
+    if shard.clips is None and not scan.num_records:
+        findings.add("shard_damaged", split, f"{name}: {scan.size:,} bytes, no record")
     if shard.bytes is not None and shard.bytes != scan.size:
         detail = f"{scan.size:,} bytes, not {shard.bytes:,}"
         findings.add("shard_bytes", split, f"{name}: {detail}")
@@ -189,7 +192,7 @@ def _compare_shard(
 
 def _present(info: DatasetInfo, chosen: dict[str, Split], findings: Findings) -> list[str]:
     """Returns the shards that are there; notes those that are missing or that nobody lists."""
-    there = {os.path.join(info.data_dir, name) for name in tf.io.gfile.listdir(info.data_dir)}
+    there = {os.path.join(info.data_dir, name) for name in shard_names.names_in(info.data_dir)}
     present = []
     for name, split in chosen.items():
         for shard in split.shards:

@@ -49,6 +49,7 @@ class ShardScan:
       compressed: whether it is.
       size: bytes of the shard.
       sha256: of the shard, hexadecimal, when all records were read and it was asked for.
+      num_records: how many were found so far, with damaged ones.
 
     Raises:
       tf.errors.OpError: the shard cannot be opened.
@@ -61,12 +62,14 @@ class ShardScan:
         self._checksum = checksum
         self.size = tf.io.gfile.stat(path).length
         self.sha256 = None
+        self.num_records = 0
 
     def __iter__(self) -> Iterator[Record]:
         digest = hashlib.sha256()
         records = self._compressed() if self.compressed else self._plain()
         with tf.io.gfile.GFile(self.path, "rb") as file:
             for record, end in records:
+                self.num_records += 1
                 yield record
                 self._hash(digest, file, end)
             self._hash(digest, file, self.size)
@@ -89,17 +92,28 @@ class ShardScan:
     def _compressed(self) -> Iterator[tuple[Record, int]]:
         """Yields what TensorFlow reads of a compressed shard, up to the first damage."""
         records = iter(tf.data.TFRecordDataset(self.path, compression_of(self.path)))
-        position = 0
+        position = length = 0
         while True:
             try:
-                yield Record(position, 0, next(records).numpy()), 0
+                data = next(records).numpy()
+                length += HEADER_BYTES + len(data) + FOOTER_BYTES
+                yield Record(position, 0, data), 0
             except StopIteration:
+                if length % 2**32 != self._stated_length():
+                    detail = f"the compressed data end early, after record {position - 1}"
+                    yield Record(position, 0, None, "shard_truncated", detail), 0
                 return
             except tf.errors.OpError:
                 detail = f"nothing from record {position} on"
                 yield Record(position, 0, None, "shard_damaged", detail), 0
                 return
             position += 1
+
+    def _stated_length(self) -> int:
+        """Returns what a gzip file says at its end: bytes of its contents modulo 2^32 (RFC 1952)."""
+        with tf.io.gfile.GFile(self.path, "rb") as file:
+            file.seek(max(self.size - 4, 0))
+            return int.from_bytes(file.read(4), "little")
 
     def _read(self, position: int, offset: int) -> tuple[Record, int]:
         """Reads the record at `offset`; returns it, and where the next one begins."""

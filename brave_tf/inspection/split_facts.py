@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from brave_tf.data.preparation.names import one_form
 from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip
@@ -94,7 +95,7 @@ class SplitFacts:
             "shard": len(self.shards) - 1,
             "position": position,
             "offset": offset,
-            "name": _digest(clip.path, str(clip.start)) if clip.path else 0,
+            "name": _digest(clip.path, str(clip.start), str(clip.end)) if clip.path else 0,
             "file": _digest(clip.path) if clip.path else 0,
             "content": int.from_bytes(content_digest(clip), "little") if telling else 0,
             "seconds": facts.seconds,
@@ -166,5 +167,5 @@ def place(shard: str, position: int, path: str) -> str:
 
 
 def _digest(*parts: str) -> int:
-    text = "\0".join(parts)
+    text = one_form("\0".join(parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -25,6 +25,7 @@ _CONTEXT = {
     fields.LABEL_TEXT: tf.string,
     fields.PATH: tf.string,
     fields.START: tf.int64,
+    fields.END: tf.int64,
 }
 _SEQUENCES = {
     fields.IMAGE: tf.string,
@@ -41,6 +42,7 @@ class StoredClip:
     Attributes:
       path: the file that the clip comes from; empty where the record does not say.
       start: microseconds in that file at which it starts.
+      end: microseconds in that file at which it ends; None where the record does not say.
       labels: indices.
       texts: of the labels.
       stated_frame_rate: frames per second, None where the record does not say.
@@ -55,6 +57,7 @@ class StoredClip:
 
     path: str
     start: int
+    end: int | None
     labels: tuple[int, ...]
     texts: tuple[str, ...]
     stated_frame_rate: float | None
@@ -82,6 +85,7 @@ class StoredClip:
         return cls(
             path=_text(values[fields.PATH][0]) if len(values[fields.PATH]) else "",
             start=first(fields.START, 0),
+            end=first(fields.END),
             labels=tuple(values[fields.LABEL_INDEX].tolist()),
             texts=tuple(map(_text, values[fields.LABEL_TEXT])),
             stated_frame_rate=first(fields.IMAGE_RATE),

@@ -21,6 +21,7 @@ from brave_tf.data.record_reader import Clip, has_fields, parse_clip
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.finite_features import check_finite
 from brave_tf.interop.saved_model import Embed
 from brave_tf.interop.user_clips import UserClip, UserClips
 from brave_tf.progress import Progress
@@ -36,21 +37,31 @@ class Report:
     Attributes:
       clips: how many were seen.
       rows: view name -> rows of features.
-      failures: path, stage and reason of each clip that gave no features at all.
+      failures: path, start, end, stage and reason of each clip that gave no features at all; an end that
+        nobody knows is None.
       interrupted: whether clips are left, because the user stopped.
     """
 
     clips: int
     rows: Mapping[str, int]
-    failures: list[tuple[str, str, str]]
+    failures: list[tuple[str, float, float | None, str, str]]
     interrupted: bool = False
 
 
 class _Windows(NamedTuple):
-    """Windows (n, *shape) of one view of a clip, and their starts (n,) in seconds."""
+    """Windows (n, *shape) of one view of a clip, and their times in seconds from the clip's start.
+
+    Attributes:
+      values: (n, *shape) float32.
+      starts: (n,) float64.
+      ends: (n,) float64; those that go on from the clip's start end with the clip.
+      length: () float64, of the clip.
+    """
 
     values: tf.Tensor
     starts: tf.Tensor
+    ends: tf.Tensor
+    length: tf.Tensor
 
 
 def embed_clips(
@@ -62,14 +73,15 @@ def embed_clips(
     spatial: int = 1,
     average: bool = True,
     batch_size: int = 8,
+    model: str = "the model",
 ) -> Report:
     """Embeds every clip and writes `output`, and `<output>.failures.csv` if there are failures.
 
     The file holds, for each view that any clip has, `<view>/features` float32 (N, D),
-    `<view>/paths` (N,), `<view>/labels` (N,), empty where unlabelled, and `<view>/starts` float64
-    (N,), seconds from the start of the clip. A row is the mean over the windows of a clip, with the
-    start of the first, or one window. Clips keep their order; those without a view's modality have
-    no row there. Ctrl-C keeps the clips that are done.
+    `<view>/paths` (N,), `<view>/labels` (N,), empty where unlabelled, `<view>/starts` and
+    `<view>/ends` float64 (N,), seconds in the file. A row is the mean over the windows of a clip, with
+    start and end of the clip, or one window, with its own. Clips keep their order; those without a
+    view's modality have no row there. Ctrl-C keeps the clips that are done.
 
     Args:
       source: the clips.
@@ -79,12 +91,13 @@ def embed_clips(
       spatial: crops per window of rgb and flow; one is the centre.
       average: one row per clip rather than one per window.
       batch_size: windows per forward pass.
+      model: what the functions are of, for messages.
 
     Raises:
-      UserError: `output` cannot be written.
+      UserError: `output` cannot be written, or a feature is NaN or infinite.
     """
     _check_output(output)
-    rows = {name: _Rows(embeds[name], batch_size, average) for name in source.views}
+    rows = {name: _Rows(embeds[name], batch_size, average, (model, name)) for name in source.views}
     makers = {
         name: _windows_of(view, tuple(source.fields[name]), temporal, spatial)
         for name, view in source.views.items()
@@ -99,7 +112,7 @@ def embed_clips(
                     for name, found in windows.items():
                         rows[name].add(clip, found)
                 else:
-                    report.failures.append((clip.path, *windows))
+                    report.failures.append((clip.path, clip.start, clip.end, *windows))
                 progress.add(failed=int(not isinstance(windows, dict)))
     except KeyboardInterrupt:
         report.interrupted = True
@@ -133,14 +146,15 @@ def _windows_of(
     def windows(record: tf.Tensor) -> _Windows:
         clip = parse_clip(record, fields)
         crops = view.crops(clip, temporal, spatial)
-        starts = _starts(view, clip, temporal)
-        return _Windows(crops, tf.repeat(starts, crops.shape[0] // temporal))
+        starts, seconds, length = _times(view, clip, temporal)
+        starts = tf.repeat(starts, crops.shape[0] // temporal)
+        return _Windows(crops, starts, tf.minimum(starts + seconds, length), length)
 
     return lambda record: windows(record) if usable(record) else None
 
 
-def _starts(view: View, clip: Clip, count: int) -> tf.Tensor:
-    """Seconds at which the windows of `view.crops` start, (count,) float64."""
+def _times(view: View, clip: Clip, count: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns when the windows of `view.crops` start (count,), how long each lasts, and the clip; seconds."""
     if view.modality == "audio":
         length, rate = tf.size(clip.audio), tf.constant(view.sample_rate, tf.float64)
         window = tf.constant(view.num_samples)
@@ -148,7 +162,10 @@ def _starts(view: View, clip: Clip, count: int) -> tf.Tensor:
         length, rate = clip.num_frames, clip.frame_rate
         window = sampling.window_length(view.num_frames, view.frame_step, view.frame_rate, rate)
     first = sampling.linear_starts(sampling.extended_length(length, window), window, count)
-    return tf.cast(first % length, tf.float64) / rate
+    starts, window, length = (
+        tf.cast(n, tf.float64) / rate for n in (first % length, window, length)
+    )
+    return starts, window, length
 
 
 def _made_ahead(
@@ -183,14 +200,16 @@ def _make(clip: UserClip, makers: Mapping[str, Callable]) -> dict[str, _Windows]
 
 
 class _Rows:
-    """Gathers the features of one view."""
+    """Gathers the features of one view; `names` are those of the model and the view."""
 
-    def __init__(self, embed: Embed, batch_size: int, average: bool):
+    def __init__(self, embed: Embed, batch_size: int, average: bool, names: tuple[str, str]):
         self._embed, self._batch_size, self._average = embed, batch_size, average
+        self._names = names
         self._waiting: list[tf.Tensor] = []
         self._counts: list[int] = []
+        self._paths: list[str] = []
         self._features: list[np.ndarray] = []
-        self._columns: dict[str, list] = {"paths": [], "labels": [], "starts": []}
+        self._columns: dict[str, list] = {"paths": [], "labels": [], "starts": [], "ends": []}
 
     @property
     def count(self) -> int:
@@ -198,13 +217,18 @@ class _Rows:
 
     def add(self, clip: UserClip, windows: _Windows) -> None:
         """Takes the windows of the next clip."""
-        starts = windows.starts.numpy()
-        rows = starts[:1] if self._average else starts
-        self._columns["paths"] += [clip.path] * len(rows)
-        self._columns["labels"] += [clip.label] * len(rows)
-        self._columns["starts"] += rows.tolist()
+        starts, ends = windows.starts.numpy(), windows.ends.numpy()
+        count = len(starts)
+        if self._average:
+            length = float(windows.length) if clip.end is None else clip.end - clip.start
+            starts, ends = np.zeros(1), np.array([length])
+        self._columns["paths"] += [clip.path] * len(starts)
+        self._columns["labels"] += [clip.label] * len(starts)
+        self._columns["starts"] += (clip.start + starts).tolist()
+        self._columns["ends"] += (clip.start + ends).tolist()
         self._waiting.append(windows.values)
-        self._counts.append(len(starts))
+        self._paths += [clip.path] * count
+        self._counts.append(count)
         if sum(map(len, self._waiting)) >= self._batch_size:
             self._flush()
 
@@ -218,17 +242,19 @@ class _Rows:
             first = np.cumsum([0, *self._counts[:-1]])
             sums = np.add.reduceat(features, first, axis=0, dtype=np.float64)
             features = (sums / np.array(self._counts)[:, None]).astype(np.float32)
-        starts = np.array(self._columns["starts"], np.float64)
         texts = {key: np.array(self._columns[key], str) for key in ("paths", "labels")}
-        return {"features": features, **texts, "starts": starts}
+        times = {key: np.array(self._columns[key], np.float64) for key in ("starts", "ends")}
+        return {"features": features, **texts, **times}
 
     def _flush(self) -> None:
         if self._waiting:
             windows = tf.concat(self._waiting, axis=0)
             for first in range(0, len(windows), self._batch_size):
-                features = self._embed(windows[first : first + self._batch_size])
-                self._features.append(features.numpy())
-        self._waiting = []
+                batch = slice(first, first + self._batch_size)
+                features = self._embed(windows[batch]).numpy()
+                check_finite(features, self._paths[batch], *self._names)
+                self._features.append(features)
+        self._waiting, self._paths = [], []
 
 
 def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> None:
@@ -242,7 +268,7 @@ def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> Non
             return
         with open(listed, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["path", "stage", "reason"])
+            rows.writerow(["path", "start", "end", "stage", "reason"])
             rows.writerows(failures)
     except OSError as error:
         raise UserError(f"--output={output} cannot be written: {error}.") from error

@@ -85,8 +85,8 @@ def export(
     """Writes `output/saved_model`, `output/keras/<view>.keras`, `output/weights/<view>.weights.h5` and
     `output/config.gin`.
 
-    The SavedModel needs TensorFlow alone. The Keras models need the module of their backbone, such as
-    `brave_tf.models.tsm_resnet`, to be imported before `tf.keras.models.load_model`.
+    The SavedModel needs TensorFlow alone. `tf.keras.models.load_model` reads the Keras models where this
+    package is installed; models of which they became a part, after `import brave_tf`.
 
     Everything is written to a folder beside `output` first, so that an interrupted export leaves
     `output` as it was.

@@ -12,6 +12,9 @@ size, length and frame size that the backbone takes:
   size, which scales displacements too, and the centre square is cut out.
 * audio, `<view>`: `pcm` float32 (B, N) in [-1, 1] at the view's sample rate, 0.1 s or longer.
 * audio, `<view>_spectrogram`: `spectrogram` float32 (B, frames, bins), the log-mel of the view.
+
+No clip, B = 0, has no embedding: (0, D). NaN, infinity, values far beyond the range and inputs without
+frames or pixels are an error (InvalidArgument) that says which of these it is.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from brave_tf.models.endpoints import endpoints
 
 MIN_AUDIO_SECONDS = 0.1
 FAR_OUT = 10.0  # What overshoots a little is let through, and what is in [0, 255] is not.
+# Log-mels are far from this in either direction, samples of 16 bits and most magnitudes are not.
+FAR_OUT_LOG_MEL = 100.0
 _RANGES = {"rgb": "rgb in [0, 1]", "flow": "flow in [-1, 1]"}
 
 Signatures = dict[str, tf.types.experimental.PolymorphicFunction]
@@ -55,8 +60,12 @@ def view_signatures(
     sizes = backbone.input_shape[1:]
 
     def embed(values: tf.Tensor) -> dict[str, tf.Tensor]:
-        answers = model(tf.ensure_shape(values, (None, *sizes)), training=False)
-        return {key: tf.cast(answer, tf.float32) for key, answer in answers.items()}
+        values = tf.ensure_shape(values, (None, *sizes))
+        clips = tf.shape(values)[0]
+        # Layers that reshape cannot do without a clip.
+        missing = [[0, tf.cast(clips == 0, tf.int32)], *([[0, 0]] * len(sizes))]
+        answers = model(tf.ensure_shape(tf.pad(values, missing), (None, *sizes)), training=False)
+        return {key: tf.cast(answer, tf.float32)[:clips] for key, answer in answers.items()}
 
     if view.modality == "audio":
         return _audio_signatures(name, view, sizes, embed)
@@ -79,13 +88,13 @@ def _video_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Sign
     )
 
     def of_values(video: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.assert_less_equal(
-            tf.reduce_max(tf.abs(video)),
-            FAR_OUT,
-            f"video holds values far beyond 1: expected {_RANGES[view.modality]}; for what is in [0, 255] "
-            f"there are {name}_uint8 and {name}_frames",
-        )
-        return embed(video)
+        expected = _RANGES[view.modality]
+        advice = f"for what is in [0, 255] there are {name}_uint8 and {name}_frames"
+        far = f"values far beyond 1: expected {expected}; {advice}"
+        return embed(_checked(_not_empty(video), "video", expected, FAR_OUT, far))
+
+    def of_pixels(video: tf.Tensor) -> dict[str, tf.Tensor]:
+        return embed(_decode(_stored_channels(video, view), view))
 
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, scale = _resize_and_crop(_stored_channels(video, view), view.size)
@@ -96,10 +105,7 @@ def _video_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Sign
 
     functions = {
         name: (of_values, values),
-        f"{name}_uint8": (
-            lambda video: embed(_decode(_stored_channels(video, view), view)),
-            pixels,
-        ),
+        f"{name}_uint8": (of_pixels, pixels),
         f"{name}_frames": (of_frames, frames_of_any_size),
     }
     return {key: _traced(function, spec) for key, (function, spec) in functions.items()}
@@ -109,27 +115,80 @@ def _audio_signatures(name: str, view: View, sizes: Sizes, embed: Embed) -> Sign
     least = round(MIN_AUDIO_SECONDS * view.sample_rate)
 
     def of_pcm(pcm: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.assert_greater_equal(
+        long_enough = tf.debugging.assert_greater_equal(
             tf.shape(pcm)[1],
             least,
             f"pcm is shorter than {MIN_AUDIO_SECONDS} s: at least {least} samples are needed at "
             f"{view.sample_rate} Hz",
         )
+        far = "values far beyond 1: expected [-1, 1]; divide samples of 16 bits by 32768"
+        with tf.control_dependencies([long_enough]):
+            pcm = _checked(pcm, "pcm", "samples in [-1, 1]", FAR_OUT, far)
         return embed(view.log_mel(pcm))
+
+    def of_spectrogram(spectrogram: tf.Tensor) -> dict[str, tf.Tensor]:
+        expected = f"the log-mel of the view, or pcm to the signature {name}"
+        far = f"values far beyond those of a log-mel: expected {expected}"
+        some = tf.debugging.assert_positive(
+            tf.shape(spectrogram)[1], "spectrogram holds no frames: expected (B, frames, bins)"
+        )
+        with tf.control_dependencies([some]):
+            values = _checked(spectrogram, "spectrogram", expected, FAR_OUT_LOG_MEL, far)
+        return embed(values)
 
     spectrogram = (None, sizes[0], view.log_mel.mel_bins)
     spectrogram = tf.TensorSpec(spectrogram, tf.float32, "spectrogram")
     return {
         name: _traced(of_pcm, tf.TensorSpec((None, None), tf.float32, "pcm")),
-        f"{name}_spectrogram": _traced(lambda spectrogram: embed(spectrogram), spectrogram),
+        f"{name}_spectrogram": _traced(of_spectrogram, spectrogram),
     }
 
 
 def _traced(function: Embed, argument: tf.TensorSpec) -> tf.types.experimental.PolymorphicFunction:
-    return tf.function(function, input_signature=[argument], autograph=False)
+    def checked(values: tf.Tensor) -> dict[str, tf.Tensor]:
+        # A loaded signature does not look at the shape of what it is given.
+        return function(tf.ensure_shape(values, argument.shape))
+
+    return tf.function(checked, input_signature=[argument], autograph=False)
+
+
+def _checked(values: tf.Tensor, name: str, expected: str, most: float, far: str) -> tf.Tensor:
+    """Returns float values as they are, once none is NaN, infinite or beyond `most`."""
+    # Each by itself: what a maximum of NaN is depends on the library that computes it.
+    checks = (
+        (tf.math.is_nan(values), f"{name} holds NaN: expected {expected}"),
+        (tf.math.is_inf(values), f"{name} holds infinite values: expected {expected}"),
+        (tf.abs(values) > most, f"{name} holds {far}"),
+    )
+    for found, message in checks:
+        refused = tf.debugging.assert_equal(tf.reduce_any(found), False, message)
+        with tf.control_dependencies([refused]):
+            values = tf.identity(values)
+    return values
+
+
+def _not_empty(video: tf.Tensor) -> tf.Tensor:
+    """Returns (B, T, H, W, C) as it is, once there are frames and pixels."""
+    _, length, height, width, _ = tf.unstack(tf.shape(video))
+    checks = (
+        (length, "video holds no frames, T = 0"),
+        (height * width, "video holds frames of no pixels, H = 0 or W = 0"),
+    )
+    for size, message in checks:
+        some = tf.debugging.assert_positive(size, f"{message}: expected (B, T, H, W, C)")
+        with tf.control_dependencies([some]):
+            video = tf.identity(video)
+    return video
 
 
 def _stored_channels(video: tf.Tensor, view: View) -> tf.Tensor:
+    enough = tf.debugging.assert_greater_equal(
+        tf.shape(video)[-1],
+        view.channels,
+        f"video has too few channels: expected {view.channels} or more",
+    )
+    with tf.control_dependencies([enough]):
+        video = _not_empty(video)
     return tf.ensure_shape(video[..., : view.channels], (None, None, None, None, view.channels))
 
 

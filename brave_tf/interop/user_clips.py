@@ -8,12 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
+from absl import logging
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.preparation import clip_encoder, clip_list, filling, worker_pool
+from brave_tf.data.dataset_info import DatasetInfo, Shard
+from brave_tf.data.preparation import (
+    clip_encoder,
+    clip_list,
+    filling,
+    media_files,
+    worker_pool,
+)
+from brave_tf.data.preparation.clip import Clip, make_clip
 from brave_tf.data.preparation.records import serialize_clip
 from brave_tf.data.preparation.settings import Settings
-from brave_tf.data.record_reader import compression_of, parse_clip
+from brave_tf.data.record_reader import compression_of, parse_clip, parse_window
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
@@ -27,6 +35,8 @@ class UserClip(NamedTuple):
 
     Attributes:
       path: the file as the user names it.
+      start: seconds in the file at which it starts.
+      end: seconds in the file at which it ends; None where nothing says so.
       record: a serialized clip record; b"" when there is none.
       label: name of its class, empty when unlabelled.
       stage: what failed, if anything: find, open, decode, read, crash or timeout.
@@ -34,6 +44,8 @@ class UserClip(NamedTuple):
     """
 
     path: str
+    start: float = 0.0
+    end: float | None = None
     record: bytes = b""
     label: str = ""
     stage: str = ""
@@ -48,12 +60,14 @@ class UserClips(NamedTuple):
       views: the views that can be made of them, by name.
       fields: view name -> the record fields that the view is made from.
       clips: the clips, read or decoded when asked for.
+      left_out: what a folder of media files holds besides, see `media_files.left_out`.
     """
 
     count: int | None
     views: Mapping[str, View]
     fields: Mapping[str, Sequence[str]]
     clips: Iterator[UserClip]
+    left_out: str = ""
 
 
 def open_clips(
@@ -90,15 +104,19 @@ def open_clips(
             f"--split={split} is of clip records, which --input={source} does not hold."
         )
     if os.path.isfile(source) and not source.lower().endswith(".csv"):
-        path, size = os.path.abspath(source), os.path.getsize(source)
-        clips = [clip_list.Clip(source, path, 0.0, None, (), clip_list.DEFAULT_SPLIT, size)]
+        if not media_files.is_media(source):
+            raise UserError(
+                f"--input={source}: neither a CSV nor a media file; still images, subtitles and playlists "
+                "are none."
+            )
+        clips = [make_clip("", source)]
     else:
         clips = clip_list.read_clips(source)
     settings = _settings(views, flow)
     fields = {name: view.fields for name, view in views.items()}
-    return UserClips(
-        len(clips), views, fields, _decoded(clips, settings, workers or CORES, timeout)
-    )
+    decoded = _decoded(clips, settings, workers or CORES, timeout)
+    left_out = media_files.left_out(source, (clip.file for clip in clips))
+    return UserClips(len(clips), views, fields, decoded, left_out)
 
 
 def _of_records(source: str, views: Mapping[str, View], split: str | None) -> UserClips:
@@ -111,21 +129,26 @@ def _of_records(source: str, views: Mapping[str, View], split: str | None) -> Us
         raise UserError(f"--input={source}: no clip has what a view is made from: {needed}.")
     info.check(chosen.name, usable)
     fields = {name: info.stored_fields(view) for name, view in usable.items()}
-    return UserClips(chosen.clips, usable, fields, _read([s.path for s in chosen.shards], info))
+    return UserClips(chosen.clips, usable, fields, _read(chosen.shards, info))
 
 
-def _read(paths: Sequence[str], info: DatasetInfo) -> Iterator[UserClip]:
-    for path in paths:
+def _read(shards: Sequence[Shard], info: DatasetInfo) -> Iterator[UserClip]:
+    for shard in shards:
+        path = shard.path
         records = iter(tf.data.TFRecordDataset(path, compression_of(path)))
         position = 0
         while True:
             try:
                 record = next(records, None)
                 if record is None:
+                    if position < (1 if shard.clips is None else shard.clips):
+                        raise tf.errors.DataLossError(None, None, "the shard is empty or cut short")
                     break
-                clip = parse_clip(record, ())
+                clip, (start, end) = parse_clip(record, ()), parse_window(record)
                 yield UserClip(
                     clip.path.numpy().decode("utf-8", "surrogateescape"),
+                    float(start),
+                    float(end) if end >= 0 else None,
                     record.numpy(),
                     _label_name(int(clip.label), info.labels),
                 )
@@ -162,17 +185,20 @@ def _settings(views: Mapping[str, View], flow: str) -> Settings:
 
 
 def _decoded(
-    clips: Sequence[clip_list.Clip], settings: Settings, workers: int, timeout: float
+    clips: Sequence[Clip], settings: Settings, workers: int, timeout: float
 ) -> Iterator[UserClip]:
     encode = functools.partial(clip_encoder.try_encode, settings=settings)
     results = worker_pool.run_in_order(encode, clips, workers=workers, timeout=timeout)
     try:
         for clip, result in zip(clips, results):
             if isinstance(result, clip_encoder.PreparedClip):
+                for warning in result.warnings:
+                    logging.warning("%s: %s", clip.path, warning)
                 index = {label: i for i, label in enumerate(clip.labels)}
                 record = serialize_clip(result, settings, index)
-                yield UserClip(clip.path, record, next(iter(clip.labels), ""))
+                label = next(iter(clip.labels), "")
+                yield UserClip(clip.path, clip.start, result.end, record, label)
             else:
-                yield UserClip(clip.path, b"", "", *filling.failure(result))
+                yield UserClip(clip.path, clip.start, clip.end, b"", "", *filling.failure(result))
     finally:
         results.close()

@@ -15,6 +15,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 from brave_tf import errors
 from brave_tf.models.precision import in_full
 from brave_tf.objectives.accumulation import GradientSums
+from brave_tf.objectives.means import Mean, known_means, weighted
 from brave_tf.objectives.replicas import sum_over_replicas
 from brave_tf.objectives.terms import Seen, Terms
 
@@ -128,11 +129,15 @@ class Objective(tf.keras.Model, abc.ABC):
         names = ["loss", *(f"loss/{name}" for name in self.term_names), *self.monitor_names]
         names.append(GRADIENT_NORM)
         # Read-only, so that Keras does not take the metrics for weights of the model.
-        self._monitors = types.MappingProxyType({n: tf.keras.metrics.Mean(n) for n in names})
+        self._monitors = types.MappingProxyType({n: Mean(n) for n in names})
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         return list(self._monitors.values())
+
+    def figures(self, logs: Mapping[str, tf.Tensor]) -> dict[str, float]:
+        """Returns logs as numbers, without the means over nothing; all processes of a run do so together."""
+        return known_means(logs, self._monitors)
 
     @property
     def step(self) -> int:
@@ -192,7 +197,8 @@ class Objective(tf.keras.Model, abc.ABC):
             losses = self._clip_losses(terms)
             # Gradients are summed, so each batch contributes its share of the mean over all.
             replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            objective = tf.reduce_mean(losses) / (replicas * self._accumulate_steps)
+            shares = weighted(losses, terms.counts) / (replicas * self._accumulate_steps)
+            objective = tf.reduce_mean(shares)
             objective = self._scaled(objective)
         gradients = self._unscaled(tape.gradient(objective, self.trainable_variables))
         gradients = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
@@ -254,11 +260,12 @@ class Objective(tf.keras.Model, abc.ABC):
         return {GRADIENT_NORM: metric.result()}
 
     def _logs(self, losses: tf.Tensor, terms: Terms) -> dict[str, tf.Tensor]:
-        """Returns the means since the metrics were reset."""
+        """Returns the means since the metrics were reset; NaN for a mean over no values."""
         values = {"loss": losses, **terms.monitors}
         values.update({f"loss/{name}": value for name, value in terms.losses.items()})
         for name, value in values.items():
-            self._monitors[name].update_state(value)
+            of_clips = terms.counts is not None and value.shape.rank == 1
+            self._monitors[name].update_state(value, terms.counts if of_clips else None)
         return {name: self._monitors[name].result() for name in values}
 
 

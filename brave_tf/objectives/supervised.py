@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.objectives import base
-from brave_tf.objectives.replicas import mean_over_replicas
 
 
 @gin.configurable
@@ -65,19 +64,15 @@ class Supervised(base.Objective):
         return [f"accuracy/{view}" for view in self.backbones]
 
     def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> base.Terms:
-        """Computes each view's cross-entropy and accuracy over the labelled clips of the batch."""
+        """Computes each view's cross-entropy and accuracy; the labelled clips count."""
         features = self(batch, training=training)
         labels = batch["label"]
-        labelled = tf.cast(labels >= 0, tf.float32)
-        # Rescaled so that the mean over all clips is the mean over the labelled ones.
-        weight = labelled / tf.maximum(mean_over_replicas(labelled), 1e-6)
         losses, accuracies = {}, {}
         for view, feature in features.items():
             logits = self.classifiers[view](self.dropouts[view](feature, training=training))
-            correct = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
-            losses[f"{view}_classification"] = weight * self._cross_entropy(labels, logits)
-            accuracies[f"accuracy/{view}"] = weight * correct
-        return base.Terms(losses, features, accuracies)
+            losses[f"{view}_classification"] = self._cross_entropy(labels, logits)
+            accuracies[f"accuracy/{view}"] = _top1(labels, logits)
+        return base.Terms(losses, features, accuracies, counts=tf.cast(labels >= 0, tf.float32))
 
     def classify(self, view: str, x: tf.Tensor) -> tf.Tensor:
         """Returns the (B, num_classes) float32 logits of a batch of one view, in inference mode."""
@@ -91,3 +86,12 @@ class Supervised(base.Objective):
             return loss
         spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
         return (1 - self.label_smoothing) * loss + self.label_smoothing * spread
+
+
+def _top1(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """(B,) chance that the right class is the one of highest logit; classes of equal logits share it."""
+    highest = logits == tf.reduce_max(logits, axis=-1, keepdims=True)
+    shares = tf.cast(highest, tf.float32) / tf.reduce_sum(
+        tf.cast(highest, tf.float32), axis=-1, keepdims=True
+    )
+    return tf.gather(shares, tf.maximum(labels, 0), axis=-1, batch_dims=1)

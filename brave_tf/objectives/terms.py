@@ -14,16 +14,20 @@ class Terms(NamedTuple):
     """What an objective computes from a batch.
 
     Attributes:
-      losses: name -> (B,) float32, the loss terms of each clip.
+      losses: name -> (B,) float32, the loss terms of each clip. Their mean is over the clips that count.
       features: view -> (B, D) float32 backbone features, watched for collapse.
-      monitors: name -> scalar or (B,) float32, further figures to log, not optimised.
+      monitors: name -> scalar or (B,) float32, further figures to log, not optimised; the mean of the latter
+        is over the clips that count too.
       projections: name -> (B, D) float32, what the loss compares (z), watched for collapse too.
+      counts: (B,) float32, 1 for a clip that counts in means and 0 for one that does not, such as one without
+        a label; None: all do.
     """
 
     losses: dict[str, tf.Tensor]
     features: dict[str, tf.Tensor]
     monitors: dict[str, tf.Tensor]
     projections: Mapping[str, tf.Tensor] = types.MappingProxyType({})
+    counts: tf.Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)

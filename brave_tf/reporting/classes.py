@@ -8,7 +8,7 @@ import numpy as np
 
 from brave_tf.pages.svg import escape
 from brave_tf.reporting.predictions import Predictions, read_predictions, recalls
-from brave_tf.reporting.result_charts import Series, class_bars, confusion_matrix
+from brave_tf.reporting.result_charts import Series, class_bars, confusion_matrix, count
 from brave_tf.reporting.runs import Entry, Run
 from brave_tf.reporting.tables import percent, series_name
 
@@ -97,8 +97,8 @@ def _confusions(series: Series, found: Predictions) -> str:
     accuracy = percent(np.trace(cells) / cells.sum())
     return (
         f'<figure><h3>Confusions <small>{escape(series.name)}</small></h3><p class="muted">{accuracy} % of '
-        f"{cells.sum():,} clips right. Rows are the right classes, columns what was predicted; a cell is as "
-        f"dark as its share of the row.</p>{confusion_matrix(cells, names)}"
+        f"{count(cells.sum())} clips right. Rows are the right classes, columns what was predicted; a "
+        f"cell is as dark as its share of the row.</p>{confusion_matrix(cells, names)}"
         f"{_mistakes(cells, names)}</figure>"
     )
 
@@ -109,7 +109,7 @@ def _mistakes(cells: np.ndarray, names: Sequence[str]) -> str:
     order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
     items = [
         f"<li>{escape(names[right])} taken for {escape(names[predicted])}: "
-        f"{wrong[right, predicted]:,} of {cells[right].sum():,}</li>"
+        f"{count(wrong[right, predicted])} of {count(cells[right].sum())}</li>"
         for right, predicted in zip(*np.unravel_index(order, wrong.shape))
         if wrong[right, predicted]
     ]

@@ -25,7 +25,8 @@ class Predictions:
 
     Attributes:
       labels: (clips,) int64, the right classes.
-      predicted: (clips,) int64.
+      predicted: (clips, classes) float64, 1 for the class of highest decision value; classes of the same
+        highest value share a clip.
       classes: their names.
     """
 
@@ -34,10 +35,11 @@ class Predictions:
     classes: tuple[str, ...]
 
     def confusion(self) -> np.ndarray:
-        """Returns (classes, classes) int64, clips by right and predicted class."""
+        """Returns (classes, classes) float64, clips by right and predicted class."""
         size = len(self.classes)
-        cells = np.bincount(self.labels * size + self.predicted, minlength=size * size)
-        return cells.reshape(size, size)
+        cells = np.zeros((size, size))
+        np.add.at(cells, self.labels, self.predicted)
+        return cells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +89,33 @@ def read_predictions(
             return None
         classes = tuple(map(str, file["classes"])) if "classes" in file else ()
         if "decisions" in file:
-            predicted = np.argmax(file["decisions"], axis=1)
+            predicted = _shares(file["decisions"], path)
         elif "neighbour_labels" in file:
-            predicted = file["neighbour_labels"][:, 0]
+            predicted = _of_nearest(file)
         else:
             return None
-    size = max(len(classes), int(max(labels.max(), predicted.max())) + 1)
+    size = max(len(classes), int(labels.max()) + 1, predicted.shape[1])
     classes += tuple(map(str, range(len(classes), size)))
-    return Predictions(labels.astype(np.int64), predicted.astype(np.int64), classes)
+    predicted = np.pad(predicted, ((0, 0), (0, size - predicted.shape[1])))
+    return Predictions(labels.astype(np.int64), predicted, classes)
+
+
+def _shares(decisions: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    if np.isnan(decisions).any():
+        raise UserError(f"{path} holds decision values that are NaN: run the task again.")
+    highest = decisions == decisions.max(axis=1, keepdims=True)
+    return highest / highest.sum(axis=1, keepdims=True)
+
+
+def _of_nearest(file: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The classes of the nearest neighbour, or of those that are kept and equally near."""
+    labels = file["neighbour_labels"]
+    similarities = file.get("similarities", -np.arange(labels.shape[1])[None])
+    nearest = np.broadcast_to(similarities == similarities[:, :1], labels.shape)
+    clips, columns = np.nonzero(nearest)
+    predicted = np.zeros((len(labels), int(labels.max()) + 1))
+    np.add.at(predicted, (clips, labels[clips, columns]), 1.0)
+    return predicted / predicted.sum(axis=1, keepdims=True)
 
 
 def read_neighbours(

@@ -102,6 +102,12 @@ def _row(value: Value, x, y: float) -> list[str]:
     return parts
 
 
+def count(clips: float) -> str:
+    """Writes a number of clips, with a decimal where classes share some."""
+    whole = abs(clips - round(clips)) < 1e-6
+    return f"{clips:,.{0 if whole else 1}f}"
+
+
 def class_bars(
     names: Sequence[str],
     shares: Sequence[np.ndarray],
@@ -132,7 +138,8 @@ def class_bars(
         middle = y + bar * len(shares) / 2
         parts.append(_name(names[index], _NAMES - 8, middle + 4, 28))
         for number, (share, interval) in enumerate(zip(shares, intervals)):
-            title = f"{series[number].name}: {names[index]}, {100 * share[index]:.1f} % of {clips[index]:,}"
+            right = f"{100 * share[index]:.1f} % of {count(clips[index])}"
+            title = f"{series[number].name}: {names[index]}, {right}"
             ends = None if interval is None else interval[index]
             parts += _bar(share[index], ends, y + number * bar, bar, plot, series[number], title)
         parts.append(text(_WIDTH, middle + 4, f"{100 * shares[0][index]:.0f} %", "end", "said"))
@@ -201,16 +208,18 @@ def confusion_matrix(cells: np.ndarray, names: Sequence[str]) -> str:
 def _cells(cells, shares, names: Sequence[str], left: float, top: float, side: float) -> list[str]:
     parts = []
     for right, predicted in zip(*np.nonzero(cells)):
-        count, share = int(cells[right, predicted]), float(shares[right, predicted])
+        said, share = count(cells[right, predicted]), float(shares[right, predicted])
         x, y = left + predicted * side, top + right * side
-        title = f"{names[right]} taken for {names[predicted]}: {count:,} of {cells[right].sum():,}"
+        title = (
+            f"{names[right]} taken for {names[predicted]}: {said} of {count(cells[right].sum())}"
+        )
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}" class="cell" '
             f'fill-opacity="{max(share, 0.03):.3f}"><title>{escape(title)}</title></rect>'
         )
         if len(names) <= _MOST_COUNTED:
             kind = "on" if share > 0.55 else "said"
-            parts.append(text(x + side / 2, y + side / 2 + 4, count, style=kind))
+            parts.append(text(x + side / 2, y + side / 2 + 4, said, style=kind))
     return parts
 
 

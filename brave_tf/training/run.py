@@ -23,6 +23,7 @@ from brave_tf.training.monitors.run_monitor import RunMonitor
 from brave_tf.training.resumption import TENSORBOARD, name_run, resume, sole_owner, write_configs
 from brave_tf.training.settings import Settings
 from brave_tf.training.strategy import check_compilation, check_division, make_strategy
+from brave_tf.training.warning_count import WarningCount, counted_warnings
 from brave_tf.training.workers import LostWorkerError, Workers, lost_workers, read_workers, total
 
 # After these the state is saved already, or not whole.
@@ -70,11 +71,12 @@ def train(
         if workers.chief:
             stack.enter_context(sole_owner(model_dir))
         stack.enter_context(lost_workers(workers))
+        warnings = stack.enter_context(counted_warnings())
         if workers.several:
             agree = functools.partial(total, strategy, workers)
             interruption = SharedInterruption(interruption, agree)
         complete = _train(
-            inputs, strategy, workers, model_dir, allow_changes, interruption, profile
+            inputs, strategy, workers, model_dir, allow_changes, interruption, profile, warnings
         )
         if workers.several:
             # Those who are left would take the end of the first one for a loss.
@@ -116,6 +118,7 @@ def _train(
     allow_changes: bool,
     interruption: Interruption | SharedInterruption,
     profile: tuple[int, int] | None,
+    warnings: WarningCount,
 ) -> bool:
     settings = inputs.settings
     objective = build_objective(settings, inputs.recipe, strategy)
@@ -166,7 +169,7 @@ def _train(
             monitor.save()
         raise
     if workers.chief:
-        print(monitor.summary())
+        print(monitor.summary(warnings.count))
     print(inputs.summary(), flush=True)
     complete = objective.step >= settings.num_steps
     if not complete and interruption.exit_code is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import json
+from typing import NamedTuple
 
 from brave_tf.cli import prepare
 from brave_tf.data.preparation.annotations import malformed, rows, seconds, table
@@ -35,7 +36,9 @@ def read_clips(root: str) -> list[Clip]:
     if not files:
         raise collection.lacks("balanced_train_segments.csv or the like")
     names = label_names(collection)
-    return [clip for name in files for clip in _read(collection, files[name], names)]
+    segments = [segment for name in files for segment in _segments(files[name], names)]
+    collection.expect((each.video, each.start, each.end) for each in segments)
+    return [_clip(collection, segment) for segment in segments]
 
 
 def label_names(collection: Collection) -> dict[str, str]:
@@ -68,21 +71,33 @@ def _ontology(path):
         ) from error
 
 
-def _read(collection, path, names):
+class _Segment(NamedTuple):
+    split: str
+    video: str
+    start: float
+    end: float
+    labels: tuple[str, ...]
+
+
+def _segments(path, names):
     split = path.rpartition("_segments")[0].rpartition("/")[2]
     for line, cells in rows(path):
         if len(cells) != 4 or not cells[0]:
             raise malformed(path, line, 'expected: YTID, start, end, "label id,label id"')
-        video, ids = cells[0], [label.strip() for label in cells[3].split(",")]
+        ids = [label.strip() for label in cells[3].split(",")]
         start, end = seconds(path, line, cells[1], cells[2])
         unknown = [label for label in ids if label not in names]
         if unknown:
             raise malformed(path, line, f"the label id {unknown[0]!r} has no name")
-        file, is_cut = collection.find_excerpt(video, start, end)
-        file = file or f"{split}_segments/{video}_{round(start)}.mp4"
-        window = {} if is_cut else {"start": start, "end": end, "may_be_cut": True}
-        labels = dict.fromkeys(names[label] for label in ids)
-        yield make_clip(collection.root, file, labels=tuple(labels), split=split, **window)
+        yield _Segment(split, cells[0], start, end, tuple(names[label] for label in ids))
+
+
+def _clip(collection, segment):
+    split, video, start, end, labels = segment
+    file, is_cut = collection.find_excerpt(video, start, end)
+    file = file or f"{split}_segments/{video}_{round(start)}.mp4"
+    window = {} if is_cut else collection.window(video, start, end)
+    return make_clip(collection.root, file, labels=labels, split=split, **window)
 
 
 if __name__ == "__main__":

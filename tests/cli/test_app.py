@@ -8,8 +8,28 @@ import types
 
 import command
 import pytest
+from absl import flags
 
 from brave_tf.cli import app
+
+WAITING = """
+import time
+from brave_tf.cli import app
+
+def main(argv):
+    print("started", flush=True)
+    time.sleep(60)
+
+app.run(main, "waits")
+"""
+
+
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler])
+def inherited(request):
+    """What the process does at SIGINT when the command starts: nothing, where a script started it by `&`."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +41,9 @@ from brave_tf.cli import app
         (signal.SIGTERM, None, 143),
     ],
 )
-def test_termination_is_an_interruption_with_a_code_of_its_own(capsys, signum, answer, code):
+def test_termination_is_an_interruption_with_a_code_of_its_own(
+    capsys, inherited, signum, answer, code
+):
     """A command may answer it, or leave it to what all have in common."""
 
     def main(argv):
@@ -43,6 +65,7 @@ def test_termination_is_an_interruption_with_a_code_of_its_own(capsys, signum, a
     assert shown.out == "kept\n"
     assert shown.err == ("\ninterrupted\n" if answer is None else "")
     assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.getsignal(signal.SIGINT) == inherited
 
 
 @pytest.mark.parametrize("flag", ["--help", "--list"])
@@ -54,3 +77,67 @@ def test_a_reader_that_has_enough_is_no_error(flag):
         errors = process.stderr.read()
     assert process.returncode == 141
     assert errors == ""
+
+
+@pytest.mark.parametrize("start", ["exec {}", "{} & echo $!; wait $!; exit $?"])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_do_the_same_however_the_command_was_started(start, signum, code, tmp_path):
+    (tmp_path / "it.py").write_text(WAITING)
+    command = ["sh", "-c", start.format(f"{sys.executable} {tmp_path / 'it.py'}")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as shell:
+        lines = [shell.stdout.readline() for _ in range(1 + start.count("echo"))]
+        assert "started\n" in lines
+        (process,) = [int(line) for line in lines if line.strip().isdigit()] or [shell.pid]
+        os.kill(process, signum)
+        assert "interrupted" in shell.communicate(timeout=30)[1]
+    assert shell.returncode == code
+
+
+@pytest.fixture
+def sample(tmp_path, monkeypatch):
+    """A command with flags of each kind, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    module = types.ModuleType("sample_of_commands")
+
+    def main(argv):
+        print([flags.FLAGS[name].value for name in ("folder", "names", "text", "more")])
+
+    def console_main():
+        define = {"flag_values": flags.FLAGS, "module_name": module.__name__}
+        flags.DEFINE_string("folder", None, "A folder.", **define)
+        flags.DEFINE_list("names", [], "Names.", **define)
+        flags.DEFINE_string("text", "", "Any text.", **define)
+        flags.DEFINE_multi_string("more", [], "More.", **define)
+        app.run(main, "a sample")
+
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    module.main, module.console_main, main.__module__ = main, console_main, module.__name__
+    return module
+
+
+def test_values_of_flags_are_taken_as_they_are(sample, capsys, tmp_path):
+    given = ["--folder=~/runs", "--names=a,b", "--text=", "--more=a", "--more=~b"]
+    assert command.run(sample, *given) == 0
+    home = str(tmp_path / "home" / "runs")
+    assert capsys.readouterr().out == f"{[home, ['a', 'b'], '', ['a', '~b']]}\n"
+    assert command.run(sample) == 0
+    assert capsys.readouterr().out == "[None, [], '', []]\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--folder="], "--folder is empty"),
+        (["--names="], "--names is empty"),
+        (["--more="], "--more is empty"),
+        (["--names=a", "--names=b"], "--names is given 2 times"),
+        (["--folder=~nobody_of_this_name/x"], "no such home folder"),
+        (["--", "--folder=x"], "unexpected arguments"),
+        (["--folder"], "Missing value"),
+    ],
+)
+def test_values_that_nobody_means_are_errors(sample, given, expected, capsys):
+    assert command.run(sample, *given) == 2
+    assert expected in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The command brave_tf_embed, on real media and on records."""
 
 import csv
+import os
 import shutil
 
 import command
@@ -17,6 +18,8 @@ from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
 from brave_tf.interop import saved_model
 from brave_tf.training import recipe
+
+COLUMNS = ("features", "paths", "labels", "starts", "ends")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,7 @@ def test_media_become_what_their_records_become(folder, tmp_path, capsys):
     assert got["broad_audio/paths"].tolist() == ["cat/a.mp4", "dog/b.avi", "dog/c.wav"]
     assert got["broad_audio/labels"].tolist() == ["cat", "dog", "dog"]
     assert got["narrow/starts"].tolist() == [0.0, 0.0]
+    assert got["broad_audio/ends"].tolist() == pytest.approx([1.2, 1.2, 1.0])
     (failure,) = failures(output)
     assert (failure["path"], failure["stage"]) == ("cat/junk.mp4", "open")
 
@@ -71,7 +75,7 @@ def test_media_become_what_their_records_become(folder, tmp_path, capsys):
     records = np.load(again)
     for view in ("narrow", "broad_audio"):
         order = np.argsort(records[f"{view}/paths"])
-        for key in ("paths", "labels", "starts"):
+        for key in ("paths", "labels", "starts", "ends"):
             expected = got[f"{view}/{key}"]
             np.testing.assert_array_equal(records[f"{view}/{key}"][order], expected)
         features = records[f"{view}/features"][order]
@@ -91,7 +95,9 @@ def test_records_are_embedded_as_the_model_sees_them(folder, tmp_path):
         np.testing.assert_allclose(got[f"{name}/features"], expected, rtol=1e-4, atol=1e-5)
     # 8 frames at 10 per second: windows of 4 frames, of 0.6 s of 0.8 s of sound.
     assert got["narrow/starts"].tolist() == [0.0, 0.4] * 12
+    np.testing.assert_allclose(got["narrow/ends"], [0.4, 0.8] * 12)
     np.testing.assert_allclose(got["broad_audio/starts"], [0.0, 0.2] * 12)
+    np.testing.assert_allclose(got["broad_audio/ends"], [0.6, 0.8] * 12)
     labels = [str(int(clip["label"])) for clip in clips for _ in range(2)]
     assert got["narrow/labels"].tolist() == labels
     assert set(labels) == {"0", "1"}
@@ -102,7 +108,7 @@ def test_a_row_is_the_mean_over_a_clips_windows(folder, tmp_path):
     assert embed(folder, tmp_path / "a.npz", *arguments, source="records") == 0
     assert embed(folder, tmp_path / "b.npz", *arguments, "--noaverage", source="records") == 0
     mean, each = np.load(tmp_path / "a.npz"), np.load(tmp_path / "b.npz")
-    assert set(mean.files) == {f"narrow/{key}" for key in ("features", "paths", "labels", "starts")}
+    assert set(mean.files) == {f"narrow/{key}" for key in COLUMNS}
     windows = each["narrow/features"].reshape(12, 6, -1)
     np.testing.assert_allclose(mean["narrow/features"], windows.mean(1), rtol=1e-5, atol=1e-6)
     assert mean["narrow/features"].dtype == np.float32
@@ -131,9 +137,7 @@ def test_a_single_file(folder, tmp_path, capsys):
     assert np.load(output)["narrow/paths"].tolist() == [str(film)]
     sound = folder / "media" / "dog" / "c.wav"
     assert embed(folder, output, f"--input={sound}") == 0
-    assert set(np.load(output).files) == {
-        f"broad_audio/{k}" for k in ("features", "paths", "labels", "starts")
-    }
+    assert set(np.load(output).files) == {f"broad_audio/{k}" for k in COLUMNS}
     assert "narrow: no row, for no clip has rgb" in capsys.readouterr().out
 
 
@@ -144,7 +148,54 @@ def test_a_csv_names_windows_of_files(folder, tmp_path):
     output = tmp_path / "list.npz"
     assert embed(folder, output, f"--input={tmp_path / 'list.csv'}") == 0
     assert np.load(output)["narrow/labels"].tolist() == ["early"]
-    assert [(f["path"], f["stage"]) for f in failures(output)] == [("missing.mp4", "find")]
+    (failure,) = failures(output)
+    assert list(failure) == ["path", "start", "end", "stage", "reason"]
+    assert list(failure.values())[:4] == ["missing.mp4", "0.0", "1.0", "find"]
+
+
+def test_windows_of_one_file_stay_apart(folder, tmp_path):
+    film = f"{folder}/media/cat/a.mp4"
+    windows = [(0.0, 0.6), (0.2, 0.8), (0.6, 1.2)]
+    rows = [f"{film},{start},{end},{start:g}" for start, end in windows]
+    source = tmp_path / "list.csv"
+    source.write_text("\n".join(["path,start,end,label", *rows]))
+    output = tmp_path / "list.npz"
+    assert embed(folder, output, f"--input={source}") == 0
+    settings = Settings(fps=10.0, min_side=18, flow="none", sample_rate=8000)
+    prepare(read_clips(str(source)), str(tmp_path / "records"), settings, workers=1)
+    again = tmp_path / "records.npz"
+    assert embed(folder, again, f"--input={tmp_path / 'records'}") == 0
+    for got in (np.load(output), np.load(again)):
+        for view in ("narrow", "broad_audio"):
+            order = np.argsort(got[f"{view}/starts"])
+            times = np.stack([got[f"{view}/starts"], got[f"{view}/ends"]], 1)[order]
+            np.testing.assert_allclose(times, windows)
+            assert got[f"{view}/labels"][order].tolist() == ["0", "0.2", "0.6"]
+    assert embed(folder, output, f"--input={source}", "--noaverage", "--crops=2x1") == 0
+    got = np.load(output)
+    # Windows of 4 frames, 0.4 s, of clips of 0.6 s.
+    np.testing.assert_allclose(got["narrow/starts"], [0.0, 0.2, 0.2, 0.4, 0.6, 0.8])
+    np.testing.assert_allclose(got["narrow/ends"], [0.4, 0.6, 0.6, 0.8, 1.0, 1.2])
+
+
+def test_what_a_folder_holds_besides_is_counted(folder, tmp_path, capsys):
+    source = tmp_path / "media"
+    source.mkdir()
+    name = os.path.join(os.fsencode(source), b"caf\xe9")
+    shutil.copy(folder / "media" / "cat" / "a.mp4", os.fsdecode(name))
+    (source / "cover.jpg").write_bytes(b"")
+    output = tmp_path / "a.npz"
+    assert embed(folder, output, f"--input={source}", "--view=narrow") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("0 failed; 1 other file left out (1 .jpg)")
+    assert [os.fsencode(path) for path in np.load(output)["narrow/paths"]] == [b"caf\xe9"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.m3u8", "a.srt", "a", "a.bin"])
+def test_a_single_file_that_is_not_media(folder, tmp_path, capsys, name):
+    (tmp_path / name).write_text("#EXTM3U\n")
+    assert embed(folder, tmp_path / "a.npz", f"--input={tmp_path / name}") == 2
+    assert "neither a CSV nor a media file" in capsys.readouterr().err
 
 
 def test_broken_records_are_listed(folder, tmp_path):
@@ -179,6 +230,27 @@ def test_nothing_to_embed(folder, tmp_path, capsys):
     assert len(failures(output)) == 1
 
 
+@pytest.mark.parametrize(("value", "kind"), [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_features_that_are_not_finite_are_an_error(
+    folder, tmp_path, capsys, monkeypatch, value, kind
+):
+    healthy = saved_model.Embedder.embed
+
+    def spoilt(self, name, view):
+        each = healthy(self, name, view)
+        return lambda batch: tf.tensor_scatter_nd_update(
+            each(batch), [[len(batch) - 1, 0]], [value]
+        )
+
+    monkeypatch.setattr(saved_model.Embedder, "embed", spoilt)
+    output = tmp_path / "features.npz"
+    assert embed(folder, output, "--view=narrow") == 2
+    shown = capsys.readouterr().err
+    assert f"{folder / 'exported'}, view 'narrow': " in shown
+    assert f"1 of 2 clips are not finite: dog/b.avi ({kind})" in shown
+    assert not output.exists()
+
+
 def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatch):
     from brave_tf.interop import embedding
 
@@ -201,7 +273,7 @@ def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model="], "give one of --model"),
+        (["--model="], "--model is empty"),
         (["--model_dir={records}"], "give one of --model"),
         (["--checkpoint=best"], "--checkpoint=best is of runs"),
         (["--input="], "--input is missing"),

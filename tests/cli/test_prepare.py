@@ -10,6 +10,7 @@ import command
 import pytest
 from media import moving_texture, tone, write_audio, write_video
 from prepared import contents
+from remuxed import joined
 
 from brave_tf.cli import prepare as prepare_command
 
@@ -42,6 +43,19 @@ def test_prepares_a_folder_and_counts_failures_on_the_last_line(films, tmp_path,
     assert run(f"--input={films}", f"--output={out}", *FAST) == 0
     assert capsys.readouterr().out.startswith("already complete: 2 clips")
     assert contents(out) == before
+
+
+def test_warnings_are_counted_on_the_last_line(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    parts = [write_audio(tmp_path / f"{i}.ogg", tone(0.5)) for i in range(2)]
+    joined(tmp_path / "in" / "joined.ogg", parts)
+    out = tmp_path / "out"
+    assert run(f"--input={tmp_path / 'in'}", f"--output={out}", *FAST) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert (
+        f"wrote 1 clips in 1 shards in {out}; 1 with warnings, see {out}/warnings.csv; 0 failed"
+        == last
+    )
 
 
 def test_every_setting_has_a_flag(films, tmp_path):
@@ -153,6 +167,7 @@ def test_script_of_a_data_set(films, tmp_path):
     assert done.returncode == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert last.startswith("wrote 1 clips in 1 shards") and "1 failed" in last
+    assert last.endswith("; 2 media files left out (2 .mp4)")
     dataset = json.loads((out / "dataset.json").read_text())
     assert dataset["splits"]["val"]["labels"] == {"film": 1}
     help_text = start("--help").stdout

@@ -149,7 +149,10 @@ def test_other_sample_rate(tmp_path, described):
 def test_missing_shard(tmp_path):
     info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(4), 2))
     (tmp_path / "train-00001-of-00002.tfrecord").unlink()
-    with pytest.raises(UserError, match=r"1 of the 2 shards.*train-00001-of-00002\.tfrecord"):
+    expected = (
+        r"1 of the 2 shards.*train-00001-of-00002\.tfrecord\. Copy .*, or make them with: brave"
+    )
+    with pytest.raises(UserError, match=expected):
         info.check("train", RGB)
 
 

@@ -1,4 +1,6 @@
+import gzip
 import itertools
+import json
 import pathlib
 
 import numpy as np
@@ -225,3 +227,39 @@ def test_too_many_pipelines(tmp_path):
 def test_reads_the_fields_that_hold_the_views(tmp_path):
     record_fixtures.write_shards(tmp_path, [clip(0)])
     assert opened(tmp_path, SOUND).fields == (record_fields.IMAGE, record_fields.AUDIO)
+
+
+@pytest.mark.parametrize("start", [b"", b"\0", b"\x1f\x8b\x08\0\0\0\0\0\0\x03"])
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_shard_without_a_record_is_damaged_unless_it_is_said_to_have_none(
+    tmp_path, start, number
+):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(9)], 3, described=False)
+    shard = sorted(tmp_path.glob("*.tfrecord*"))[number]
+    shard.write_bytes(start)
+    found = [record.serialized.numpy() for record, _ in opened(tmp_path).once(0)]
+    assert len(found) == 7 and found[3 * number] == b""
+
+
+def test_a_shard_that_is_said_to_have_no_record(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(9)], 3)
+    path = tmp_path / "dataset.json"
+    description = json.loads(path.read_text())
+    split = description["splits"]["train"]
+    split["clips"] -= split["shards"][0]["clips"]
+    for name in [name for name in split if name.startswith("with_")]:
+        split[name] -= split["shards"][0]["clips"]
+    split["shards"][0]["clips"] = 0
+    path.write_text(json.dumps(description))
+    (tmp_path / split["shards"][0]["file"]).write_bytes(b"")
+    assert read(opened(tmp_path).once(0))[0] == [1, 4, 7, 2, 5, 8]
+
+
+def test_compressed_shards_after_an_empty_one(tmp_path):
+    record_fixtures.write_shards(tmp_path, [clip(i) for i in range(9)], 3, described=False)
+    first, *others = sorted(tmp_path.glob("*.tfrecord*"))
+    first.write_bytes(b"")
+    for shard in others:
+        shard.write_bytes(gzip.compress(shard.read_bytes()))
+    found = [record.serialized.numpy() for record, _ in opened(tmp_path).once(0)]
+    assert found[0] == b"" and b"" not in found[1:] and len(found) == 7

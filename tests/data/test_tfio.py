@@ -83,24 +83,16 @@ def test_no_video_is_an_error(encoded):
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize(
-    "name, decode, tolerance",
-    [
-        ("a.wav", tfio.decode_wav, 0),
-        ("a.flac", tfio.decode_flac, 0),
-        ("a.mp3", tfio.decode_mp3, 2e-6),
-    ],
+    ("name", "decode"), [("a.wav", tfio.decode_wav), ("a.flac", tfio.decode_flac)]
 )
-def test_sound_is_that_of_pyav(tmp_path, name, decode, tolerance, channels):
+def test_sound_is_that_of_pyav(tmp_path, name, decode, channels):
     tones = [media.tone(0.7, 300 * (number + 1)) for number in range(channels)]
     path = media.write_audio(tmp_path / name, np.stack(tones, axis=1))
     expected = decoded.samples(path)
-    np.testing.assert_allclose(
-        decode(tf.constant(path.read_bytes())), expected, atol=tolerance + 1e-7
-    )
+    np.testing.assert_allclose(decode(tf.constant(path.read_bytes())), expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("decode", [tfio.decode_wav, tfio.decode_mp3])
 @pytest.mark.parametrize("encoded", [b"", b"\0" * 500, b"RIFF and then nothing"])
-def test_no_sound_is_an_error(decode, encoded):
+def test_no_sound_is_an_error(encoded):
     with pytest.raises(tf.errors.OpError):
-        tf.function(decode)(tf.constant(encoded))
+        tf.function(tfio.decode_wav)(tf.constant(encoded))

@@ -11,9 +11,10 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf.data.views.audio import AudioView
 from brave_tf.errors import UserError
-from brave_tf.evaluation import clip_features, linear, windows
+from brave_tf.evaluation import clip_features, knn, linear, linear_layer, mlp, retrieval, windows
 from brave_tf.evaluation.clip_features import FeatureBank
 from brave_tf.evaluation.feature_store import Rows
+from brave_tf.evaluation.source import Source
 from brave_tf.evaluation.windows import EvalWindows
 
 SETTINGS = EvalWindows(train_passes=2, temporal_crops=2, spatial_crops=1)
@@ -159,3 +160,59 @@ def test_a_batch_is_divided_over_devices(folds, cache):
     shared = bank(folds, strategy=strategy).test("fold2")
     alone = bank(folds, cache=cache).test("fold2")
     np.testing.assert_allclose(shared.features, alone.features, atol=1e-6)
+
+
+def spoiling(value, **fields):
+    """A backbone whose first feature of bright red clips is a value."""
+
+    def embed(batch):
+        found = coloured_clips.moments(batch)
+        red = (found[:, :1] > found[:, 1:2]) & (found[:, :1] > found[:, 2:3])
+        return tf.where(red, tf.concat([found[:, :1] * 0 + value, found[:, 1:]], 1), found)
+
+    return coloured_clips.probe(embed=embed, source=Source("runs/bad"), **fields)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "protocol",
+    [linear.linear_svm, knn.knn, retrieval.retrieval, linear_layer.linear_layer, mlp.mlp],
+)
+def test_features_that_are_not_finite_end_every_protocol(folds, tmp_path, protocol, value):
+    config.load_config([], ["mlp.several_labels = False", "eval_windows.train_passes = 1"])
+    data_dir = coloured_clips.write(tmp_path, {"train": [1, 2, 0] * 4, "test": [1, 0, 2]})
+    with pytest.raises(UserError) as error:
+        protocol(spoiling(value), data_dir)
+    kind = "NaN" if np.isnan(value) else "infinite"
+    for part in ("runs/bad, view 'narrow'", "4 of 12 clips", f"train/2.mp4 ({kind})"):
+        assert part in str(error.value)
+
+
+def test_nothing_that_is_not_finite_is_stored(folds, tmp_path):
+    each = FeatureBank(spoiling(np.nan, cache=str(tmp_path)), folds, None, SETTINGS)
+    for read in (each.train, each.test):
+        with pytest.raises(UserError, match="1 of 2 clips are not finite: fold1/0.mp4"):
+            read("fold1")
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_what_is_not_finite_in_the_cache_is_an_error(folds, tmp_path, parts):
+    good = bank(folds, weights="w", cache=str(tmp_path))
+    good.test("fold2", average=False)
+    (path,) = tmp_path.rglob("*.npz")
+    columns = dict(np.load(path))
+    columns["features"][1, 0, 0] = np.inf
+    np.savez(path, **columns)
+    again = bank(folds, weights="w", cache=str(tmp_path), source=Source("runs/bad"))
+    message = r"runs/bad, view 'narrow': .* 1 of 2 clips are not finite: fold2/1.mp4 \(infinite\)"
+    with pytest.raises(UserError, match=message):
+        [part.load() for part in again.test_parts("fold2")] if parts else again.test("fold2")
+
+
+def test_means_of_the_largest_floats_are_finite(folds):
+    largest = np.finfo(np.float32).max
+    embed = lambda batch: coloured_clips.moments(batch) * 0 + largest  # noqa: E731
+    each = FeatureBank(coloured_clips.probe(embed=embed), folds, None, SETTINGS)
+    for found in (each.train("fold2"), each.test("fold2"), each.test("fold2", average=False)):
+        np.testing.assert_array_equal(found.mean, np.full((2, 6), largest))

@@ -35,6 +35,29 @@ def test_the_fitted_weights_are_the_optimum_of_the_squared_hinge_problem(size):
         assert np.abs(gradient).max() < 2e-3 * scale
 
 
+def test_a_solver_that_does_not_end_is_told(monkeypatch, caplog, recwarn):
+    monkeypatch.setattr(linear, "_ITERATIONS", 1)
+    features, labels = random_features(size=200)
+    linear.fit(features, labels, 1.0, seed=0)
+    (record,) = caplog.records
+    for part in ("did not converge in 1 iterations with C = 1", "bind a lower linear_svm.C"):
+        assert part in record.getMessage()
+    assert not recwarn.list
+    monkeypatch.undo()
+    linear.fit(features, labels, 1e-4, seed=0)
+    assert len(caplog.records) == 1
+
+
+def test_features_that_are_constant_say_nothing():
+    features, labels = random_features()
+    constant = np.concatenate([features, np.full((120, 1), 14.62, np.float32)], axis=1)
+    expected = linear.decisions(linear.fit(features, labels, 0.1, seed=0), features, 3)
+    classifier = linear.fit(constant, labels, 0.1, seed=0)
+    np.testing.assert_allclose(linear.decisions(classifier, constant, 3), expected, atol=1e-3)
+    constant[:, -1] += 1e-5
+    np.testing.assert_allclose(linear.decisions(classifier, constant, 3), expected, atol=1e-3)
+
+
 def test_decisions_of_mean_features_are_the_mean_of_the_crops_decisions():
     features, labels = random_features()
     classifier = linear.fit(features, labels, 0.1, seed=0)

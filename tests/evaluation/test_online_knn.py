@@ -96,6 +96,23 @@ def test_the_clips_that_are_held_out_are_apart_from_the_others(folder):
     assert len(held_out.labels) == 6
 
 
+class Broken(MeanColour):
+    """Features of red clips are not finite."""
+
+    step = 7
+
+    def embed(self, view, x):
+        found = super().embed(view, x)
+        return tf.where(found[:, :1] > 0.6, np.nan, found)
+
+
+def test_features_that_are_not_finite_are_told_and_not_scored(folder, caplog):
+    online = OnlineKnn(str(folder), {"narrow": view()}, k=3)
+    assert online(Broken()) == {}
+    assert "view 'narrow' are not finite for 12 of 36 clips" in caplog.text
+    assert "at step 7" in caplog.text
+
+
 def test_mistakes_are_named(folder):
     with pytest.raises(errors.UserError, match="OnlineKnn.view = 'narow': .* Did you mean narrow"):
         probe(folder, view="narow")

@@ -114,6 +114,14 @@ def test_train_clips_may_be_seen_through_the_test_crops(folders):
     np.testing.assert_allclose(both.predictions.similarities[:, 0], 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_clips_that_are_both_learned_from_and_scored_are_told(folders, protocol, caplog):
+    run(folders, "easy", protocol)
+    assert "learned from and scored" not in caplog.text
+    run(folders, "easy", protocol, train_split="train+test")
+    assert "the clips of split 'test' are learned from and scored too" in caplog.text
+
+
 def test_settings_are_bound_in_gin(folders):
     bindings = [
         "knn.k = 3",

@@ -1,9 +1,12 @@
 """Scores against explicit loops and the binomial distribution."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from brave_tf.errors import UserError
 from brave_tf.evaluation import scores
 
 
@@ -17,13 +20,43 @@ def test_hits_are_the_classes_that_fewer_than_k_others_beat(k):
     np.testing.assert_array_equal(scores.hits_at(k, decisions, labels), expected)
 
 
-def test_ties_go_to_the_lower_class():
-    decisions = np.zeros((2, 3))
-    np.testing.assert_array_equal(scores.hits_at(1, decisions, np.array([0, 1])), [True, False])
+def over_all_orders(k, values, label):
+    """The share of the orders of classes, ranked stably by value, that have the label among the first k."""
+    orders = list(itertools.permutations(range(len(values))))
+    return np.mean([label in sorted(order, key=lambda c: -values[c])[:k] for order in orders])
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 5, 9])
+def test_ties_count_as_they_do_over_all_orders_of_the_classes(k):
+    rng = np.random.default_rng(3)
+    decisions, labels = rng.integers(0, 3, (40, 5)).astype(float), rng.integers(0, 5, 40)
+    expected = [over_all_orders(k, row, label) for row, label in zip(decisions, labels)]
+    np.testing.assert_allclose(scores.hits_at(k, decisions, labels), expected)
+
+
+def test_a_class_that_nothing_speaks_for_is_never_a_hit():
+    decisions = np.array([[0.3, -np.inf, -np.inf, -np.inf], [-np.inf] * 4])
+    for label in range(4):
+        found = scores.hits_at(5, decisions, np.array([label, label]))
+        np.testing.assert_array_equal(found, [label == 0, False])
 
 
 def test_with_fewer_classes_than_k_every_clip_is_a_hit():
-    assert scores.hits_at(5, np.random.default_rng(0).normal(size=(9, 3)), np.arange(9) % 3).all()
+    assert (scores.hits_at(5, np.random.default_rng(0).normal(size=(9, 3)), np.arange(9) % 3)).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_cannot_be_ranked_are_refused(value):
+    decisions = np.zeros((3, 4))
+    decisions[1, 2] = value
+    with pytest.raises(UserError, match="decision values of 1 of 3 clips are NaN or infinite"):
+        scores.top_hits(decisions, np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_labels_must_be_columns(label):
+    with pytest.raises(ValueError, match=f"labels from .*{label}.* for 2 classes"):
+        scores.hits_at(1, np.zeros((2, 2)), np.array([label, 0 if label > 0 else 1]))
 
 
 def test_labels_must_be_one_per_clip():
@@ -44,6 +77,16 @@ def test_interval_is_that_of_resampling_clips():
     means = [rng.choice(hits, len(hits)).mean() for _ in range(20_000)]
     expected = np.quantile(means, [0.025, 0.975])
     np.testing.assert_allclose(scores.bootstrap_interval(hits), expected, atol=1 / 60 + 1e-9)
+
+
+def test_interval_of_chances_is_that_of_resampling_clips():
+    hits = np.random.default_rng(4).choice([0.0, 0.2, 0.5, 1.0], 80)
+    rng = np.random.default_rng(5)
+    expected = np.quantile([rng.choice(hits, 80).mean() for _ in range(20_000)], [0.025, 0.975])
+    np.testing.assert_allclose(scores.bootstrap_interval(hits), expected, atol=0.01)
+    # Narrower than that of hits and misses of the same mean.
+    of_hits = scores.bootstrap_interval(np.arange(80) < 80 * hits.mean())
+    assert np.ptp(scores.bootstrap_interval(hits)) < np.ptp(of_hits)
 
 
 def test_interval_depends_on_the_seed_alone():

@@ -1,5 +1,6 @@
 """What a media file decodes to."""
 
+import numpy as np
 from media import number_of
 
 from brave_tf.data.preparation.media import MediaFile
@@ -17,3 +18,9 @@ def numbers(file, *args, **kwargs):
 def samples(file, start=0.0, end=None, rate=48000, pad=False):
     with MediaFile(str(file)) as media:
         return media.samples(start, end, rate, pad)
+
+
+def heard_at(heard, rate=48000):
+    """Seconds of the clicks: the middles of what is loud."""
+    loud = np.flatnonzero(np.abs(heard) > 0.25)
+    return [each.mean() / rate for each in np.split(loud, np.flatnonzero(np.diff(loud) > 2000) + 1)]

@@ -27,8 +27,12 @@ def record(
     sample_rate: float | None = 48_000.0,
     flow_bound: float | None = None,
     path: str = "clip.mp4",
+    window: tuple[int, int] | None = None,
 ) -> bytes:
-    """Serializes one clip: JPEGs per frame, (N,) float PCM or FLAC bytes; None leaves a field out."""
+    """Serializes one clip: JPEGs per frame, (N,) float PCM or FLAC bytes; None leaves a field out.
+
+    Its `window` is in microseconds of the file.
+    """
 
     def strings(values: Sequence[bytes]) -> tf.train.FeatureList:
         return tf.train.FeatureList(
@@ -48,6 +52,9 @@ def record(
     context = {"clip/data_path": Feature(bytes_list=tf.train.BytesList(value=[path.encode()]))}
     if len(labels):
         context["clip/label/index"] = Feature(int64_list=tf.train.Int64List(value=labels))
+    if window is not None:
+        for name, time in zip(("clip/start/timestamp", "clip/end/timestamp"), window):
+            context[name] = Feature(int64_list=tf.train.Int64List(value=[time]))
     for name, value in (
         ("image/frame_rate", frame_rate),
         ("WAVEFORM/feature/sample_rate", sample_rate),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import record_fixtures
@@ -63,18 +64,24 @@ FeatureSnapshots.times = 1
 """
 
 
-def write_records(folder: pathlib.Path, clips: int = 12) -> pathlib.Path:
-    """Writes noise with picture and sound, of 2 classes, to the splits train and test."""
+def write_records(
+    folder: pathlib.Path, clips: int = 12, labels: Sequence[int] = (0, 1)
+) -> pathlib.Path:
+    """Writes noise with picture and sound, of these classes in turn, to the splits train and test.
+
+    A label of -1 is none.
+    """
     for seed, split in enumerate(("train", "test")):
         rng = np.random.default_rng(seed)
         records = []
         for index in range(clips):
             pixels = rng.integers(0, 256, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
             sound = rng.normal(0, 0.1, int(FRAMES / RATE * SOUND_RATE)).astype(np.float32)
+            label = labels[index % len(labels)]
             record = record_fixtures.record(
                 images=[record_fixtures.jpeg(frame) for frame in pixels],
                 audio=sound,
-                labels=[index % 2],
+                labels=[label] if label >= 0 else [],
                 frame_rate=RATE,
                 sample_rate=SOUND_RATE,
             )

@@ -236,3 +236,25 @@ def test_examples_are_bounded_and_counted():
         "note: clips with silent sound (25 in train): clip 0; clip 1; clip 2; "
     )
     assert "and 22 more" in note.line()
+
+
+def test_a_shard_without_a_record(folder):
+    (folder / "dataset.json").unlink()
+    shard(folder).write_bytes(b"")
+    (example,) = found(check(folder))["shard_damaged", "train"]
+    assert "0 bytes, no record" in example
+
+
+def test_windows_of_one_file_are_not_one_clip(tmp_path):
+    """The same start does not make them one, another form of the same name does."""
+    noise = iter(range(9))
+
+    def window(end, path="caf\u00e9.mp4"):
+        return clip(next(noise), path=path, window=(0, end))
+
+    train = [window(1_000_000), window(2_000_000)]
+    apart = {"train": train, "test": [window(3_000_000), window(4_000_000)]}
+    kinds = {kind for kind, _ in found(check(inspected.write(tmp_path / "apart", **apart)))}
+    assert "shared_file" in kinds and not {"leak", "duplicate"} & kinds
+    leaking = {"train": train, "test": [window(2_000_000, "cafe\u0301.mp4"), window(3_000_000)]}
+    assert ("leak", "test + train") in found(check(inspected.write(tmp_path / "leak", **leaking)))

@@ -1,6 +1,7 @@
 """Shards are read past damage, and their checksums are right."""
 
 import hashlib
+import zlib
 
 import pytest
 import tensorflow as tf
@@ -94,3 +95,19 @@ def test_compressed_shards(tmp_path):
     flip(path, path.stat().st_size // 2)
     records, _ = scan(path)
     assert records[-1].damage == "shard_damaged"
+
+
+def test_a_compressed_shard_that_ends_between_two_records(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for index in range(len(SIZES)):
+            writer.write(content(index))
+    whole = path.read_bytes()
+    packer = zlib.compressobj(wbits=31)
+    data = packer.compress(whole[: OFFSETS[2]]) + packer.flush(zlib.Z_SYNC_FLUSH)
+    path.write_bytes(data)
+    records, _ = scan(path)
+    assert [record.damage for record in records] == [None, None, "shard_truncated"]
+    path.write_bytes(data + packer.compress(whole[OFFSETS[2] :]) + packer.flush())
+    records, _ = scan(path)
+    assert [record.data for record in records] == [content(n) for n in range(len(SIZES))]

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+import record_fixtures
 from media import moving_texture, tone, write_video
 
 from brave_tf.data import record_fields
@@ -8,6 +10,8 @@ from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.interop.user_clips import open_clips
+
+PICTURE = record_fixtures.jpeg(np.zeros((16, 16, 3), np.uint8))
 
 
 def test_media_get_what_the_views_need(tmp_path):
@@ -43,3 +47,29 @@ def test_sound_of_two_rates_is_refused(tmp_path):
     views["b"] = AudioView(log_mel=type(views["a"].log_mel)(sample_rate=16000))
     with pytest.raises(UserError, match=r"\[16000, 48000\] Hz"):
         open_clips(str(tmp_path / "a.mp4"), views)
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_records_that_are_missing_are_failures(tmp_path, described):
+    records = [
+        record_fixtures.record(images=[PICTURE], window=(1_500_000 * i, 1_500_000 * i + 9))
+        for i in range(6)
+    ]
+    record_fixtures.write_shards(tmp_path, records, 2, described=described)
+    first, _ = sorted(tmp_path.glob("*.tfrecord*"))
+    first.write_bytes(b"")
+    failed, *clips = open_clips(str(tmp_path), {"narrow": RgbView(num_frames=1, size=16)}).clips
+    assert (failed.path, failed.stage) == (f"{first}, from record 0 on", "read")
+    assert [(clip.start, clip.end) for clip in clips] == [
+        (1.5 * i, pytest.approx(1.5 * i + 9e-6)) for i in (1, 3, 5)
+    ]
+
+
+def test_a_shard_that_ends_after_a_record_lacks_the_others(tmp_path):
+    records = [record_fixtures.record(images=[PICTURE]) for _ in range(3)]
+    record_fixtures.write_shards(tmp_path, records)
+    (shard,) = tmp_path.glob("*.tfrecord*")
+    shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 3])
+    found = list(open_clips(str(tmp_path), {"narrow": RgbView(num_frames=1, size=16)}).clips)
+    assert [clip.stage for clip in found] == ["", "read"]
+    assert found[1].path == f"{shard}, from record 1 on"

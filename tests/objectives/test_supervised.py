@@ -7,6 +7,7 @@ from replicas import two_replicas
 from toy_models import dense_backbone
 
 from brave_tf import errors
+from brave_tf.objectives import base
 from brave_tf.objectives.supervised import Supervised
 
 
@@ -36,9 +37,36 @@ def test_a_batch_without_labels_gives_no_gradient():
     objective.compile(tf.keras.optimizers.SGD(0.5))
     before = [w.numpy() for w in objective.weights]
     batch = {"narrow": np.ones((2, 4), np.float32), "label": np.array([-1, -1])}
-    assert objective.train_on_batch(batch, return_dict=True)["loss"] == 0
+    logs = objective.train_on_batch(batch, return_dict=True)
+    assert list(objective.figures(logs)) == [base.GRADIENT_NORM]  # means over no clip are none
     for weight, old in zip(objective.weights, before):
         np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_means_of_an_interval_are_over_its_labelled_clips():
+    objective = make()
+    objective.compile(tf.keras.optimizers.SGD(0.0))
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    labels = np.array([0, 2, 1, 1, -1, -1, -1, -1, -1])
+    for part in np.split(np.arange(9), 3):  # three, one and no labelled clips
+        logs = objective.train_on_batch(
+            {"narrow": x[part], "label": labels[part]}, reset_metrics=False, return_dict=True
+        )
+    logits = objective.classify("narrow", x).numpy()[:4]
+    losses = np.log(np.exp(logits).sum(-1)) - logits[np.arange(4), labels[:4]]
+    np.testing.assert_allclose(logs["loss"], losses.mean(), rtol=1e-5)
+    right = logits.argmax(-1) == labels[:4]
+    np.testing.assert_allclose(logs["accuracy/narrow"], right.mean(), rtol=1e-6)
+
+
+def test_classes_of_equal_logits_share_the_accuracy():
+    objective = make(num_classes=4)
+    objective.compile(tf.keras.optimizers.SGD(0.0))
+    bias = objective.classifiers["narrow"].bias
+    bias.assign([0.0, 1.0, 1.0, 0.0])  # the only logits of clips without features
+    batch = {"narrow": np.zeros((3, 4), np.float32), "label": np.array([0, 1, 2])}
+    logs = objective.train_on_batch(batch, return_dict=True)
+    np.testing.assert_allclose(logs["accuracy/narrow"], (0 + 0.5 + 0.5) / 3, rtol=1e-6)
 
 
 def test_smoothed_targets_equal_numpy():

@@ -8,7 +8,7 @@ import reported
 from sklearn import metrics
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import results
+from brave_tf.evaluation import results, scores
 from brave_tf.reporting import predictions
 
 
@@ -26,7 +26,33 @@ def test_without_decisions_the_nearest_neighbour_is_the_prediction(tmp_path):
     np.savez(tmp_path / "p.npz", labels=np.array([0, 1]), neighbour_labels=near)
     found = predictions.read_predictions(tmp_path / "p.npz")
     assert found.classes == ("0", "1", "2")
-    np.testing.assert_array_equal(found.predicted, [2, 1])
+    np.testing.assert_array_equal(found.predicted, [[0, 0, 1], [0, 1, 0]])
+
+
+def test_neighbours_that_are_equally_near_share_the_prediction(tmp_path):
+    near, cosines = np.array([[2, 0, 2], [1, 1, 0]]), np.array([[0.5, 0.5, 0.5], [0.9, 0.8, 0.8]])
+    np.savez(
+        tmp_path / "p.npz", labels=np.array([0, 1]), neighbour_labels=near, similarities=cosines
+    )
+    found = predictions.read_predictions(tmp_path / "p.npz")
+    np.testing.assert_allclose(found.confusion(), [[1 / 3, 0, 2 / 3], [0, 1, 0], [0, 0, 0]])
+
+
+def test_classes_of_the_same_highest_value_share_a_clip(tmp_path):
+    decisions = np.array([[1.0, 1.0, -np.inf], [0.2, 0.1, 0.2], [0.0, 0.0, 0.0], [0.0, 1.0, 0.5]])
+    np.savez(tmp_path / "p.npz", labels=np.array([1, 1, 2, 0]), decisions=decisions)
+    found = predictions.read_predictions(tmp_path / "p.npz").confusion()
+    expected = [[0, 1, 0], [0.5 + 0.5, 0.5, 0.5], [1 / 3] * 3]
+    np.testing.assert_allclose(found, expected)
+    # The accuracy is that of the task.
+    hits = scores.hits_at(1, decisions, np.array([1, 1, 2, 0]))
+    assert np.trace(found) == pytest.approx(hits.sum())
+
+
+def test_decisions_that_are_no_numbers_are_refused(tmp_path):
+    np.savez(tmp_path / "p.npz", labels=np.array([0]), decisions=np.array([[np.nan, 1.0]]))
+    with pytest.raises(UserError, match=r"p\.npz holds decision values that are NaN"):
+        predictions.read_predictions(tmp_path / "p.npz")
 
 
 def test_several_labels_per_clip_have_no_confusions(tmp_path):

@@ -229,10 +229,22 @@ def test_the_random_initialisation_is_that_of_the_run(tmp_path, records, whole_r
     ],
 )
 def test_mistakes_stop_a_run_before_it_starts(tmp_path, records, binding, expected):
-    load(tmp_path, records, binding)
     with pytest.raises(errors.UserError, match=expected):
+        load(tmp_path, records, binding)
         run.train(str(tmp_path / "run"))
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_the_last_lines_count_a_warning_of_a_damaged_checkpoint(
+    whole_run, tmp_path, records, capsys
+):
+    model_dir = shutil.copytree(whole_run, tmp_path / "run")
+    (model_dir / "checkpoints" / "step-6.json").write_text("")
+    load(tmp_path, records, "train.held_out_split = 'test'")
+    assert run.train(str(model_dir))
+    lines = capsys.readouterr().out.splitlines()
+    assert "no warnings" not in lines
+    assert any(line.endswith("1 warning above") for line in lines), lines
 
 
 def test_a_missing_binding_is_named(tmp_path):

@@ -23,6 +23,7 @@ import gin
 import tensorflow as tf
 from absl import logging
 
+from brave_tf import files
 from brave_tf.locks import locked
 
 _SOURCES = pathlib.Path(__file__).resolve().parent
@@ -80,34 +81,52 @@ def _load() -> types.ModuleType | None:
 
 
 def _library(compiler: str) -> pathlib.Path:
-    """Returns the path of the library, compiled first if it is not there."""
-    includes = "".join(f'#include "{path}"\n' for path in sorted(_SOURCES.glob("*.cc")))
+    """Returns the path of the library, compiled first if it is not there whole.
+
+    Its name ends in the digest of its bytes, by which one that a crash has cut short is known: loaded, it
+    would end the process.
+    """
     flags = [*_FLAGS, *_machine_flags(), *tf.sysconfig.get_compile_flags()]
-    path = _cache_folder() / f"kernels-{_key(compiler, flags)}.so"
-    with locked(f"{path}.lock"):
-        if not path.exists():
-            logging.info("compiling the kernels, once for this machine: %s", path)
-            unfinished = path.with_suffix(f".{os.getpid()}")
-            command = [compiler, "-x", "c++", "-", *flags, "-o", str(unfinished)]
-            command += tf.sysconfig.get_link_flags()
-            try:
-                subprocess.run(command, input=includes, capture_output=True, text=True, check=True)
-                unfinished.replace(path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+    folder, name = _cache_folder(), f"kernels-{_key(compiler, flags)}"
+    with locked(str(folder / f"{name}.lock")):
+        for path in sorted(folder.glob(f"{name}-*.so")):
+            if path.name == _named(name, path):
+                return path
+            logging.warning("%s is damaged: the kernels are compiled again.", path)
+            path.unlink()
+        return _compile(compiler, flags, folder, name)
+
+
+def _compile(compiler: str, flags: list[str], folder: pathlib.Path, name: str) -> pathlib.Path:
+    logging.info("compiling the kernels, once for this machine, to %s", folder)
+    includes = "".join(f'#include "{path}"\n' for path in sorted(_SOURCES.glob("*.cc")))
+    aside = folder / f".{name}.{os.getpid()}"
+    command = [compiler, "-x", "c++", "-", *flags, "-o", str(aside), *tf.sysconfig.get_link_flags()]
+    try:
+        subprocess.run(command, input=includes, capture_output=True, text=True, check=True)
+        files.flush(aside)
+        path = folder / _named(name, aside)
+        aside.replace(path)
+        files.flush(folder)
+    finally:
+        aside.unlink(missing_ok=True)
     return path
 
 
+def _named(name: str, path: pathlib.Path) -> str:
+    return f"{name}-{files.sha256_of(path)[:16]}.so"
+
+
 def _cache_folder() -> pathlib.Path:
-    """Returns the user's folder for libraries, or one for this process where it cannot be written."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = pathlib.Path(base, "brave_tf")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
+    """Returns the user's folder for libraries, or one for this process where there is none to write to."""
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = pathlib.Path(caches, "brave_tf")
+    # Without a home, `~` stays as it is; a path from the working directory is none of a cache.
+    if folder.is_absolute() and os.environ.get("HOME") != "":
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK):
+                return folder
     return pathlib.Path(_temporary_folder().name)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
+from brave_tf.data.preparation.names import one_form
 from brave_tf.errors import UserError
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:
-    """Yields number and text of the lines of a file, stripped; empty ones are left out.
+    """Yields number and text of the lines of a file, in NFC and stripped, without empty ones.
 
     Raises:
       UserError: The file is not text in UTF-8.
@@ -18,7 +19,7 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield number, line.strip()
+                    yield number, one_form(line.strip())
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: is not text in UTF-8: {error}.") from error
 
@@ -50,7 +51,7 @@ def table(path: str, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, st
 
 
 def rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields line number and stripped cells of each row of a CSV; empty rows and those with # are left out.
+    """Yields line number and cells of each row of a CSV, as in `lines`, without rows that begin with #.
 
     Raises:
       UserError: The file is no CSV in UTF-8.
@@ -61,7 +62,7 @@ def rows(path: str) -> Iterator[tuple[int, list[str]]]:
         try:
             for cells in reader:
                 if any(cells) and not cells[0].startswith("#"):
-                    yield reader.line_num, [cell.strip() for cell in cells]
+                    yield reader.line_num, [one_form(cell.strip()) for cell in cells]
         except csv.Error as error:
             raise malformed(path, reader.line_num, f"not a row of a CSV: {error}") from error
         except UnicodeDecodeError as error:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import collections
 import io
+import itertools
 import math
 from collections.abc import Iterable
 
 import av
 import numpy as np
 
-from brave_tf.data.preparation.decoding import Piece
+from brave_tf.data.preparation.decoding import MediaError, Piece
 
 # Sound whose time is off by more seconds than this is moved to its time; less is rounding of the clock.
 MAX_DRIFT = 0.01
-# A jump of the clock by more seconds is damage, not a gap.
-MAX_GAP = 60.0
+# Seconds of silence in place of a gap: more is damage, or would fill disks with nothing.
+MAX_GAP = 3600.0
+# Full scale is 1: floating-point samples may be louder, but not by 40 dB.
+_MAX_SAMPLE = 100.0
 _MAX_LEAD = 1000
-_MAX_SAMPLE = 1e4
+# Pieces that are asked whether sound has moved.
+_FOLLOWING = 8
+# Seconds of sound before the window that may reach into it when its rate is changed.
+_RUN_UP = 0.1
 
 
 def collect(
@@ -33,17 +40,20 @@ def collect(
 
     Returns:
       (N,) float32 in [-1, 1], zeros where the sound has gaps; None if it has nothing in the window.
+
+    Raises:
+      MediaError: Samples are no numbers, or a gap is longer than MAX_GAP.
     """
-    track = _Track(length)
+    track = _Track(length, MAX_GAP * sample_rate)
     resampler = None
-    for piece, following in _with_following(pieces):
-        rate = piece.frame.sample_rate
-        drift = 0.0 if resampler is None else _drift(piece, following, resampler.end)
-        if resampler is None or rate != resampler.rate or MAX_DRIFT < abs(drift) <= MAX_GAP:
-            if resampler is not None:
-                track.append(resampler.finish())
-            time = piece.time if resampler is None or abs(drift) <= MAX_GAP else resampler.end
-            resampler = _Resampler(rate, sample_rate, time, begin)
+    for piece, anew in _counted(pieces):
+        if anew and resampler is not None:
+            track.append(resampler.finish())
+            resampler = None
+        if resampler is None:
+            if piece.time + piece.duration < begin - _RUN_UP:
+                continue
+            resampler = _Resampler(piece.frame.sample_rate, sample_rate, piece.time, begin)
             track.move_to(resampler.position)
         track.append(resampler(mono(piece.frame)))
         if track.full:
@@ -54,42 +64,72 @@ def collect(
     return track.samples(pad)
 
 
+def _counted(pieces):
+    """Yields each piece, at the end of the one before unless its time is elsewhere, and whether it is."""
+    end = rate = None
+    for piece, following in _with_following(pieces):
+        same = end is not None and piece.frame.sample_rate == rate
+        anew = not same or _is_elsewhere(piece, following, end)
+        if not anew:
+            piece = piece._replace(time=end)
+        yield piece, anew
+        rate = piece.frame.sample_rate
+        end = piece.time + piece.frame.samples / rate
+
+
 def _with_following(pieces):
-    """Yields each piece and the one after it, None after the last."""
+    """Yields each piece and those after it, up to _FOLLOWING of them."""
     pieces = iter(pieces)
-    piece = next(pieces, None)
-    while piece is not None:
-        following = next(pieces, None)
-        yield piece, following
-        piece = following
+    ahead = collections.deque(itertools.islice(pieces, _FOLLOWING + 1))
+    while ahead:
+        piece = ahead.popleft()
+        yield piece, ahead
+        ahead.extend(itertools.islice(pieces, 1))
 
 
-def _drift(piece, following, end):
-    """Returns how many seconds a piece comes after the `end` of the one before.
+def _is_elsewhere(piece, following, end):
+    """Whether a piece does not begin at the `end` of the one before.
 
-    0 if it alone does: FFmpeg stamps a piece wrongly wherever Vorbis in Ogg changes the size of its blocks.
+    It does if one of those that follow is where it would be then: FFmpeg stamps a piece wrongly wherever
+    Vorbis in Ogg changes the size of its blocks, and live recordings stamp pieces when they arrive.
     """
-    if following is not None and abs(following.time - end - piece.duration) <= MAX_DRIFT:
-        return 0.0
-    return piece.time - end
+    for each in (piece, *following):
+        if abs(each.time - end) <= MAX_DRIFT:
+            return False
+        end += each.duration
+    return True
 
 
 def mono(frame: av.AudioFrame) -> np.ndarray:
     """Returns the mean over the channels of a frame: (N,) float32, full scale is [-1, 1].
 
-    Floating-point samples may be anything in a damaged file: what is no number, or absurd, becomes silence.
+    Raises:
+      MediaError: Floating-point samples are no numbers, or far beyond full scale.
     """
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind == "f":
-        samples = np.where(np.abs(samples) < _MAX_SAMPLE, samples, 0)
+        _check_floats(samples)
     mixed = samples[0] if len(samples) == 1 else samples.mean(axis=0, dtype=np.float64)
     if samples.dtype.kind == "u":
         mixed = (mixed.astype(np.float64) - 128) / 128
     elif samples.dtype.kind == "i":
         mixed = mixed / -float(np.iinfo(samples.dtype).min)
     return mixed.astype(np.float32)
+
+
+def _check_floats(samples):
+    # The comparison is false for NaN.
+    if np.all(np.abs(samples) <= _MAX_SAMPLE):
+        return
+    if not np.all(np.isfinite(samples)):
+        raise MediaError("decode", "its sound has samples that are NaN or infinite: it is damaged")
+    raise MediaError(
+        "decode",
+        f"its sound has samples of {np.max(np.abs(samples)):g}, where full scale is 1: it is damaged, or "
+        "holds integers as floating-point numbers",
+    )
 
 
 def encode_flac(samples: np.ndarray, sample_rate: int) -> bytes:
@@ -114,7 +154,6 @@ class _Resampler:
     Attributes:
       rate: Samples per second of the sound.
       position: The sample of the result, counted from `begin`, at which it starts.
-      end: Time of its next sample.
     """
 
     def __init__(self, rate, sample_rate, time, begin):
@@ -123,14 +162,12 @@ class _Resampler:
         lead = int(np.argmin(np.abs(starts - np.rint(starts)).round(3)))
         self.rate = rate
         self.position = round(starts[lead])
-        self.end = time
         self._lead = np.zeros(lead, np.float32)
         self._change = None
         if rate != sample_rate:
             self._change = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
 
     def __call__(self, samples):
-        self.end += len(samples) / self.rate
         if self._change is None or not len(samples):
             return samples
         samples = np.concatenate([self._lead, samples])
@@ -150,8 +187,8 @@ class _Resampler:
 class _Track:
     """Samples from position 0 to `length`; what comes before or after is dropped."""
 
-    def __init__(self, length):
-        self._length = length
+    def __init__(self, length, longest_gap):
+        self._length, self._longest_gap = length, longest_gap
         self._parts = []
         self._filled = 0
         self._next = 0
@@ -167,12 +204,19 @@ class _Track:
         end = self._next + len(samples)
         samples = samples[max(0, self._filled - self._next) :]
         start = end - len(samples)
-        if self._length is not None:
-            samples = samples[: max(0, self._length - start)]
         self._next = end
-        if not len(samples):
+        if not len(samples) or self.full:
             return
+        if self._length is not None:
+            start = min(start, self._length)
+            samples = samples[: self._length - start]
         if start > self._filled:
+            if start - self._filled > self._longest_gap:
+                raise MediaError(
+                    "decode",
+                    f"its sound has a gap of more than {MAX_GAP:.0f} s, which is taken for damage. List "
+                    "windows before and after in a CSV",
+                )
             self._parts.append(np.zeros(start - self._filled, np.float32))
         self._parts.append(np.clip(samples, -1, 1))
         self._filled = start + len(samples)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator, Sequence
 
-from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.clip import Clip
+from brave_tf.data.preparation.names import look_alikes
 
 _NAMED_MISSING = 20
 
@@ -27,6 +28,19 @@ def missing(clips: Sequence[Clip]) -> Iterator[str]:
     lacking = collections.Counter(clip.split for clip in clips if clip.size is None)
     for split in sorted(lacking):
         yield f"{split}: {lacking[split]} of {count[split]} clips are of missing files"
+
+
+def suspicions(clips: Sequence[Clip]) -> Iterator[str]:
+    """Yields a line of text for names of labels and of splits that may be meant to be one."""
+    names = {
+        "labels": {label for clip in clips for label in clip.labels},
+        "splits": {clip.split for clip in clips},
+    }
+    for kind, each in names.items():
+        for group in look_alikes(each):
+            yield (
+                f"{kind} that differ in capitals or spacing alone: {', '.join(map(repr, group))}"
+            )
 
 
 def _split_lines(split, clips):

@@ -34,6 +34,7 @@ class PreparedClip:
           repeats the one before, and a single frame has none (zero).
       audio: (N,) float32 in [-1, 1] at the sample rate of the settings.
       flac: The same sound as a FLAC file, when the settings ask for it.
+      warnings: What may make the clip other than it should be, see `MediaFile.warnings`.
     """
 
     clip: Clip
@@ -44,6 +45,7 @@ class PreparedClip:
     flow: list[bytes] | None = None
     audio: np.ndarray | None = None
     flac: bytes | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class ClipFailure(NamedTuple):
@@ -83,7 +85,7 @@ def encode(clip: Clip, settings: Settings) -> PreparedClip:
             fields = {"end": clip.end}
         if settings.audio != "none" and media.has_audio:
             fields.update(_encode_audio(media, clip, settings, fields["end"], budget))
-    return PreparedClip(clip=clip, **fields)
+        return PreparedClip(clip=clip, warnings=tuple(media.warnings), **fields)
 
 
 def _whole_if_cut(clip, duration):

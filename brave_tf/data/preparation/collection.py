@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import re
-import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import cached_property
 
-from brave_tf.data.preparation.clip_list import VIDEO_EXTENSIONS, files_below, is_media
+from brave_tf.data.preparation import excerpt_names
+from brave_tf.data.preparation.media_files import (
+    VIDEO_EXTENSIONS,
+    extension,
+    files_below,
+    media_below,
+)
+from brave_tf.data.preparation.names import one_form
 from brave_tf.errors import UserError
 
 _ANNOTATION_EXTENSIONS = (".csv", ".json", ".txt")
-_NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class Collection:
@@ -35,13 +43,15 @@ class Collection:
         self.root = root
         self._source = source
         self._annotations = defaultdict(list)
-        self._media = defaultdict(list)
         for path in files_below(root):
-            stem, extension = os.path.splitext(os.path.basename(path))
-            if is_media(path):
-                self._media[_key(stem)].append(path)
-            elif extension.lower() in _ANNOTATION_EXTENSIONS:
-                self._annotations[stem + extension].append(path)
+            if extension(path) in _ANNOTATION_EXTENSIONS:
+                self._annotations[os.path.basename(path)].append(path)
+        # Names without one extension, without two, and so on: the more is left of a name, the better.
+        self._media = defaultdict(list)
+        for path in media_below(root):
+            for rank, stem in enumerate(excerpt_names.stems(os.path.basename(path))):
+                self._media[one_form(stem)].append((rank, path))
+        self._windows = defaultdict(set)
 
     def annotations(self, pattern: str) -> dict[str, str]:
         """Returns the annotation files whose whole name matches a regular expression.
@@ -91,67 +101,101 @@ class Collection:
           folder: Name of a folder that it is expected in.
           any_case: Small and capital letters are the same.
         """
-        found = self._media.get(_key(stem))
+        found = self._media.get(one_form(stem))
         if any_case and not found:
-            found = self._media_in_any_case.get(_key(stem).casefold())
-        return _best(found or (), folder)
+            found = self._media_in_any_case.get(one_form(stem).casefold())
+        return _best([(0, (rank,), path) for rank, path in found or ()], folder)
+
+    def expect(self, windows: Iterable[tuple[str, float, float]]) -> None:
+        """Notes the windows of the lists: id, start and end in seconds.
+
+        `find_excerpt` then takes no file for one of them whose name may as well be that of another.
+        """
+        for video, start, end in windows:
+            self._windows[video].add((start, end))
 
     def find_excerpt(
         self, video: str, start: float, end: float, folder: str = ""
     ) -> tuple[str | None, bool]:
         """Returns the file of a window of a YouTube video, and whether that is in its name.
 
-        Such files are called <video>_<start>_<end> or <video>_<start>, in seconds or milliseconds, or
-        <video> alone, which may be the whole video or the window. A Y may precede the id.
+        The names are those of `excerpt_names`: with start and end, or the start, in seconds or milliseconds;
+        or without, which may be the whole video or the window.
 
         Args:
           video: Its id.
           start: Seconds.
           end: Seconds.
           folder: Name of a folder that is preferred, see `find`.
+
+        Raises:
+          UserError: The best file may as well be another of the windows that are expected.
         """
-        window = {(start,), (start, end), (1000 * start,), (1000 * start, 1000 * end)}
-        found = [
-            (times, path)
-            for name in (video, f"Y{video}")
-            for times, path in self._media_of_videos.get(name, ())
+        found = self._media_of_videos.get(video, ())
+        cut = []
+        for rank, reading, path in found:
+            fit = excerpt_names.fit(reading.times, start, end)
+            if fit is not None and fit <= self._fit_of_others(reading, (start, end)):
+                cut.append((fit, (2 - len(reading.times), rank, reading.form), path))
+        if cut:
+            path = _best(cut, folder)
+            self._refuse_another(path, video, (start, end))
+            return path, True
+        whole = [
+            (0, (rank, reading.form), path) for rank, reading, path in found if not reading.times
         ]
-        cut = _best([path for times, path in found if times in window], folder)
-        return cut or _best([path for times, path in found if not times], folder), cut is not None
+        return _best(whole, folder), False
+
+    def window(self, video: str, start: float, end: float) -> dict[str, float | bool]:
+        """Returns the arguments of `make_clip` for a window of a file that is named after the video alone.
+
+        The file may be the window, cut out, unless the lists have another window of the video.
+        """
+        return {"start": start, "end": end, "may_be_cut": len(self._windows[video]) <= 1}
+
+    def _others(self, video, window):
+        return sorted(self._windows[video] - {window})
+
+    def _fit_of_others(self, reading, window):
+        """Returns how well a name fits the best of the other windows; inf when it fits none."""
+        fits = [excerpt_names.fit(reading.times, *o) for o in self._others(reading.video, window)]
+        return min((fit for fit in fits if fit is not None), default=math.inf)
+
+    def _refuse_another(self, path, video, window):
+        """Makes sure that the name of a file does not fit another window as well as this one."""
+        readings = [r for _, r, each in self._media_of_videos[video] if each == path]
+        for reading, other in itertools.product(readings, self._others(video, window)):
+            fit = excerpt_names.fit(reading.times, *window)
+            if fit is not None and fit == excerpt_names.fit(reading.times, *other):
+                raise UserError(
+                    f"--input={self.root}: {path} may be the window of {video} from {window[0]:g} to "
+                    f"{window[1]:g} s, or that from {other[0]:g} to {other[1]:g} s. Put start and end in its "
+                    f"name, as in {video}_{window[0]:.3f}_{window[1]:.3f}, or move it away."
+                )
 
     @cached_property
     def _media_in_any_case(self):
         media = defaultdict(list)
-        for key, paths in self._media.items():
-            media[key.casefold()] += paths
+        for stem, entries in self._media.items():
+            media[stem.casefold()] += entries
         return media
 
     @cached_property
     def _media_of_videos(self):
-        """What may be a video's id -> the numbers that follow it, and the file."""
+        """What may be a video's id -> rank, reading of the name, and the file."""
         media = defaultdict(list)
-        for stem, paths in self._media.items():
-            video, times = stem, ()
-            media[video] += [(times, path) for path in paths]
-            for _ in ("end", "start"):
-                video, _, number = video.rpartition("_")
-                if not video or not _NUMBER.fullmatch(number):
-                    break
-                times = (float(number), *times)
-                media[video] += [(times, path) for path in paths]
+        for stem, entries in self._media.items():
+            for reading in excerpt_names.readings(stem):
+                media[reading.video] += [(rank, reading, path) for rank, path in entries]
         return media
 
 
-def _key(stem):
-    # Some file systems store accents as letters of their own.
-    return unicodedata.normalize("NFC", stem)
+def _best(entries, folder):
+    """Returns the path of the best of (fit, ranks, path): between these two, the folder counts."""
 
+    def order(entry):
+        fit, ranks, path = entry
+        elsewhere = folder.casefold() not in map(str.casefold, path.split("/")[:-1])
+        return fit, elsewhere, ranks, extension(path) not in VIDEO_EXTENSIONS, path
 
-def _best(paths, folder):
-    def rank(path):
-        *folders, name = path.split("/")
-        elsewhere = folder.casefold() not in map(str.casefold, folders)
-        is_video = os.path.splitext(name)[1].lower() in VIDEO_EXTENSIONS
-        return elsewhere, not is_video, path
-
-    return min(paths, key=rank, default=None)
+    return min(entries, key=order, default=(0, (), None))[2]

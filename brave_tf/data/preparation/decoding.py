@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import av
 
+from brave_tf.data.preparation.timeline import Line
+
 # Pictures that a decoder holds back to put them in order.
 MAX_DECODER_DELAY = 4
+# Pictures that tell whether stamps are those of decoding.
+_WATCHED = 16
+# Raw streams whose stamps FFmpeg makes up, on a clock that is too coarse for their samples.
+_UNSTAMPED = ("ac3", "eac3", "dts", "mlp", "truehd")
+
+
+class MediaError(Exception):
+    """A file, or a window of it, that gives no clip; `stage` is what failed: find, open or decode."""
+
+    def __init__(self, stage: str, reason: str):
+        super().__init__(reason)
+        self.stage = stage
 
 
 class Piece(NamedTuple):
     """A decoded picture or stretch of sound.
 
     Attributes:
-      time: Seconds on the file's own clock.
+      time: Seconds on the continuous clock of the file.
       duration: Seconds.
       frame: The av.VideoFrame or av.AudioFrame.
       stamped: False when the file does not say the time, so that it follows from the frames before.
@@ -28,22 +43,32 @@ class Piece(NamedTuple):
 
 
 def decode(
-    container: av.container.InputContainer, stream: av.stream.Stream, errors: list[str]
+    container: av.container.InputContainer,
+    stream: av.stream.Stream,
+    line: Line | None,
+    errors: list[str],
+    first: int = 0,
 ) -> Iterator[Piece]:
     """Yields the frames of `stream` in the order in which the decoder gives them.
 
     Args:
-      container: An open av container, at its start or after a seek.
+      container: An open av container, at its start or, without corrections in `line`, after a seek.
       stream: One of its streams.
+      line: What is known of its packets; None takes their stamps as they are.
       errors: Receives the reason of each packet that was passed over.
+      first: Number of the packet to begin with; those before are read, not decoded.
     """
     if not stream.codec_context.is_open:
         # The workers that decode clips side by side use all cores already.
         stream.codec_context.thread_count = 1
     tick = float(stream.time_base)
-    clock = _VideoClock(container, stream) if stream.type == "video" else _AudioClock()
+    is_video = stream.type == "video"
+    clock = _VideoClock(container, stream) if is_video else _AudioClock(container)
     expected = (container.start_time or 0) / av.time_base
-    for frame in _frames(container, stream, clock, errors):
+    frames = _frames(container, stream, line, first, clock, errors)
+    if line is not None and line.in_one_order and is_video:
+        frames = clock.watched(frames)
+    for frame in frames:
         stamp = clock.stamp(frame)
         duration = clock.duration(frame)
         time = expected if stamp is None else stamp * tick
@@ -51,30 +76,79 @@ def decode(
         expected = time + duration
 
 
-def _frames(container, stream, clock, errors):
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
-                break
-            clock.see(packet)
-            yield from packet.decode()
-        except (av.FFmpegError, OSError) as error:
-            errors.append(error.strerror or str(error))
+def _frames(container, stream, line, first, clock, errors):
+    shifts = dict(line.shifts) if line else {}
+    damaged = line.damaged if line else ()
+    shift = 0
+    for number, packet in enumerate(_packets(container, stream, errors)):
+        if number in shifts:
+            shift = shifts[number]
+            if number > first:
+                # What follows has nothing to do with what came before.
+                yield from _decoded(stream.codec_context, None, errors)
+                stream.codec_context.flush_buffers()
+        if number < first:
+            continue
+        _correct(packet, shift, number in damaged)
+        clock.see(packet)
+        # An empty packet, as AVI has for a picture that is shown again, would end the decoder.
+        if packet.size:
+            yield from _decoded(stream.codec_context, packet, errors)
+    yield from _decoded(stream.codec_context, None, errors)
+
+
+def _packets(container, stream, errors):
     try:
-        # Empties the decoder when reading broke off; after a regular end nothing is left.
-        yield from stream.codec_context.decode(None)
-    except (av.FFmpegError, OSError):
-        return
+        for packet in container.demux(stream):
+            if packet.size or packet.dts is not None:
+                yield packet
+    except (av.FFmpegError, OSError) as error:
+        errors.append(error.strerror or str(error))
+
+
+def _correct(packet, shift, damaged):
+    if damaged:
+        packet.pts = packet.dts = None
+    elif shift:
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+
+
+def _decoded(codec, packet, errors):
+    try:
+        yield from codec.decode(packet)
+    except (av.FFmpegError, OSError) as error:
+        whole = _whole_samples(codec, packet)
+        if whole is None:
+            errors.append(error.strerror or str(error))
+        else:
+            yield from codec.decode(whole)
+
+
+def _whole_samples(codec, packet):
+    """Returns a packet of PCM without the part of a sample at its end; None where there is none."""
+    if packet is None or not codec.name.startswith("pcm_"):
+        return None
+    data, size = bytes(packet), codec.channels * codec.codec.audio_formats[0].bytes
+    whole = av.Packet(data[: len(data) // size * size])
+    if not 0 < whole.size < packet.size:
+        return None
+    whole.pts, whole.dts, whole.time_base = packet.pts, packet.dts, packet.time_base
+    return whole
 
 
 class _AudioClock:
+    def __init__(self, container):
+        self._has_stamps = container.format.name not in _UNSTAMPED
+        self._begun = False
+
     def see(self, packet):
         pass
 
     def stamp(self, frame):
-        return frame.pts
+        counts = self._begun and not self._has_stamps
+        self._begun = True
+        return None if counts else frame.pts
 
     def duration(self, frame):
         return frame.samples / frame.sample_rate
@@ -84,17 +158,18 @@ class _VideoClock:
     """Time stamps of pictures.
 
     Of the two that FFmpeg gives, presentation and decoding time, it trusts the one that has run backwards
-    less often, like FFmpeg's best-effort time stamp. AVI only has decoding times, which are later by the
-    delay of the decoder; that of the first picture is taken off.
+    less often, like FFmpeg's best-effort time stamp. Where pictures are put in order, AVI only has decoding
+    times, which are later by the delay of the decoder; that of the first picture is taken off.
     """
 
     def __init__(self, container, stream):
         rate = stream.average_rate or stream.guessed_rate
         self._tick = float(stream.time_base)
         self._usual_duration = float(1 / rate) if rate else 0.04
-        self._is_avi = container.format.name == "avi"
+        in_avi = container.format.name == "avi"
+        self._counts_pictures = in_avi and stream.codec_context.has_b_frames
         self._first_packet = None
-        self._delay = 0 if not self._is_avi else None
+        self._delay = None if self._counts_pictures else 0
         self._last = {"pts": None, "dts": None}
         self._faults = {"pts": 0, "dts": 0}
 
@@ -102,8 +177,17 @@ class _VideoClock:
         if self._first_packet is None:
             self._first_packet = packet.dts
 
+    def watched(self, frames):
+        """Yields the frames; where the first ones run backwards, their stamps are those of decoding."""
+        first = list(itertools.islice(frames, _WATCHED))
+        stamps = [frame.pts for frame in first if frame.pts is not None]
+        if any(after <= before for before, after in zip(stamps, stamps[1:])):
+            self._counts_pictures, self._delay = True, None
+        yield from first
+        yield from frames
+
     def stamp(self, frame):
-        pts = None if self._is_avi else frame.pts
+        pts = None if self._counts_pictures else frame.pts
         self._check("pts", pts)
         self._check("dts", frame.dts)
         if pts is not None and (frame.dts is None or self._faults["pts"] <= self._faults["dts"]):
@@ -112,7 +196,8 @@ class _VideoClock:
             return None
         if self._delay is None:
             delay = frame.dts - self._first_packet
-            self._delay = delay if delay <= MAX_DECODER_DELAY else 0
+            longest = MAX_DECODER_DELAY * self._usual_duration
+            self._delay = delay if delay * self._tick <= longest else 0
         return frame.dts - self._delay
 
     def duration(self, frame):

@@ -100,7 +100,8 @@ def _outcome(prepared):
         "audio": prepared.flac if prepared.audio is None else prepared.audio,
     }
     modalities = tuple(name for name, part in parts.items() if part is not None)
-    return Outcome(modalities, prepared.end - prepared.clip.start)
+    seconds = prepared.end - prepared.clip.start
+    return Outcome(modalities, seconds, warnings=prepared.warnings)
 
 
 def failure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from brave_tf.data.preparation.annotations import malformed, seconds, table
 from brave_tf.data.preparation.clip_list import Clip, make_clip
@@ -47,10 +48,10 @@ def read_clips(root: str, num_classes: int) -> list[Clip]:
         files[split] = path
     if not files:
         raise collection.lacks("train.csv, val.csv, validate.csv or test.csv")
+    rows = [row for split in files for row in _rows(files[split], split)]
+    collection.expect((row.video, row.start, row.end) for row in rows)
     # The official lists repeat some rows.
-    clips = list(
-        dict.fromkeys(c for split in files for c in _read(collection, files[split], split))
-    )
+    clips = list(dict.fromkeys(_clip(collection, row) for row in rows))
     labels = {label for clip in clips for label in clip.labels}
     if len(labels) > num_classes:
         raise UserError(
@@ -60,16 +61,28 @@ def read_clips(root: str, num_classes: int) -> list[Clip]:
     return clips
 
 
-def _read(collection, path, split):
+class _Row(NamedTuple):
+    split: str
+    video: str
+    start: float
+    end: float
+    labels: tuple[str, ...]
+
+
+def _rows(path, split):
     for line, row in table(path, ("youtube_id", "time_start", "time_end")):
         video = row["youtube_id"]
         if not video:
             raise malformed(path, line, "column 'youtube_id' is empty")
         start, end = seconds(path, line, row["time_start"], row["time_end"])
         # The labels of test clips were once held back.
-        labels = tuple(filter(None, [row.get("label")]))
-        file, is_cut = collection.find_excerpt(video, start, end, folder=_REPLACEMENTS)
-        if file is None:
-            file = f"{split}/{video}_{round(start):06d}_{round(end):06d}.mp4"
-        window = {} if is_cut else {"start": start, "end": end, "may_be_cut": True}
-        yield make_clip(collection.root, file, labels=labels, split=split, **window)
+        yield _Row(split, video, start, end, tuple(filter(None, [row.get("label")])))
+
+
+def _clip(collection, row):
+    video, start, end = row.video, row.start, row.end
+    file, is_cut = collection.find_excerpt(video, start, end, folder=_REPLACEMENTS)
+    if file is None:
+        file = f"{row.split}/{video}_{round(start):06d}_{round(end):06d}.mp4"
+    window = {} if is_cut else collection.window(video, start, end)
+    return make_clip(collection.root, file, labels=row.labels, split=row.split, **window)

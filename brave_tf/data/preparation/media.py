@@ -1,4 +1,4 @@
-"""Media files on one timeline: opening, choosing streams, reading a window.
+"""Media files on one timeline: choosing streams, reading a window.
 
 Seconds are counted from the first picture (from the first sample in a file without pictures); when the
 pictures start more than MAX_SKEW after the file itself does, from the start of the file. So the delays of
@@ -8,40 +8,45 @@ to the pictures.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import av
 import numpy as np
 
-from brave_tf.data.preparation import audio_decoding, video_decoding
-from brave_tf.data.preparation.decoding import decode
+from brave_tf.data.preparation import (
+    audio_decoding,
+    packets,
+    remarks,
+    seeking,
+    streams,
+    timeline,
+    video_decoding,
+)
+from brave_tf.data.preparation.decoding import MediaError, decode
+from brave_tf.data.preparation.opening import open_media
+from brave_tf.data.preparation.ordering import in_order
+
+__all__ = ["MAX_SKEW", "MediaError", "MediaFile"]
 
 MAX_SKEW = 0.2
-# Seconds before the wanted time that seeks aim at: codecs of sound need a run-up, and pictures in AVI are
-# stamped late.
-RUN_UP = {"audio": 0.5, "video": 0.2}
-# Seconds further back that they aim at when no key frame follows: MPEG-TS lands anywhere.
-_FURTHER = (0.0, 2.0, 12.0)
-# Seconds up to which times are equal; Matroska rounds to milliseconds.
-SLACK = 1e-3
-
-
-class MediaError(Exception):
-    """A file, or a window of it, that gives no clip; `stage` is what failed: find, open or decode."""
-
-    def __init__(self, stage: str, reason: str):
-        super().__init__(reason)
-        self.stage = stage
+# Seconds of sound after the last picture that are the rest of a codec's block.
+_MAX_REST = 1.0
+# Bytes; the packets of larger files are read only where their container cannot be trusted to tell the time.
+_MAX_READ = 1 << 30
+# Files whose packets are remembered.
+_REMEMBERED = 64
 
 
 class MediaFile:
     """One media file, read window by window; a context manager.
 
     Attributes:
-      has_video: A stream holds moving pictures (cover art does not count).
+      has_video: A stream holds moving pictures (covers and thumbnails do not count).
       has_audio: A stream holds sound.
 
     Raises:
@@ -50,13 +55,19 @@ class MediaFile:
 
     def __init__(self, file: str):
         self._file = file
-        self._container = _open(file)
+        self._container = open_media(file)
         self._begun = None
-        self.has_video = _video_stream(self._container) is not None
-        self.has_audio = _audio_stream(self._container) is not None
+        self._passed_over = {"video": [], "audio": []}
+        self._moved = {"video": [], "audio": []}
+        self._layout = _layout_of(file, self._container)
+        self.has_video, self.has_audio = (
+            index is not None for index in (self._layout.pictures, self._layout.sound)
+        )
         if not self.has_video and not self.has_audio:
             self._container.close()
             raise MediaError("open", "holds neither video nor audio that can be decoded")
+        self._index = {"video": self._layout.pictures, "audio": self._layout.sound}
+        self._timeline = self._layout.timeline
 
     def __enter__(self) -> MediaFile:
         return self
@@ -66,9 +77,30 @@ class MediaFile:
 
     @property
     def duration(self) -> float | None:
-        """Seconds that the header states, or that can be told from it; None when it tells nothing."""
-        duration = self._container.duration
-        return None if duration is None else duration / av.time_base
+        """Seconds from second 0 to the end of the pictures, without them of the sound; None where unknown."""
+        end = self._end_of_pictures if self.has_video else self._end("audio")
+        return None if end is None else end - self.origin
+
+    @property
+    def pictures(self) -> timeline.Line | None:
+        """The packets of the pictures on the continuous clock; None where they were not read."""
+        return self._line("video") if self.has_video else None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What may make clips of the file other than they should be, as far as it was read."""
+        found = []
+        # It opens the file anew.
+        origin = self.origin
+        if self._timeline is not None:
+            held = self._last_end()
+            found += remarks.of_timeline(self._timeline, self._container, origin, held)
+            found += remarks.of_rest(self._file, self._timeline.last_byte)
+        if self.has_video and self.has_audio:
+            found += remarks.of_ends(self.pictures, self._end("video"), self._end_of_pictures)
+        for kind in ("video", "audio"):
+            found += remarks.of_reading(kind, self._passed_over[kind], self._moved[kind])
+        return found
 
     def frames(
         self, start: float, end: float | None, fps: float, min_side: int | None
@@ -86,11 +118,12 @@ class MediaFile:
           a picture is shown at more than one of these times.
 
         Raises:
-          MediaError: No picture can be decoded, or none lies in the window.
+          MediaError: No picture can be decoded, none lies in the window, or one is shown for hours.
         """
         length = None if end is None else end - start
-        pieces, tick = self._read(_video_stream, start)
-        picked = video_decoding.pick(pieces, self.origin + start, length, fps, tick)
+        pieces, tick = self._read("video", start)
+        until = self._end_of_pictures
+        picked = video_decoding.pick(pieces, self.origin + start, length, fps, tick, until)
         frame = None
         for frame in video_decoding.convert(picked, min_side):
             yield frame
@@ -112,106 +145,105 @@ class MediaFile:
           (N,) float32 in [-1, 1], zeros where the file has a gap; None if no sound lies in the window.
 
         Raises:
-          MediaError: No sound can be decoded.
+          MediaError: No sound can be decoded, samples are no numbers, or a gap lasts for hours.
         """
         length = None if end is None else round((end - start) * sample_rate)
-        pieces, _ = self._read(_audio_stream, start)
+        pieces, _ = self._read("audio", start)
         return audio_decoding.collect(pieces, self.origin + start, length, sample_rate, pad)
 
     @cached_property
     def origin(self) -> float:
-        """What the file's own clock shows at second 0."""
-        choose = _video_stream if self.has_video else _audio_stream
-        self._begun = self._begin(choose)
-        return _origin(self._container, *self._begun[:2])
+        """What the continuous clock of the file shows at second 0."""
+        kind = "video" if self.has_video else "audio"
+        first, pieces = self._begin(kind)
+        self._begun = kind, first, pieces
+        start = (self._container.start_time or 0) / av.time_base
+        if kind == "audio":
+            # A start below zero is the run-up of the codec, which the decoder leaves out.
+            return min(first.time, max(start, 0.0))
+        return first.time if first.time - start <= MAX_SKEW else start
 
-    def _read(self, choose, start):
+    @cached_property
+    def _end_of_pictures(self):
+        """Until when pictures are shown, on the continuous clock: as players do, while sound goes on."""
+        pictures, sound = self._end("video"), self._end("audio") if self.has_audio else None
+        if pictures is None or sound is None or sound - pictures <= _MAX_REST:
+            return pictures
+        return sound
+
+    def _end(self, kind):
+        """Returns the end of a stream on the continuous clock; None where the file does not tell."""
+        line = self._line(kind)
+        if line is not None:
+            return line.end()
+        stream = self._container.streams[self._index[kind]]
+        if stream.duration is None:
+            return None
+        return ((stream.start_time or 0) + stream.duration) * float(stream.time_base)
+
+    def _last_end(self):
+        ends = [self._end(kind) for kind, index in self._index.items() if index is not None]
+        return max((end for end in ends if end is not None), default=None)
+
+    def _line(self, kind):
+        return None if self._timeline is None else self._timeline.lines[self._index[kind]]
+
+    def _read(self, kind, start):
         """Returns the pieces of a stream from `start` on, or somewhat earlier, and its clock's tick."""
         begin = self.origin + start
-        stream, first, pieces = self._begun or (None, None, None)
-        self._begun = None
-        if stream is not choose(self._container) or begin - first.time > RUN_UP[stream.type]:
-            stream = choose(self._container)
-            pieces = _seek(self._container, stream, begin)
-        if pieces is None:
-            self._container.close()
-            self._container = _open(self._file)
-            stream, _, pieces = self._begin(choose)
-        return pieces, float(stream.time_base)
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] == kind and begin - begun[1].time <= seeking.RUN_UP[kind]:
+            pieces = begun[2]
+        else:
+            errors = self._passed_over[kind]
+            errors.clear()
+            line, index = self._line(kind), self._index[kind]
+            pieces = seeking.pieces_from(self._fresh, index, line, begin, errors)
+        tick = float(self._container.streams[self._index[kind]].time_base)
+        return in_order(pieces, self._moved[kind]), tick
 
-    def _begin(self, choose):
-        """Returns a stream of the newly opened file, its first piece, and all its pieces."""
-        stream = choose(self._container)
-        errors = []
-        pieces = decode(self._container, stream, errors)
+    def _begin(self, kind):
+        """Returns the first piece of a stream, and all its pieces."""
+        container, errors = self._fresh(), self._passed_over[kind]
+        stream = container.streams[self._index[kind]]
+        pieces = decode(container, stream, self._line(kind), errors)
         first = next(pieces, None)
         if first is None:
             reason = f": {errors[-1]}" if errors else ""
-            raise MediaError("decode", f"nothing of its {stream.type} can be decoded{reason}")
-        return stream, first, itertools.chain([first], pieces)
+            raise MediaError("decode", f"nothing of its {kind} can be decoded{reason}")
+        return first, itertools.chain([first], pieces)
+
+    def _fresh(self):
+        self._container.close()
+        self._container = open_media(self._file)
+        return self._container
 
 
-def _open(file):
-    if not os.path.isfile(file):
-        raise MediaError("find", "is not a file" if os.path.exists(file) else "does not exist")
-    if not os.path.getsize(file):
-        raise MediaError("open", "is empty")
-    try:
-        # Play lists must not reach the network. Some HMDB51 files carry metadata that is not UTF-8.
-        options = {"protocol_whitelist": "file"}
-        return av.open(file, container_options=options, metadata_errors="replace")
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError("open", getattr(error, "strerror", None) or str(error)) from error
+class _Layout(NamedTuple):
+    """Which streams are the clip, by index, and their timeline, None where packets were not read."""
+
+    pictures: int | None
+    sound: int | None
+    timeline: timeline.Timeline | None
 
 
-def _video_stream(container):
-    attached = av.stream.Disposition.attached_pic
-    return _preferred(s for s in container.streams.video if not s.disposition & attached)
+def _layout_of(file, container):
+    if seeking.is_indexed(container) and os.path.getsize(file) > _MAX_READ:
+        return _Layout(*_chosen(container, {}), None)
+    status = os.stat(file)
+    return _read_layout(file, status.st_size, status.st_mtime_ns)
 
 
-def _audio_stream(container):
-    return _preferred(container.streams.audio)
+@functools.lru_cache(_REMEMBERED)
+def _read_layout(file, size, changed):
+    with open_media(file) as container:
+        found, broke_off = packets.read_packets(container)
+        chosen = _chosen(container, {i: int(each.kept.sum()) for i, each in found.items()})
+    own = {index: found[index] for index in chosen if index is not None}
+    return _Layout(*chosen, timeline.make_timeline(own, broke_off) if own else None)
 
 
-def _preferred(streams):
-    """Returns the stream a player would choose; None when nothing can be decoded."""
-    streams = [stream for stream in streams if stream.codec_context is not None]
-    default = [s for s in streams if s.disposition & av.stream.Disposition.default]
-    return next(iter(default or streams), None)
-
-
-def _origin(container, stream, first):
-    start = (container.start_time or 0) / av.time_base
-    if stream.type == "audio":
-        # A start below zero is the run-up of the codec, which the decoder leaves out.
-        return min(first.time, max(start, 0.0))
-    return first.time if first.time - start <= MAX_SKEW else start
-
-
-def _seek(container, stream, begin):
-    """Returns the pieces from somewhat before `begin` on; None when the file cannot be trusted to seek."""
-    start = (container.start_time or 0) / av.time_base
-    for further in _FURTHER:
-        target = max(begin - RUN_UP[stream.type] - further, start)
-        try:
-            container.seek(round(target / stream.time_base), stream=stream)
-        except (av.FFmpegError, OSError):
-            continue
-        pieces = decode(container, stream, [])
-        first = _first_whole(pieces, stream, begin + SLACK)
-        if first is not None:
-            return itertools.chain([first], pieces)
-    return None
-
-
-def _first_whole(pieces, stream, latest):
-    """Returns the first piece that has a time and needs none before it; None if it is later than `latest`."""
-    for number, piece in enumerate(pieces):
-        if piece.stamped and piece.time > latest:
-            return None
-        # What precedes a key frame is patched up from pictures that were never read. The first piece of sound
-        # lacks the delay of its codec, and its time is rounded for that.
-        whole = piece.frame.key_frame if stream.type == "video" else number > 0
-        if piece.stamped and whole:
-            return piece
-    return None
+def _chosen(container, counts):
+    pictures = streams.choose_pictures(container, counts)
+    sound = streams.choose_sound(container, pictures, counts)
+    return tuple(stream and stream.index for stream in (pictures, sound))

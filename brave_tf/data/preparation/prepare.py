@@ -23,6 +23,7 @@ class Report(NamedTuple):
     failed: int
     shards: int
     complete_before: bool
+    warned: int = 0
 
 
 def prepare(
@@ -37,9 +38,9 @@ def prepare(
 ) -> Report:
     """Prepares clips in `output`, or goes on with that where it was interrupted.
 
-    Leaves `<split>-00000-of-0000N.tfrecord`, `labels.txt`, `failures.csv` and `dataset.json`; without a
-    single record, `failures.csv` alone. The same clips and settings give the same bytes, whatever the
-    workers, the runner and interruptions.
+    Leaves `<split>-00000-of-0000N.tfrecord`, `labels.txt`, `failures.csv` and `dataset.json`, and
+    `warnings.csv` if there are any; without a single record, `failures.csv` alone. The same clips and
+    settings give the same bytes, whatever the workers, the runner and interruptions.
 
     Args:
       clips: From `clip_list.read_clips`, or the script of a data set.
@@ -112,33 +113,35 @@ def _beam_runner():
 
 def _conclude(clips, planned, job, identity):
     """Writes the files beside the shards, all of which are whole."""
-    splits, failure_of = _summarize(planned, job.output)
+    splits, failure_of, warned = _summarize(planned, job.output)
     failures = [failure_of.get(id(clip)) or _missing(clip) for clip in clips]
     failed = sum(failure is not None for failure in failures)
     prepared_folder.write_failures(job.output, clips, failures)
     if failed == len(clips):
         prepared_folder.discard(job.output, [shard.file for shard in planned])
         return Report(0, failed, 0, False)
+    prepared_folder.write_warnings(job.output, warned)
     dataset = prepared_folder.write_summary(job.output, identity, job.labels, splits, failed)
     prepared_folder.clean(job.output)
     return _report(dataset, complete_before=False)
 
 
 def _summarize(planned, output):
-    """Returns the summary of each split, and the failures by id of the clip."""
+    """Returns the summary of each split, the failures by id of the clip, and clips with their warnings."""
     if not planned:
-        return {}, {}
+        return {}, {}, []
     from brave_tf.data.preparation.shards import read_whole
 
-    splits, failure_of = {}, {}
+    splits, failure_of, warned = {}, {}, []
     for shard in planned:
         description, outcomes = read_whole(output, shard)
         summary = splits.setdefault(shard.split, prepared_folder.SplitSummary())
         summary.add(description, shard.clips, outcomes)
         for clip, outcome in zip(shard.clips, outcomes):
+            warned += [(clip, warning) for warning in outcome.warnings]
             if outcome.failure is not None:
                 failure_of[id(clip)] = outcome.failure
-    return splits, failure_of
+    return splits, failure_of, warned
 
 
 def _missing(clip):
@@ -154,4 +157,5 @@ def _report(dataset, complete_before):
         failed=dataset["failures"],
         shards=sum(len(split["shards"]) for split in splits),
         complete_before=complete_before,
+        warned=sum(split.get("with_warnings", 0) for split in splits),
     )

@@ -24,6 +24,7 @@ from brave_tf.locks import locked
 
 # Of a preparation that is not complete.
 PLAN = ".plan.jsonl"
+WARNINGS = "warnings.csv"
 _IDENTITY = ".preparation.json"
 _TRANSIENT = (_IDENTITY, PLAN, ".*.tfrecord.*")
 _FORMAT = 1
@@ -37,11 +38,15 @@ class StorageError(OSError):
 
 
 class Outcome(NamedTuple):
-    """What became of a clip: modalities and seconds of its record, or a failure's (stage, reason)."""
+    """What became of a clip: modalities and seconds of its record, or a failure's (stage, reason).
+
+    `warnings` say what may make the record other than it should be.
+    """
 
     modalities: tuple[str, ...] = ()
     seconds: float = 0.0
     failure: tuple[str, str] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def fingerprint(clips: Sequence[Clip]) -> dict[str, Any]:
@@ -145,13 +150,27 @@ def write_failures(
     folder: str, clips: Iterable[Clip], failures: Iterable[tuple[str, str] | None]
 ) -> None:
     """Writes failures.csv: a row for each of the clips that has a failure."""
-    path = os.path.join(folder, "failures.csv")
+    rows = ([clip, *failure] for clip, failure in zip(clips, failures) if failure is not None)
+    _write_rows(os.path.join(folder, "failures.csv"), ("stage", "reason"), rows)
+
+
+def write_warnings(folder: str, warned: Iterable[tuple[Clip, str]]) -> None:
+    """Writes warnings.csv: a row for each warning of a clip that has a record; without any, no file."""
+    path = os.path.join(folder, WARNINGS)
+    rows = [[clip, warning] for clip, warning in warned]
+    if rows:
+        _write_rows(path, ("warning",), rows)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+
+
+def _write_rows(path, columns, rows):
     with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["path", "start", "end", "stage", "reason"])
-        for clip, failure in zip(clips, failures):
-            if failure is not None:
-                rows.writerow([clip.path, clip.start, clip.end, *failure])
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "start", "end", *columns])
+        for clip, *cells in rows:
+            writer.writerow([clip.path, clip.start, clip.end, *cells])
 
 
 class SplitSummary:
@@ -163,6 +182,7 @@ class SplitSummary:
         self._modalities = collections.Counter()
         self._seconds = 0.0
         self._labels = collections.Counter()
+        self._warned = 0
 
     def add(
         self, description: dict[str, Any], clips: Sequence[Clip], outcomes: Sequence[Outcome]
@@ -175,6 +195,7 @@ class SplitSummary:
                 self._modalities.update(outcome.modalities)
                 self._seconds += outcome.seconds
                 self._labels.update(clip.labels)
+                self._warned += bool(outcome.warnings)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the split's part of dataset.json."""
@@ -183,6 +204,7 @@ class SplitSummary:
             "shards": self._shards,
             **{f"with_{modality}": self._modalities[modality] for modality in _MODALITIES},
             "seconds": round(self._seconds, 3),
+            "with_warnings": self._warned,
             "labels": dict(sorted(self._labels.items())),
         }
 

@@ -196,8 +196,14 @@ def _read_journal(path):
                 if "shard" in entry:
                     shard = entry["shard"]
                 else:
-                    failure = entry["failure"] and tuple(entry["failure"])
-                    outcomes.append(Outcome(tuple(entry["modalities"]), entry["seconds"], failure))
+                    outcomes.append(
+                        Outcome(
+                            tuple(entry["modalities"]),
+                            entry["seconds"],
+                            entry["failure"] and tuple(entry["failure"]),
+                            tuple(entry.get("warnings", ())),
+                        )
+                    )
     return outcomes, shard
 
 

@@ -9,28 +9,38 @@ import av
 import cv2
 import numpy as np
 
-from brave_tf.data.preparation.decoding import Piece
+from brave_tf.data.preparation.decoding import MediaError, Piece
 
-# A jump of the clock by more seconds is damage, not a still picture.
-MAX_GAP = 60.0
+# Seconds for which one picture may be shown: more is damage, or would fill disks with one picture.
+MAX_HOLD = 3600.0
+# Seconds that the last picture of a file which does not tell its end may be shown.
 MAX_LAST = 10.0
 # Pixels that a JPEG may be long.
 MAX_SIDE = 65500
 
 
 def pick(
-    pieces: Iterable[Piece], begin: float, length: float | None, fps: float, tick: float
+    pieces: Iterable[Piece],
+    begin: float,
+    length: float | None,
+    fps: float,
+    tick: float,
+    end: float | None,
 ) -> Iterator[av.VideoFrame]:
     """Yields the picture shown at `begin`, `begin` + 1/fps, ...: the last one whose time has come.
 
-    Before the first picture, the first is shown; after the last, nothing.
+    Before the first picture, the first is shown; after `end`, nothing.
 
     Args:
       pieces: Pictures with their times in seconds; those that run backwards are dropped.
       begin: Seconds on the clock of the pieces.
-      length: Seconds; None is up to the end of the last picture.
+      length: Seconds; None is up to `end`.
       fps: Pictures per second of the result.
       tick: Seconds; the resolution of the clock, up to which times count as equal.
+      end: Seconds on the clock of the pieces up to which the last one is shown; None leaves it to that.
+
+    Raises:
+      MediaError: One picture would be shown for more than MAX_HOLD.
     """
     count = math.inf if length is None else math.ceil(length * fps - 1e-3)
     late = slack(tick)
@@ -38,19 +48,38 @@ def pick(
     held = None
     for piece in pieces:
         if held is not None:
-            if not 0 < piece.time - held.time <= MAX_GAP:
+            if piece.time <= held.time:
                 continue
-            while index < count and begin + index / fps < piece.time - late:
-                yield held.frame
-                index += 1
+            shown = range(index, min(count, _first_at(piece.time - late, begin, fps)))
+            yield from _hold(held, shown, begin, fps)
+            index = max(index, shown.stop)
         if index >= count:
             return
         held = piece
     if held is not None:
-        end = held.time + min(held.duration, MAX_LAST)
-        while index < count and begin + index / fps < end - late:
-            yield held.frame
-            index += 1
+        last = held.time + min(held.duration, MAX_LAST) if end is None else end
+        shown = range(index, min(count, _first_at(max(last, held.time) - late, begin, fps)))
+        yield from _hold(held, shown, begin, fps)
+
+
+def _first_at(time, begin, fps):
+    """Returns the number of the first moment that is not before a time."""
+    number = max(0, math.floor((time - begin) * fps))
+    while begin + number / fps < time:
+        number += 1
+    return number
+
+
+def _hold(piece, shown, begin, fps):
+    if len(shown) > MAX_HOLD * fps:
+        at = begin + shown.start / fps
+        raise MediaError(
+            "decode",
+            f"one picture is shown for {len(shown) / fps:.0f} s, from {at:.1f} s of its clock on: more than "
+            f"{MAX_HOLD:.0f} s are taken for damage. List windows before and after in a CSV",
+        )
+    for _ in shown:
+        yield piece.frame
 
 
 def slack(tick: float) -> float:
@@ -71,7 +100,9 @@ def convert(frames: Iterable[av.VideoFrame], min_side: int | None) -> Iterator[n
             size = size or resized(frame.width, frame.height, min_side)
             # Asking every frame would cost a conversion each; the angle of its matrix costs nothing.
             if previous is None or frame.rotation != previous.rotation:
-                matrix = display_matrix(frame)
+                # What a picture says holds for those that say nothing.
+                found = display_matrix(frame)
+                matrix = matrix if found is None else found
             image = _upright(resize(_bgr(frame, reformatter), size), matrix)
             previous = frame
         yield image

@@ -95,7 +95,7 @@ class Stream(abc.ABC):
 
     def name(self, item: Item) -> str:
         """Names a clip for messages, outside the graph; must not fail for damaged ones."""
-        return self.describe(item).path.numpy().decode(errors="replace")
+        return self.describe(item).path.numpy().decode(errors="backslashreplace")
 
 
 class Source(abc.ABC):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
+import os
 from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 import tensorflow as tf
@@ -22,8 +22,6 @@ from brave_tf.data.record_stream import epoch_seeds
 from brave_tf.data.sources.base import Stream
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
 from brave_tf.errors import UserError
-
-_SOUND_DECODERS = {"wav": tfio.decode_wav, "mp3": tfio.decode_mp3}
 
 
 class Decoding(NamedTuple):
@@ -46,6 +44,10 @@ class Decoding(NamedTuple):
     sample_rate: int | None
     sound_in_graph: bool
     video_in_graph: bool
+
+
+class UnreadableClipError(ValueError):
+    """Why a clip cannot be read; in a graph TensorFlow makes it an InvalidArgumentError."""
 
 
 class MediaClips(Stream):
@@ -120,6 +122,15 @@ class MediaClips(Stream):
             path=tf.gather([_encode(clip.path) for clip in self._clips], item),
         )
 
+    def name(self, item: tf.Tensor) -> str:
+        clip = self._clips[int(item)]
+        path = os.fsencode(clip.path).decode("utf-8", "backslashreplace")
+        if not clip.start and clip.end is None:
+            return path
+        # Clips may be windows of one file.
+        end = "its end" if clip.end is None else f"{clip.end:g} s"
+        return f"{path} (from {clip.start:g} s to {end})"
+
     def parse(self, item: tf.Tensor, seed: tf.Tensor | None = None) -> Clip:
         clip = self.describe(item)
         start, end = self._stretch(item, seed)
@@ -183,17 +194,16 @@ class MediaClips(Stream):
             sound = tf.numpy_function(self._read_sound, [item, start, end], tf.float32)
             return tf.ensure_shape(sound, (None,))
 
-        kinds = [
-            fact.sound if is_file and fact.sample_rate == self._decoding.sample_rate else ""
-            for fact, is_file in zip(self._facts, self._is_file)
-        ]
-        present = sorted(set(kinds) - {""}) if self._decoding.sound_in_graph else []
-        branches = [by_pyav, *(self._sound_in_graph(kind, item) for kind in present)]
-        chosen = [present.index(kind) + 1 if kind in present else 0 for kind in kinds]
-        return tf.switch_case(tf.gather(chosen, item), branches)
-
-    def _sound_in_graph(self, kind: str, item: tf.Tensor) -> Callable[[], tf.Tensor]:
-        return lambda: _SOUND_DECODERS[kind](tf.io.read_file(self._file(item)))
+        in_graph = self._is_file & np.array(
+            [fact.is_wav and fact.sample_rate == self._decoding.sample_rate for fact in self._facts]
+        )
+        if not self._decoding.sound_in_graph or not in_graph.any():
+            return by_pyav()
+        return tf.cond(
+            tf.gather(in_graph, item),
+            lambda: tfio.decode_wav(tf.io.read_file(self._file(item))),
+            by_pyav,
+        )
 
     def _file(self, item: tf.Tensor) -> tf.Tensor:
         return tf.gather([_encode(clip.file) for clip in self._clips], item)
@@ -212,18 +222,20 @@ class MediaClips(Stream):
             end = _or_none(end)
             pad = media.has_video and end is not None
             sound = media.samples(float(start), end, self._decoding.sample_rate, pad)
-        if sound is None:
-            raise ValueError(f"no sound at {start:g} s or later")
+            if sound is None:
+                raise MediaError("decode", f"no sound at {start:g} s or later")
         return sound
 
     @contextlib.contextmanager
     def _open(self, item: np.ndarray) -> Iterator[MediaFile]:
-        """Opens a clip's file; errors become those that TensorFlow turns into InvalidArgumentError."""
         try:
             with MediaFile(self._clips[int(item)].file) as media:
                 yield media
-        except (MediaError, av.FFmpegError, OSError) as error:
-            raise ValueError(str(error)) from None
+        except MediaError as error:
+            raise UnreadableClipError(f"{self._clips[int(item)].path}: {error}") from None
+        except Exception as error:  # One broken file must not end the run with the others.
+            reason = f"{type(error).__name__}: {error}"
+            raise UnreadableClipError(f"{self._clips[int(item)].path}: {reason}") from None
 
     def _at_rate(self, item: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Chooses and resizes frames of a constant rate: what `video_decoding` does with times."""

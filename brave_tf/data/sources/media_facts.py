@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,8 +16,9 @@ import av
 import numpy as np
 from absl import logging
 
-from brave_tf.data.preparation import video_decoding, worker_pool
+from brave_tf.data.preparation import video_decoding, wav_header, worker_pool
 from brave_tf.data.preparation.media import MAX_SKEW, MediaError, MediaFile
+from brave_tf.data.preparation.opening import open_media
 from brave_tf.progress import Progress
 
 # What FFmpeg 4 decodes, in every build.
@@ -26,8 +26,6 @@ _VIDEO_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", 
 # Colours that are converted alike whether the converter looks at them or not: limited range, BT.601.
 _COLORSPACES = frozenset({2, 5, 6})
 _LIMITED_RANGES = frozenset({0, 1})
-# FLAC is not one of them: when damaged, tensorflow-io may decode it for ever.
-_SOUND_CODECS = {("wav", "pcm_s16le"): "wav", ("mp3", "mp3float"): "mp3"}
 # Of longer files, seconds by their header, not all packets are read.
 _LONG = 300.0
 # Seconds of sound that are decoded for a try.
@@ -47,9 +45,9 @@ class Facts(NamedTuple):
         that 8 divides and an even height, in a codec that every FFmpeg decodes. Otherwise 0.
       num_frames: How many pictures; known where there is a `frame_rate`.
       tick: Seconds; the resolution of the times of pictures, 0 where they were not read.
-      sound: wav or mp3 when the file is just that, and tensorflow-io reads it: WAV with 16-bit samples,
-        as long as it says. Otherwise empty.
+      is_wav: Whether the file is WAV with 16-bit samples, as many as it says: what tensorflow-io reads alike.
       sample_rate: Samples per second of the sound; 0 without.
+      warnings: What makes its clips other than they should be, see `MediaFile.warnings`.
     """
 
     has_video: bool
@@ -58,8 +56,9 @@ class Facts(NamedTuple):
     frame_rate: float = 0.0
     num_frames: int = 0
     tick: float = 0.0
-    sound: str = ""
+    is_wav: bool = False
     sample_rate: int = 0
+    warnings: tuple[str, ...] = ()
 
     def has(self, modality: str) -> bool:
         """Whether a view of this modality can be made from the file."""
@@ -102,14 +101,16 @@ def _find(files, keys, timeout):
 
 def _warn(found):
     broken = [f"{file}: {reason}" for file, reason in found.items() if isinstance(reason, str)]
-    if broken:
-        more = [f"and {len(broken) - _NAMED} more"] if len(broken) > _NAMED else []
-        logging.warning(
-            "%d of %d media files cannot be used and are left out: %s",
-            len(broken),
-            len(found),
-            "; ".join(broken[:_NAMED] + more),
-        )
+    odd = [
+        f"{file}: {', '.join(facts.warnings)}"
+        for file, facts in found.items()
+        if isinstance(facts, Facts) and facts.warnings
+    ]
+    for what, named in (("cannot be used and are left out", broken), ("are not as usual", odd)):
+        if named:
+            more = [f"and {len(named) - _NAMED} more"] if len(named) > _NAMED else []
+            listed = "; ".join(named[:_NAMED] + more)
+            logging.warning("%d of %d media files %s: %s", len(named), len(found), what, listed)
 
 
 def _key(file):
@@ -126,14 +127,14 @@ def _look(file: str) -> Facts | str:
                 next(media.frames(0.0, None, 25.0, None))
             has_audio = media.has_audio and _gives_sound(media)
             facts = Facts(media.has_video, has_audio, media.duration)
-        if facts.has_video and (facts.seconds or math.inf) > _LONG:
-            return facts
-        with av.open(file, container_options={"protocol_whitelist": "file"}) as container:
-            if not facts.has_video:
+            tick = media.pictures.tick if media.pictures is not None else 0.0
+            facts = facts._replace(tick=tick, warnings=tuple(media.warnings))
+            if (facts.seconds or math.inf) > _LONG:
+                return facts
+            with open_media(file) as container:
+                if facts.has_video:
+                    return _of_video(facts, media, container)
                 return _of_sound(facts, container, file)
-            with contextlib.suppress(av.FFmpegError):
-                return _of_video(facts, container)
-            return facts
     except MediaError as error:
         return str(error)
     except Exception as error:  # One broken file must not end the run with the others.
@@ -150,31 +151,17 @@ def _gives_sound(media):
     return True
 
 
-def _of_video(facts, container):
-    """Adds the times of the pictures, which are read from the packets; none but the first is decoded."""
-    if len(container.streams.video) != 1:
-        return facts
+def _of_video(facts, media, container):
+    """Adds what the packets of the pictures tell; none but the first is decoded."""
+    line = media.pictures
     stream = container.streams.video[0]
-    picture, stamps, durations = None, [], {}
-    for packet in container.demux(stream):
-        stamp = packet.dts if container.format.name == "avi" else packet.pts
-        if not packet.size:
-            continue
-        if picture is None:
-            picture = next(iter(packet.decode()), None)
-        stamps.append(None if packet.is_discard or packet.is_corrupt else stamp)
-        durations[stamp] = packet.duration
-    if None in stamps or not stamps or not stream.average_rate or picture is None:
+    in_doubt = facts.warnings or not np.all(line.known & line.kept)
+    if len(container.streams.video) != 1 or in_doubt or not stream.average_rate:
         return facts
-    tick, rate = float(stream.time_base), float(stream.average_rate)
-    stamps.sort()
-    if max(np.diff(stamps), default=0) * tick > video_decoding.MAX_GAP:
-        return facts
-    last = min((durations[stamps[-1]] or 0) * tick or 1 / rate, video_decoding.MAX_LAST)
-    facts = facts._replace(seconds=(stamps[-1] - stamps[0]) * tick + last, tick=tick)
-    begins_late = stamps[0] * tick - (container.start_time or 0) / av.time_base > MAX_SKEW
-    constant = (np.array(stamps) - stamps[0] == constant_stamps(len(stamps), rate, tick)).all()
-    if begins_late or not constant or not _is_simple(stream.codec_context, picture):
+    rate, stamps = float(stream.average_rate), np.sort(line.stamps)
+    begins_late = stamps[0] * line.tick - (container.start_time or 0) / av.time_base > MAX_SKEW
+    constant = (stamps - stamps[0] == constant_stamps(len(stamps), rate, line.tick)).all()
+    if begins_late or not constant or not _are_simple(container, stream):
         return facts
     return facts._replace(frame_rate=rate, num_frames=len(stamps))
 
@@ -184,13 +171,24 @@ def constant_stamps(number: int, rate: float, tick: float) -> np.ndarray:
     return np.floor(np.arange(number) / rate / tick + 0.5)
 
 
-def _is_simple(codec, picture):
+def _are_simple(container, stream):
+    """Whether all pictures are simple and alike; only those are decoded at which that could change."""
+    stream.codec_context.skip_frame = "NONKEY"
+    try:
+        pictures = list(container.decode(stream))
+    except av.FFmpegError:
+        return False
+    sizes = {(picture.width, picture.height) for picture in pictures}
+    return len(sizes) == 1 and all(_is_simple(stream, picture) for picture in pictures)
+
+
+def _is_simple(stream, picture):
     # tensorflow-io leaves the last columns of other widths as they were in memory, and takes the colours of
     # other heights from elsewhere.
     even = picture.width % 8 == 0 and picture.height % 2 == 0
     return (
         even
-        and codec.name in _VIDEO_CODECS
+        and stream.codec_context.name in _VIDEO_CODECS
         and picture.format.name == "yuv420p"
         and picture.colorspace in _COLORSPACES
         and picture.color_range in _LIMITED_RANGES
@@ -199,24 +197,14 @@ def _is_simple(codec, picture):
 
 
 def _of_sound(facts, container, file):
-    stream = container.streams.audio[0]
-    codec = stream.codec_context
-    kind = _SOUND_CODECS.get((container.format.name, codec.name), "")
-    if kind == "wav" and not _is_whole_wav(file):
-        kind = ""
-    return facts._replace(sound=kind, sample_rate=codec.sample_rate or 0)
+    codec = container.streams.audio[0].codec_context
+    is_wav = (container.format.name, codec.name) == ("wav", "pcm_s16le") and _is_plain_wav(file)
+    return facts._replace(is_wav=is_wav, sample_rate=codec.sample_rate or 0)
 
 
-def _is_whole_wav(file):
-    """Whether the data chunk of a WAV file (RIFF, Microsoft and IBM 1991) is as long as it says."""
-    size = os.path.getsize(file)
-    with open(file, "rb") as stream:
-        if stream.read(4) != b"RIFF":
-            return False
-        stream.seek(12)
-        while len(header := stream.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            if name == b"data":
-                return 0 < length <= size - stream.tell()
-            stream.seek(length + length % 2, os.SEEK_CUR)
-    return False
+def _is_plain_wav(file):
+    """Whether a WAV file holds 16-bit samples, as many as it says."""
+    header = wav_header.read(file)
+    if header is None or not header.is_pcm or not header.is_whole or header.valid_bits != 16:
+        return False
+    return header.num_bytes % header.block_align == 0

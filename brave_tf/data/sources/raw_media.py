@@ -11,18 +11,19 @@ from typing import Any
 import gin
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from brave_tf.data import ffmpeg4, tfio
-from brave_tf.data.preparation import clip_list
+from brave_tf.data.preparation import clip_counts, clip_list, media_files
 from brave_tf.data.sources.base import Source, register_source
-from brave_tf.data.sources.media_clips import Decoding, MediaClips
+from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 DECODERS = ("auto", "tfio", "pyav")
-# Clips of which views are tried before a run.
-_TRIED = 3
+# Clips, from all over a split, of which views are tried before a run until one can be read.
+_TRIED = 30
 
 
 @register_source
@@ -41,7 +42,7 @@ class RawMedia(Source):
 
     The decoder 'tfio' is tensorflow-io's, which decodes in the graph, without Python's lock. It needs
     FFmpeg 4, see `ffmpeg4`, and knows no times, rotations and colour matrices; so it is given the whole files
-    that need none of them (see `Facts.frame_rate`; WAV and MP3 at the views' own sample rate), and PyAV the
+    that need none of them (see `Facts.frame_rate`; WAV at the views' own sample rate), and PyAV the
     rest. 'auto' is 'tfio' where FFmpeg 4 is found, else 'pyav'.
 
     Attributes:
@@ -96,13 +97,16 @@ class RawMedia(Source):
     @classmethod
     def accepts(cls, location: str) -> bool:
         if os.path.isdir(location):
-            return any(map(clip_list.is_media, clip_list.files_below(location)))
+            return media_files.has_media(location)
         return location.lower().endswith(".csv") and os.path.isfile(location)
 
     @classmethod
     def open(cls, location: str) -> RawMedia:
         source = cls(location)
-        source._clips  # noqa: B018 (mistakes in the list are found now)
+        clips = source._clips  # Mistakes in the list are found here.
+        left_out = media_files.left_out(location, (clip.file for clip in clips))
+        for line in (*clip_counts.suspicions(clips), *filter(None, [left_out])):
+            logging.warning("%s: %s", location, line)
         return source
 
     @property
@@ -226,17 +230,19 @@ class RawMedia(Source):
 
     def _try_views(self, split: str, views: Mapping[str, View]) -> None:
         stream = self.stream(split, views)
-        for item, _ in stream.once(0).take(_TRIED):
+        count = len(self._usable(split, views)[0])
+        for number in np.unique(np.linspace(0, count - 1, _TRIED).astype(np.int64)):
             try:
-                clip = stream.parse(item)
+                clip = stream.parse(tf.constant(number))
                 for view in views.values():
                     view.sample(clip, tf.constant(0.0, tf.float64), tf.zeros((2,), tf.int32))
                 return
-            except tf.errors.InvalidArgumentError as error:
+            except (tf.errors.InvalidArgumentError, UnreadableClipError) as error:
                 failure = error
+        reason = getattr(failure, "message", str(failure)).splitlines()[0]
         raise UserError(
-            f"the views cannot be made from any of the first clips of split {split!r} in "
-            f"{self.location}: {failure.message.splitlines()[0]}"
+            f"the views cannot be made from any of {min(count, _TRIED)} clips of split {split!r} in "
+            f"{self.location}, the last one: {reason}"
         ) from failure
 
 

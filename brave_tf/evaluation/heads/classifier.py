@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from sklearn import preprocessing
 
@@ -79,8 +80,15 @@ def normalization_layer(kind: str, scaler: preprocessing.StandardScaler) -> laye
       scaler: fitted to the training features.
     """
     if kind == "standardize":
-        return layers.Normalization(
-            mean=scaler.mean_, variance=scaler.scale_**2, dtype="float32", name="standardize"
+        # Not by the variance, which may be too large or too small for a float where features are not.
+        centred = layers.Normalization(
+            mean=scaler.mean_, variance=np.ones_like(scaler.scale_), dtype="float32"
         )
-    kinds = {"l2": layers.UnitNormalization, "none": layers.Identity}
-    return kinds[kind](dtype="float32")
+        scaled = layers.Rescaling(np.float32(1 / scaler.scale_), dtype="float32")
+        return tf.keras.Sequential([centred, scaled], name="standardize")
+    if kind == "none":
+        return layers.Identity(dtype="float32")
+    # Of about 1 first, so that squares are neither too large nor too small for a float.
+    typical = float(np.sqrt(np.mean(scaler.mean_**2 + scaler.var_))) or 1.0
+    scaled = layers.Rescaling(1 / typical, dtype="float32")
+    return tf.keras.Sequential([scaled, layers.UnitNormalization(dtype="float32")], name="l2")

@@ -11,7 +11,12 @@ from scipy import special
 
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation import multi_label, scores, supervised
-from brave_tf.evaluation.classes import check_classes, class_names, count_classes
+from brave_tf.evaluation.classes import (
+    check_classes,
+    class_names,
+    count_classes,
+    warn_of_shared_clips,
+)
 from brave_tf.evaluation.clip_features import FeatureBank
 from brave_tf.evaluation.heads.classifier import NORMALIZATIONS, Classifier, normalization_layer
 from brave_tf.evaluation.heads.rows import TrainingRows
@@ -172,3 +177,4 @@ def _check_several_labels(bank: FeatureBank, train_split: str, test_split: str) 
             f"{bank.data_dir}: clips have the label {highest}, and labels.txt names {len(bank.label_names)}: "
             "where clips have several labels, it has to name all that there are, one a line."
         )
+    warn_of_shared_clips(bank.data_dir, train_split, test_split)

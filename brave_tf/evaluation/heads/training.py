@@ -170,7 +170,13 @@ def fit(
         classifiers = train(make, rows, training, candidates, without=held_out)
         features, labels = rows.only(held_out)
         values = [_held_out_score(classifier, features, labels) for classifier in classifiers]
-        chosen = candidates[int(np.argmax(values))]
+        if np.isnan(values).all():
+            raise UserError(
+                f"{training.binding}.held_out = {training.held_out}: none of the {count} training clips that "
+                "are held out has a label to choose by. Bind a larger share, or one "
+                f"{training.binding}.learning_rate and one weight_decay."
+            )
+        chosen = candidates[int(np.nanargmax(values))]
         table = [[*pair, _plain(value)] for pair, value in zip(candidates, values)]
         compared = {"held_out_clips": len(held_out), "held_out_scores": table}
     (classifier,) = train(make, rows, training, [chosen])
@@ -256,10 +262,12 @@ def _loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def _held_out_score(classifier: Classifier, features: np.ndarray, labels: np.ndarray) -> float:
-    """Top-1 or mAP; below all others for a classifier whose weights are not finite."""
+    """Top-1 or mAP; below all others for a classifier whose weights or logits are not finite."""
     if not _is_finite(classifier):
         return -np.inf
     decisions = logits(classifier, features)
+    if not np.isfinite(decisions).all():
+        return -np.inf
     if labels.ndim == 1:
         return scores.hits_at(1, decisions, labels).mean()
     return multi_label.means(multi_label.Ranking(decisions, labels).scores())[0]

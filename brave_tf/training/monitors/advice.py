@@ -27,9 +27,18 @@ class Advice:
             self.given.append(about)
             logging.warning("%s", message)
 
-    def summary(self) -> str:
-        """Returns one line: what was warned about."""
-        return f"warned about: {', '.join(self.given)}" if self.given else "no warnings"
+    def summary(self, warnings: int = 0) -> str:
+        """Returns one line: what was warned about.
+
+        Args:
+          warnings: how many there were in all, those of others too.
+        """
+        others = warnings - len(self.given)
+        parts = [f"warned about: {', '.join(self.given)}"] if self.given else []
+        if others > 0:
+            more = "other " if parts else ""
+            parts.append(f"{others} {more}warning{'s' if others > 1 else ''} above")
+        return "; ".join(parts) or "no warnings"
 
 
 class Streak:

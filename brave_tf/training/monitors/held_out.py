@@ -37,12 +37,13 @@ class HeldOutLoss:
         """Takes step -> loss that was measured before the run was resumed."""
         self._losses.update(losses)
 
-    def measure(self, step: int, training: float) -> float | None:
-        """Returns the mean loss of the batches; None if it is not finite. Resets the metrics before.
+    def measure(self, step: int, training: float | None) -> float | None:
+        """Returns the mean loss of the batches; None if it is not finite or of no clip. Resets the metrics
+        before.
 
         Args:
           step: the last one.
-          training: the loss in training, the mean of the last steps.
+          training: the loss in training, the mean of the last steps; None if it is of no clip.
         """
         # Not before it is needed, as it starts to make clips.
         self._iterator = self._iterator or iter(self._batches)
@@ -50,9 +51,16 @@ class HeldOutLoss:
         test = self._objective.make_test_function()
         for _ in range(self._count):
             logs: dict[str, tf.Tensor] = test(self._iterator)
-        figures = {name: float(value) for name, value in logs.items()}
+        figures = self._objective.figures(logs)
         self._charts.scalars(figures, step, HELD_OUT)
-        loss = figures["loss"]
+        loss = figures.get("loss")
+        if loss is None:
+            self._advice.give(
+                "held-out loss",
+                f"step {step}: none of the clips that are held out counts for the loss, so that no "
+                "checkpoint is the best: hold out clips with labels.",
+            )
+            return None
         if not math.isfinite(loss):
             self._advice.give(
                 "held-out loss",
@@ -60,7 +68,8 @@ class HeldOutLoss:
                 "at these clips with brave_tf_inspect, and at the averages of normalisation layers.",
             )
             return None
-        self._memorising.compare(step, training, loss, self._advice)
+        if training is not None:
+            self._memorising.compare(step, training, loss, self._advice)
         self._losses[step] = loss
         return loss
 

@@ -46,7 +46,7 @@ class Probes:
         if self._probe:
             figures = self._probe(objective)
             self._charts.scalars(figures, step)
-            if self._charts.enabled:
+            if figures and self._charts.enabled:
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
                 print(f"step {step}/{num_steps}  {shown}", flush=True)
         if self._sample and (step == num_steps or self._snapshots.occasions.due(step, num_steps)):

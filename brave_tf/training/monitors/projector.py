@@ -59,6 +59,11 @@ def write_snapshot(
       clips: the points.
       label_names: of the labels; empty where nobody knows.
     """
+    if not np.all(np.isfinite(clips.features)):
+        logging.warning(
+            "%s: features are not finite: no snapshot for the projector is written", name
+        )
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         np.savetxt(folder / _VECTORS, clips.features, fmt="%.5g", delimiter="\t")

@@ -18,6 +18,7 @@ from brave_tf.training.monitors.held_out import HeldOutLoss
 from brave_tf.training.monitors.non_finite import NonFiniteWatch
 from brave_tf.training.monitors.probes import Probes
 from brave_tf.training.monitors.profile import Profile
+from brave_tf.training.monitors.standstill import StandstillWatch
 from brave_tf.training.monitors.step_log import StepLog
 
 # Reading a figure of a step waits for the devices, so that they idle while the next one is prepared.
@@ -28,7 +29,8 @@ class RunMonitor(tf.keras.callbacks.Callback):
     """Logs the means since the last log at intervals, looks for what goes wrong, and saves checkpoints.
 
     A run that is asked to stop ends after the step under way, with a checkpoint. One whose loss is not
-    finite ends with a NonFiniteError, and what is saved is left as it is.
+    finite ends with a NonFiniteError, and what is saved is left as it is. One whose weights do not move ends
+    with a StandstillError.
 
     Args:
       objective: that is trained.
@@ -65,7 +67,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._checkpoints, self._interruption = checkpoints, interruption
         self.charts, self._advice = Charts(folder, enabled=chief), Advice(quiet=not chief)
         self._log = StepLog(objective, inputs, self.charts, self._advice)
-        self._pictures = ClipPictures()
+        self._pictures, self._standstill = ClipPictures(), StandstillWatch()
         self._probes = Probes(inputs, self.charts)
         self._profile = Profile(folder / TRAIN, *profile) if profile and chief else None
         self._held_out = None
@@ -80,6 +82,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._non_finite = NonFiniteWatch(
             self._objective, self._inputs.replay, self._checkpoints.newest_step
         )
+        self._standstill.start(self._objective, self._step)
         if self._held_out:
             self._held_out.resume(self._checkpoints.held_out_losses(self._step))
         # The first step waits until the input pipeline has started.
@@ -105,6 +108,10 @@ class RunMonitor(tf.keras.callbacks.Callback):
             self._profile.after_step(self._step, last)
         if logging:
             self._log.write(self._step, self._means)
+        if logging or saving:
+            self._standstill.look(self._step, self._means)
+        if last:
+            self._standstill.conclude(self._step, self._means, self._advice)
         if self._chief and self._pictures.occasions.due(self._step, self._num_steps):
             views, clips = self._inputs.recipe.views, self._objective.seen.clips
             self._pictures.show(self.charts, views, clips, self._step)
@@ -113,12 +120,16 @@ class RunMonitor(tf.keras.callbacks.Callback):
         if stopping:
             self.model.stop_training = True
 
-    def summary(self) -> str:
-        """Returns a few lines on the steps of this process: how many, how fast, losses and warnings."""
+    def summary(self, warnings: int = 0) -> str:
+        """Returns a few lines on the steps of this process: how many, how fast, losses and warnings.
+
+        Args:
+          warnings: how many there were in all, see `Advice.summary`.
+        """
         lines = [self._log.summary(self._step)]
         if self._held_out:
             lines.append(self._held_out.summary())
-        return "\n".join(filter(None, [*lines, self._advice.summary()]))
+        return "\n".join(filter(None, [*lines, self._advice.summary(warnings)]))
 
     def _look(self, logs: Mapping[str, tf.Tensor], needed: bool) -> None:
         """Reads the figures of a step now and then, or if they are needed."""
@@ -126,7 +137,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
             self._log.waiting.count(float(self._objective.seen.waited))
         self._idle = needed or self._step % self._look_every == 0
         if self._idle:
-            self._means = {name: float(value) for name, value in logs.items()}
+            self._means = self._objective.figures(logs)
             self._non_finite.look(self._step, self._means)
 
     def save(self, held_out_loss: float | None = None) -> None:
@@ -144,7 +155,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         if stopping:
             self.save()
             return
-        loss = self._held_out and self._held_out.measure(self._step, self._means["loss"])
+        loss = self._held_out and self._held_out.measure(self._step, self._means.get("loss"))
         self.save(loss)
         if self._chief and loss is not None:
             print(f"step {self._step}/{self._num_steps}  held-out loss {loss:.4f}", flush=True)

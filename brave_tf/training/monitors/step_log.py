@@ -76,9 +76,10 @@ class StepLog:
             figures["input/wait_share"] = share
         self._charts.scalars(figures, step)
         self._losses = {name: means[name] for name in means if name.split("/")[0] == "loss"}
+        loss = f"{means['loss']:.4f}" if "loss" in means else "of no clip"
         remaining = tqdm.tqdm.format_interval(seconds * (self._settings.num_steps - step))
         print(
-            f"step {step}/{self._settings.num_steps}  loss {means['loss']:.4f}  "
+            f"step {step}/{self._settings.num_steps}  loss {loss}  "
             f"{rate:.1f} clips/s  {seconds:.2f} s/step  ETA {remaining}"
             + (f"  {skipped:,} clips skipped" if skipped else ""),
             flush=True,

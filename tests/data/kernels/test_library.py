@@ -2,8 +2,10 @@ import functools
 import logging
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import gin
 import numpy as np
@@ -71,6 +73,57 @@ def test_processes_compile_once_and_leave_nothing_else(operations, cache):
     assert (path.stat().st_ino, path.stat().st_mtime) == (before.st_ino, before.st_mtime)
 
 
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def one_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def writing(tmp_path):
+    """A compiler that writes a text where the argument after -o says."""
+    text = 'while [ $# -gt 0 ]; do [ "$1" = -o ] && seq 9999 > "$2"; shift; done'
+    return script(tmp_path / "writing", text)
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_short, one_bit, lambda path: path.write_bytes(b"")], ids=["cut", "bit", "empty"]
+)
+def test_a_damaged_library_is_compiled_again(cache, writing, damage, caplog):
+    path = library._library(writing)
+    whole = path.read_bytes()
+    damage(path)
+    assert library._library(writing) == path
+    assert "damaged" in caplog.text
+    assert path.read_bytes() == whole and list(cache.iterdir()) == [path]
+
+
+def test_a_library_that_was_cut_short_does_not_end_the_process(operations, cache):
+    cut_short(library._library(os.environ.get("CXX") or "c++"))
+    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True\n")
+
+
+def test_a_library_is_on_the_disk_before_it_has_its_name(cache, writing, monkeypatch):
+    steps = []
+    flush, replace = library.files.flush, pathlib.Path.replace
+    monkeypatch.setattr(
+        library.files, "flush", lambda path: (steps.append(f"flush {path.name}"), flush(path))
+    )
+    monkeypatch.setattr(
+        pathlib.Path,
+        "replace",
+        lambda self, to: (steps.append(f"name {to.name}"), replace(self, to)),
+    )
+    path = library._library(writing)
+    assert steps[1:] == [f"name {path.name}", "flush brave_tf"]
+    assert steps[0].startswith("flush .kernels-") and list(cache.iterdir()) == [path]
+
+
 def test_without_a_compiler_there_are_none(cache, monkeypatch, caplog):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("CXX", raising=False)
@@ -114,6 +167,27 @@ def test_a_cache_that_cannot_be_written_is_replaced_by_a_folder_of_the_process(
     assert library._cache_folder() == folder
 
 
+@pytest.mark.parametrize(
+    ("home", "xdg"), [(None, None), ("", None), ("relative", None), (None, "relative")]
+)
+def test_without_a_home_the_cache_is_a_folder_of_the_process(home, xdg, tmp_path, monkeypatch):
+    """As for a user whom the machine does not know, in a container."""
+
+    def unknown(*_):
+        raise KeyError("no such user")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name, value in (("HOME", home), ("XDG_CACHE_HOME", xdg)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    folder = library._cache_folder()
+    assert folder.is_relative_to(tempfile.gettempdir()) and os.access(folder, os.W_OK)
+    assert list(tmp_path.iterdir()) == []
+    assert not pathlib.Path("/.cache/brave_tf").exists()
+
+
 def test_libraries_of_other_flags_compilers_and_processors_have_other_names(monkeypatch, tmp_path):
     one = script(tmp_path / "one", "echo one 1.0")
     names = {
@@ -128,9 +202,16 @@ def test_libraries_of_other_flags_compilers_and_processors_have_other_names(monk
     assert library._key(one, ["-O3"]) in names
 
 
-def test_sources_are_part_of_the_name():
-    sources = pathlib.Path(library.__file__).parent
-    assert {path.name for path in sources.glob("*.cc")} >= {"blur.cc", "resize.cc"}
+@pytest.mark.parametrize("changed", ["blur.cc", "resize.cc", "frames.h", "new.cc", "new.h"])
+def test_a_library_of_other_sources_has_another_name(changed, monkeypatch, tmp_path):
+    compiler = script(tmp_path / "one", "echo one 1.0")
+    before = library._key(compiler, [])
+    copy = shutil.copytree(library._SOURCES, tmp_path / "kernels")
+    monkeypatch.setattr(library, "_SOURCES", copy)
+    assert library._key(compiler, []) == before
+    with (copy / changed).open("a") as file:
+        file.write("// Another.\n")
+    assert library._key(compiler, []) != before
 
 
 WRONG = {

@@ -82,7 +82,7 @@ def test_nothing_could_be_prepared(tmp_path):
     for names in (["a.mp4", "b.mp4"], ["b.mp4"]):
         clips = [make_clip(str(tmp_path), name) for name in names]
         out = tmp_path / f"out{len(names)}"
-        assert prepare(clips, str(out), FAST, beam_options=[]) == (0, len(names), 0, False)
+        assert prepare(clips, str(out), FAST, beam_options=[]) == (0, len(names), 0, False, 0)
         assert list(contents(out)) == ["failures.csv"]
 
 

@@ -4,25 +4,14 @@ import os
 import random
 
 import pytest
+from listed_clips import touch, write_csv
 
 from brave_tf.data.preparation.clip_list import move_to_test, read_clips, shuffled
 from brave_tf.errors import UserError
 
 
-def touch(folder, *paths):
-    for path in paths:
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(b"x")
-
-
 def listing(clips):
     return [(clip.path, "|".join(clip.labels), clip.split) for clip in clips]
-
-
-def write_csv(folder, text, name="clips.csv"):
-    path = folder / name
-    path.write_text(text, encoding="utf-8")
-    return str(path)
 
 
 def test_folder_per_class(tmp_path):

@@ -28,6 +28,12 @@ def collection(root, *media):
         (["a/.v.avi"], "v", "", None),
         ([".hidden/v.avi"], "v", "", None),
         (["a/v.x.avi"], "v", "", None),
+        (["a/v.avi.mp4"], "v", "", "a/v.avi.mp4"),
+        (["a/v.mp4.mkv.webm"], "v", "", "a/v.mp4.mkv.webm"),
+        (["a/v.avi.mp4", "b/v.mkv"], "v", "", "b/v.mkv"),
+        (["a/v.avi.mp4", "b/v.mkv"], "v", "a", "a/v.avi.mp4"),
+        (["a/v.f137.mp4"], "v", "", None),
+        (["a/v.mp4.part"], "v", "", None),
     ],
 )
 def test_media_are_found_by_name(tmp_path, media, stem, folder, expected):
@@ -62,9 +68,34 @@ def test_linked_folders_are_searched_once(tmp_path):
         ("ab-_cdefghi_12000.flac", True),
         ("ab-_cdefghi_12.000_22.000.mp4", True),
         ("Yab-_cdefghi_12000.wav", True),
+        ("ab-_cdefghi_000012_000022.mp4.mkv", True),
+        ("ab-_cdefghi_000012_000022.mp4.webm", True),
+        ("ab-_cdefghi_12.0-22.0.wav", True),
+        ("ab-_cdefghi_12-22.mp4", True),
+        ("ab-_cdefghi-12-22.mp4", True),
+        ("ab-_cdefghi-12_22.mp4", True),
+        ("ab-_cdefghi 12-22.mp4", True),
+        ("[ab-_cdefghi]-[12-22].mp4", True),
+        ("ab-_cdefghi_[12-22].mp4", True),
+        ("ab-_cdefghi[12-22].mp4", True),
+        ("ab-_cdefghi (12-22).mp4", True),
+        ("ab-_cdefghi_12.0.mp4", True),
+        ("v_ab-_cdefghi_000012_000022.mp4", True),
+        ("Yab-_cdefghi_12_22.wav", True),
+        ("A film [ab-_cdefghi].mkv", False),
+        ("Mr. Who - part 2 [ab-_cdefghi].mp4.webm", False),
+        ("A film-ab-_cdefghi.mkv", False),
+        ("[ab-_cdefghi].mp4", False),
+        ("v_ab-_cdefghi.mp4", False),
+        ("ab-_cdefghi.mp4.mkv", False),
         ("ab-_cdefghi.mp4", False),
         ("Yab-_cdefghi.wav", False),
         ("ab-_cdefghi_13_23.mp4", None),
+        ("ab-_cdefghi_13.mp4", None),
+        ("ab-_cdefghi_1_12_22.mp4", None),
+        ("ab-_cdefghi.f137.mp4", None),
+        ("Xab-_cdefghi_12_22.mp4", None),
+        ("A film about ab-_cdefghi.mp4", None),
         ("ab-_cdefghi_12_23.mp4", None),
         ("AB-_cdefghi_12_22.mp4", None),
         ("ab-_cdefghi_12_22_more.mp4", None),
@@ -82,6 +113,67 @@ def test_an_excerpt_comes_before_the_whole_video_and_a_preferred_folder_first(tm
     assert found.find_excerpt("v", 1, 2, folder="b") == ("b/v_1_2.mp4", True)
     assert found.find_excerpt("v", 2, 3) == ("a/v.mp4", False)
     assert found.find_excerpt("x_3_4", 5, 6) == ("x_3_4_5_6.mp4", True)
+
+
+@pytest.mark.parametrize(
+    "video", ["-_bcdefgh-_", "--PJHxphWEs", "_bcdefgh_12", "bcdefghi-30", "Ybcdefghijk"]
+)
+def test_ids_that_begin_or_end_with_signs_and_numbers(tmp_path, video):
+    names = [f"{video}_12_22.mp4", f"{video}-[30-40].mp4", f"[{video}]-[50-60].mp4", f"{video}.mp4"]
+    found = collection(tmp_path, *names)
+    windows = [(12, 22), (30, 40), (50, 60)]
+    assert [found.find_excerpt(video, *window) for window in windows] == [
+        (name, True) for name in names[:3]
+    ]
+    assert found.find_excerpt(video, 70, 80) == (names[3], False)
+
+
+@pytest.mark.parametrize(
+    ("name", "windows", "expected"),
+    [
+        # Whole seconds stand for a fraction, unless another window has just these.
+        ("v_30_40", [(30.4, 40.4)], [True]),
+        ("v_30_40", [(30.6, 40.6)], [True]),
+        ("v_31_41", [(30.6, 40.6)], [True]),
+        ("v_30.400_40.400", [(30.4, 40.4), (30.0, 40.0)], [True, False]),
+        ("v_30_40", [(30.0, 40.0), (50.0, 60.0)], [True, False]),
+        ("v_30_40", [(30.2, 40.2), (30.0, 40.0)], [False, True]),
+        ("v_30000_40000", [(30.0, 40.0), (50.0, 60.0)], [True, False]),
+    ],
+)
+def test_names_that_fit_one_window(tmp_path, name, windows, expected):
+    found = collection(tmp_path, f"{name}.mp4")
+    found.expect(("v", *window) for window in windows)
+    assert [found.find_excerpt("v", *window)[1] for window in windows] == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "windows"),
+    [
+        (["v_30"], [(30, 40), (30, 35)]),
+        (["v_30_40"], [(30.2, 40.2), (30.4, 40.4)]),
+        (["v_10000_20000"], [(10, 20), (10000, 20000)]),
+    ],
+)
+def test_names_that_may_be_two_windows_are_refused(tmp_path, names, windows):
+    found = collection(tmp_path, *(f"{name}.mp4" for name in names))
+    found.expect(("v", *window) for window in windows)
+    with pytest.raises(
+        UserError, match=rf"{names[0]}.mp4 may be the window of v from .* or that from"
+    ):
+        found.find_excerpt("v", *windows[0])
+    # With a name that says more, there is nothing to be mistaken.
+    exact = "v_{:.3f}_{:.3f}".format(*windows[0])
+    found = collection(tmp_path, f"{exact}.mp4")
+    found.expect(("v", *window) for window in windows)
+    assert found.find_excerpt("v", *windows[0]) == (f"{exact}.mp4", True)
+
+
+def test_a_file_of_one_of_several_windows_may_not_be_cut(tmp_path):
+    found = collection(tmp_path, "v.mp4", "w.mp4")
+    found.expect([("v", 1, 2), ("v", 3, 4), ("w", 1, 2), ("w", 1, 2)])
+    assert found.window("v", 1, 2) == {"start": 1, "end": 2, "may_be_cut": False}
+    assert found.window("w", 1, 2) == {"start": 1, "end": 2, "may_be_cut": True}
 
 
 def test_annotations(tmp_path):

@@ -1,5 +1,6 @@
 """What a preparation leaves in its folder."""
 
+import csv
 import hashlib
 import json
 
@@ -9,6 +10,7 @@ import pytest
 import tensorflow as tf
 from media import number_of, tone, write_audio
 from prepared import FAST, contents, failures, records
+from remuxed import joined
 
 from brave_tf.data.preparation.clip_list import make_clip, move_to_test, read_clips
 from brave_tf.data.preparation.prepare import prepare
@@ -17,7 +19,7 @@ from brave_tf.data.record_reader import parse_clip
 
 
 def test_report_and_files(prepared):
-    assert prepared.report == (15, 3, 6, False)
+    assert prepared.report == (15, 3, 6, False, 0)
     names = [f"{s}-0000{i}-of-00003.tfrecord" for s in ("test", "train") for i in range(3)]
     names += [f"index/{name}" for name in names]
     names += ["dataset.json", "failures.csv", "labels.txt"]
@@ -86,7 +88,7 @@ def test_nothing_could_be_prepared(tmp_path, exists):
     clips = [make_clip(str(tmp_path), name) for name in ("a.mp4", "b.mp4")]
     out = tmp_path / "out"
     for _ in range(2):
-        assert prepare(clips, str(out), FAST, workers=1) == (0, 2, 0, False)
+        assert prepare(clips, str(out), FAST, workers=1) == (0, 2, 0, False, 0)
         assert list(contents(out)) == ["failures.csv"]
         assert [row["stage"] for row in failures(out)] == ["open" if exists else "find", "find"]
 
@@ -106,3 +108,24 @@ def test_folder_input_with_test_fraction(tmp_path):
     }
     clip = parse_clip(records(tmp_path / "out", "test")[0], ["WAVEFORM/feature/flac"])
     assert clip.audio.shape == (1600,) and clip.sample_rate == 8000
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_warnings_are_listed_and_counted(tmp_path, runs):
+    (tmp_path / "in").mkdir()
+    parts = [write_audio(tmp_path / f"{i}.ogg", tone(1.0)) for i in range(2)]
+    joined(tmp_path / "in" / "joined.ogg", parts)
+    write_audio(tmp_path / "in" / "plain.ogg", tone(1.0))
+    clips, out = read_clips(str(tmp_path / "in")), tmp_path / "out"
+    for _ in range(runs):
+        report = prepare(clips, str(out), FAST, workers=1)
+    assert (report.written, report.failed, report.warned) == (2, 0, 1)
+    dataset = json.loads((out / "dataset.json").read_text())
+    assert dataset["splits"]["train"]["with_warnings"] == 1
+    (row,) = prepared_rows(out / "warnings.csv")
+    assert row["path"] == "joined.ogg" and "starts again at 1.00 s" in row["warning"]
+
+
+def prepared_rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

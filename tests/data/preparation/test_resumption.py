@@ -33,7 +33,7 @@ def test_complete_preparation_is_left_alone(clips, prepared, monkeypatch):
     monkeypatch.setattr(filling, "fill", lambda *_: pytest.fail("prepared again"))
     (prepared.folder / ".train-00000-of-00003.tfrecord.journal").write_text("left by a kill")
     report = prepare(clips, str(prepared.folder), FAST)
-    assert report == (15, 3, 6, True)
+    assert report == (15, 3, 6, True, 0)
     assert contents(prepared.folder) == before
 
 

@@ -34,6 +34,22 @@ def test_a_linear_layer(kind, policy):
     assert len(model.trainable_variables) == 2
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e25])
+@pytest.mark.parametrize("kind", ["standardize", "l2"])
+def test_features_of_any_size_are_normalised_alike(kind, scale):
+    features = FEATURES * np.float32(scale)
+    layer = normalization_layer(kind, preprocessing.StandardScaler().fit(features))
+    np.testing.assert_allclose(layer(features), NORMALIZED[kind], rtol=1e-4, atol=1e-5)
+
+
+def test_a_feature_that_is_constant_is_centred_alone():
+    features = FEATURES.copy()
+    features[:, 2] = 7.25
+    layer = normalization_layer("standardize", preprocessing.StandardScaler().fit(features))
+    np.testing.assert_array_equal(layer(features)[:, 2], np.zeros(40))
+    np.testing.assert_array_equal(layer(features[:1] * 0 + 8.25)[:, 2], [1.0])
+
+
 def test_hidden_layers_have_a_relu():
     model = classifier(hidden=(5, 4))
     x = FEATURES

@@ -1,0 +1,47 @@
+"""The shards of a folder of clip records, and what is counted of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file; its number of clips, bytes and sha256, None where nobody counted."""
+
+    path: str
+    clips: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The shards of one split.
+
+    Attributes:
+      name: of the split.
+      shards: its files, in order.
+      clips: number of records, None where nobody counted.
+      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
+      labels: clips by label text.
+      seconds: total duration.
+    """
+
+    name: str
+    shards: tuple[Shard, ...]
+    clips: int | None = None
+    with_modality: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count_with(self, modalities: Collection[str]) -> int | None:
+        """Returns how many clips have all `modalities`, None when the counts do not tell."""
+        if self.clips is None or not set(modalities) <= set(self.with_modality):
+            return None
+        counts = {self.with_modality[modality] for modality in modalities}
+        partial = [
+            self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
+        ]
+        return None if len(partial) > 1 else min(counts, default=self.clips)

@@ -1,0 +1,102 @@
+"""A run whose weights do not move."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.errors import UserError
+from brave_tf.objectives.base import GRADIENT_NORM, Objective
+from brave_tf.training.monitors.advice import Advice
+from brave_tf.training.monitors.optimizer_figures import learning_rate
+
+
+class StandstillError(UserError):
+    """The weights of a run do not move."""
+
+
+@gin.configurable
+class StandstillWatch:
+    """Stops a run whose trainable weights have not moved for long, as none of its steps was applied.
+
+    It looks at every log and checkpoint, and begins to count anew where a run is resumed. Steps at a learning
+    rate of 0, as the first of a warm-up, and those that a loss scale is looked for in are too few to be long.
+
+    Args:
+      steps: how many steps in a row are long.
+
+    Raises:
+      UserError: `steps` is no whole number of at least 1.
+    """
+
+    def __init__(self, steps: int = 100):
+        if not isinstance(steps, int) or steps < 1:
+            raise UserError(
+                f"StandstillWatch.steps = {steps!r}: expected a whole number of at least 1."
+            )
+        self._steps = steps
+
+    def start(self, objective: Objective, step: int) -> None:
+        """Begins after a step."""
+        self._objective, self._begun, self._moved = objective, step, step
+        self._weights = _digest(objective)
+
+    def look(self, step: int, means: Mapping[str, float]) -> None:
+        """Looks after a step.
+
+        Args:
+          step: the last one.
+          means: of the steps since the last log; no norm of gradients if loss scaling left all out.
+
+        Raises:
+          StandstillError: the weights have not moved for long.
+        """
+        weights = _digest(self._objective)
+        if weights != self._weights:
+            self._weights, self._moved = weights, step
+        elif step - self._moved >= self._steps:
+            raise StandstillError(
+                f"step {step}: no weight has moved since step {self._moved}: {self._why(means)}. Start again "
+                "with another --model_dir, or with --allow_changes; StandstillWatch.steps says how long is "
+                "waited."
+            )
+
+    def conclude(self, step: int, means: Mapping[str, float], advice: Advice) -> None:
+        """Warns at the end of a run, of more steps than one, in all of which no weight has moved."""
+        if self._moved == self._begun and step > self._begun + 1:
+            advice.give(
+                "standstill",
+                f"no weight has moved in the steps {self._begun + 1} to {step}: {self._why(means)}.",
+            )
+
+    def _why(self, means: Mapping[str, float]) -> str:
+        optimizer = self._objective.optimizer
+        scaled = isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)
+        if scaled and GRADIENT_NORM not in means:
+            return (
+                "gradients are not finite in float16, and every step was left out, down to a loss scale of "
+                f"{float(optimizer.loss_scale):g}. Bind train.precision = 'mixed_bfloat16' or 'float32', or "
+                "a smaller loss (loss_scale of the objective)"
+            )
+        if "loss" not in means:
+            return "no clip counts for the loss: prepare clips with labels"
+        if not means.get(GRADIENT_NORM):
+            return "all gradients are 0: look at what the loss depends on, and at layers that are frozen"
+        rate = float(learning_rate(optimizer))
+        if not rate:
+            return "the learning rate is 0: look at its schedule"
+        return (
+            f"the steps are too small for the weights, at a learning rate of {rate:g}: raise it, and look at "
+            "the optimizer's multipliers"
+        )
+
+
+def _digest(objective: Objective) -> int:
+    digest = 0
+    for variable in objective.trainable_variables:
+        digest = zlib.crc32(np.ascontiguousarray(variable), digest)
+    return digest
