@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Union
+
+import numpy as np
 
 from brave_tf.errors import UserError
 
@@ -101,6 +104,19 @@ def write_json(path: Path, contents: Any) -> None:
     """
     with replacing(path) as aside:
         aside.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool = False) -> None:
+    """Writes arrays as a `.npz` file in the place of what is at `path`.
+
+    Raises:
+      OSError: It could not be written.
+    """
+    # An archive that cannot be written to its end would complain once more when it is forgotten.
+    content = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(content, **arrays)
+    with replacing(path) as aside:
+        aside.write_bytes(content.getbuffer())
 
 
 def sha256_of(path: Path) -> str:

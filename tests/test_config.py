@@ -130,6 +130,26 @@ def test_what_is_bound():
     assert not config.is_bound("SampleWhole.parts")
 
 
+def test_bindings_are_compared_by_value():
+    def text(bindings, **but):
+        config.load_config([], ["import brave_tf.evaluation.knn", *bindings])
+        return config.bindings_text(**but)
+
+    first = text(["knn.k = 3", "knn.temperature = 0.1"])
+    assert first == text(["knn.temperature = 0.1", "knn.k = 3"])
+    assert first != text(["knn.temperature = 0.1", "knn.k = 4"])
+    text(["knn.k = 3", "knn.temperature = 0.1"])
+    with gin.unlock_config():
+        gin.parse_config("UNUSED = 5")
+    assert config.bindings_text() == first
+    assert text(["K = 3", "knn.k = %K"]) != text(["K = 4", "knn.k = %K"])
+    assert text(["A = 3", "B = %A", "knn.k = %B"]) != text(["A = 4", "B = %A", "knn.k = %B"])
+    without = {"parameters": ["knn.k"]}
+    assert text(["knn.k = 3"], **without) == text(["knn.k = 4"], **without)
+    packages = {"packages": ["brave_tf.evaluation"]}
+    assert text(["knn.k = 3"], **packages) == text([], **packages) != text(["knn.k = 3"])
+
+
 def python(code, **more):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **more)
     assert done.returncode == 0, done.stderr

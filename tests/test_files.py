@@ -1,7 +1,13 @@
+import errno
+import gc
 import hashlib
 import json
 import os
+import re
+import resource
+import shutil
 
+import numpy as np
 import pytest
 
 from brave_tf import files
@@ -44,3 +50,41 @@ def test_sha256(tmp_path, size):
     content = os.urandom(size)
     (tmp_path / "a").write_bytes(content)
     assert files.sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_arrays_are_read_back(tmp_path, compressed):
+    arrays = {"a": np.arange(2000), "b": np.array("text")}
+    files.write_arrays(tmp_path / "a.npz", arrays, compressed)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
+        assert found["a"].tolist() == list(range(2000)) and str(found["b"]) == "text"
+    assert ((tmp_path / "a.npz").stat().st_size < 8000) == compressed
+
+
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_cannot_be_written_leave_nothing(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            files.write_arrays(tmp_path / "a.npz", {"a": np.arange(2000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_not_written_is_told_with_the_space_on_its_disk(tmp_path):
+    path = tmp_path / "not" / "there" / "file"
+    with pytest.raises(files.NotWrittenError) as told, files.told(path, "All else is kept."):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    text = str(told.value)
+    assert text.startswith(f"{path} could not be written (No space left on device); ")
+    free = float(re.search(r"([\d,.]+) MB are free", text)[1].replace(",", ""))
+    assert free == pytest.approx(shutil.disk_usage(tmp_path).free / 1e6, rel=0.05)
+    assert text.endswith("All else is kept.")
+
+
+def test_a_lock_of_another_process_is_no_failure_to_write(tmp_path):
+    with pytest.raises(BlockingIOError), files.told(tmp_path, ""):
+        raise BlockingIOError

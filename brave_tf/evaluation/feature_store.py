@@ -134,8 +134,7 @@ class FeatureStore:
         if self._folder is not None:
             path = self._folder / f"part-{len(self._held):06d}.npz"
             with files.told(path, _KEPT):
-                with files.replacing(path) as aside, open(aside, "wb") as file:
-                    np.savez(file, **rows.columns())
+                files.write_arrays(path, rows.columns())
                 described = {"file": path.name, "bytes": path.stat().st_size}
                 described.update(rows=len(rows), last=int(rows.index[-1]))
                 self._written.append({**described, "sha256": files.sha256_of(path)})

@@ -8,7 +8,7 @@ import itertools
 import json
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gin
@@ -132,7 +132,9 @@ def _own_folder(
     parts = (pathlib.Path(settings.data_dir).name, probe.view_name, settings.split[:_LONGEST_SPLIT])
     name = "-".join(re.sub(r"[^\w.+-]", "_", part) for part in (*parts, digest))
     # The data may have had another name.
-    for own in [*sorted(folder.glob(f"*-{digest}*")), folder / name, *_further(folder / name)]:
+    there = sorted(folder.glob(f"*-{digest}*"))
+    others = (folder / f"{name}-{number}" for number in itertools.count(2))
+    for own in itertools.chain(there, [folder / name], others):
         begun, record = checkpoint_files.steps(own / FOLDER), _read_record(own)
         if begun and record and record["begins_with"] == begins_with:
             return own, record["paths"]
@@ -143,10 +145,6 @@ def _own_folder(
     with files.told(own, "Free space on that disk, then start the same command again."):
         files.write_json(own / _RECORD, {"begins_with": begins_with, "paths": paths})
     return own, None
-
-
-def _further(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    return (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
 
 
 def _read_record(folder: pathlib.Path) -> dict[str, Any] | None:

@@ -141,8 +141,9 @@ def save_predictions(folder: str, result: Result, predictions: Predictions) -> s
     digest = hashlib.sha256(repr(_key(entry)).encode()).hexdigest()[:12]
     name = f"{result.task}-{result.view}-{of}-{digest}.npz".replace("/", "-")
     path = pathlib.Path(folder) / PREDICTIONS / name
-    with files.told(path, _KEPT), files.replacing(path) as aside, open(aside, "wb") as file:
-        np.savez_compressed(file, **predictions.arrays(), result=json.dumps(owner(entry)))
+    arrays = {**predictions.arrays(), "result": np.array(json.dumps(owner(entry)))}
+    with files.told(path, _KEPT):
+        files.write_arrays(path, arrays, compressed=True)
     return path.relative_to(folder).as_posix()
 
 

@@ -40,11 +40,15 @@ class Model:
         if not identity:
             return same_name
         elsewhere = name.exists() and not os.path.samefile(name, self._folder)
+        # Of a model and its copy beside each other, each has the results that name it.
+        siblings = elsewhere and os.path.samefile(
+            name.resolve().parent, self._folder.resolve().parent
+        )
         if identity["run"] and self._run:
-            return identity["run"] == self._run and not (beside and elsewhere)
+            return identity["run"] == self._run and not (beside and siblings)
         weights = None if entry["baseline"] else self._weights(entry["view"])
         if weights:
-            return identity["weights"] == weights and not (beside and elsewhere)
+            return identity["weights"] == weights and not (beside and siblings)
         return same_name and not elsewhere
 
     @functools.cache  # noqa: B019 (there are few, for one report)

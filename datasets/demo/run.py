@@ -85,7 +85,8 @@ class Demo:
 
     def top1(self, run: str, task: str) -> float:
         results = json.loads((self.output / "eval" / run / "results.json").read_text())["results"]
-        return next(r["metrics"]["top1"] for r in results if r["task"] == task)
+        # The last one: there may be some of models that were there before.
+        return [r["metrics"]["top1"] for r in results if r["task"] == task][-1]
 
     def export(self) -> None:
         run, output = self.output / "pretrained", self.output / "export"

@@ -66,6 +66,7 @@ def quick(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tasks")
     (folder / "my_quick_tasks.py").write_text(QUICK)
     (folder / "mine.gin").write_text("import my_quick_tasks\n")
+    registry.list_tasks()  # Otherwise those of the package would go with these.
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         patch.setattr(registry, "_TASKS", dict(registry._TASKS))

@@ -57,10 +57,12 @@ def test_a_run_is_known_by_its_id_wherever_it_was(run, tmp_path):
         assert model.owns(entry(run=run_id), beside)
         assert model.owns(entry(model="gone/other", baseline="random", run=run_id), beside)
         assert not model.owns(entry(model=folder, run="other"), beside)
-    # A copy has the same id, and results beside it may be of either.
+    # A copy has the same id, and results beside both may be of either.
     copy = Model(shutil.copytree(folder, tmp_path / "copy"))
     assert copy.owns(entry(model=folder, run=run_id), beside=False)
     assert not copy.owns(entry(model=folder, run=run_id), beside=True)
+    saved = Model(shutil.copytree(folder, tmp_path / "saved" / "run"))
+    assert saved.owns(entry(model=folder, run=run_id), beside=True)
 
 
 def test_models_of_one_folder_name_in_one_output_are_told_apart(tmp_path):
