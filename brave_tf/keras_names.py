@@ -11,7 +11,7 @@ import wrapt
 # Module -> classes that `register_keras_serializable` registers there.
 CLASSES = {
     "brave_tf.models.clip_layers": ("ClipConv", "ClipMaxPool"),
-    "brave_tf.models.gradient_checkpointing": ("CheckpointedModel",),
+    "brave_tf.models.gradient_checkpointing": ("Backbone", "CheckpointedModel"),
     "brave_tf.models.keras_cv": ("KerasCvModel",),
     "brave_tf.models.norm": ("BatchNorm",),
     "brave_tf.models.point_conv": ("StridedPointConv",),

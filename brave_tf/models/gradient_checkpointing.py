@@ -41,14 +41,23 @@ def backbone(
     Raises:
       UserError: a stage that the model does not have, or dropout or stochastic depth in it.
     """
-    # Always a class of this package: Keras imports the module of a saved model's class by itself, and with
-    # it the package, which knows the layers.
+    if not checkpoint_stages:
+        return Backbone(inputs, outputs, name=name)
     return CheckpointedModel(inputs, outputs, name=name).checkpoint(checkpoint_stages)
 
 
 @register
+class Backbone(tf.keras.Model):
+    """A functional model of the package's layers.
+
+    Keras imports the module of a saved model's class by itself, and with it the package, which knows the
+    layers; for a class of its own it would import nothing.
+    """
+
+
+@register
 class CheckpointedModel(tf.keras.Model):
-    """A functional model that can compute some of its stages again in the backward pass."""
+    """A functional model that computes some of its stages again in the backward pass."""
 
     _segments: Mapping[int, tuple[_Segment, bool]] = {}
 
