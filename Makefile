@@ -9,12 +9,13 @@ TEST_WORKERS ?= 2
 TEST_SEED ?= $(shell date +%s)
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randomly-seed=$(TEST_SEED)
 
-.PHONY: help install demo test test-long bench lint format lock clean
+.PHONY: help install demo test test-long test-all bench lint format lock clean
 
 help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-long install, then run the tests that take long"
+	@echo "make test-all  both"
 	@echo "make bench     install, then list the benchmarks, or run one: make bench NAME=pipeline"
 	@echo "make lint      check formatting and lint"
 	@echo "make install   set up $(VENV) from requirements.lock"
@@ -33,6 +34,8 @@ test: install
 
 test-long: install
 	$(PYTEST) -m long
+
+test-all: test test-long
 
 bench: install
 	@$(BIN)/python -m bench $(NAME)
