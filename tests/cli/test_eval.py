@@ -115,8 +115,8 @@ def test_results_of_a_run_and_of_its_export_are_the_same(folder, tmp_path, capsy
 
 
 def test_features_are_kept_for_other_tasks(folder, tmp_path, capsys, monkeypatch):
-    once = (f"--model_dir={folder / 'model'}", f"--output={tmp_path}", "--task=folder/linear")
-    assert evaluate(folder, *once) == 0
+    once = (f"--model_dir={folder / 'model'}", f"--output={tmp_path}")
+    assert evaluate(folder, *once, "--task=folder/linear") == 0
     assert f"MB are kept in {tmp_path / 'features'} for other tasks" in capsys.readouterr().out
     before = read(tmp_path)
 
