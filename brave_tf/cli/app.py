@@ -116,8 +116,8 @@ def _check_value(flag: flags.Flag) -> None:
         )
     if isinstance(flag.parser, flags.ListParser) and flag.present > 1:
         print(
-            f"--{flag.name} is given {flag.present} times, and the last wins: {','.join(flag.value)}. For all "
-            "of them, give it once, with commas between its values.",
+            f"--{flag.name} is given {flag.present} times, and the last wins: {','.join(flag.value)}. For "
+            "all of them, give it once, with commas between its values.",
             file=sys.stderr,
         )
     if isinstance(flag.value, str) and flag.value.startswith("~"):
