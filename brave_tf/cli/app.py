@@ -114,7 +114,7 @@ def _parse_flags(args: list[str], modules: list[ModuleType]) -> list[str]:
 
 
 def _check_value(flag: flags.Flag) -> None:
-    """Refuses what absl takes and nobody means; resolves `~`, which shells leave after a `=`."""
+    """Refuses what absl takes and nobody means, or says it; resolves `~`, which shells leave after a `=`."""
     if not flag.present or flag.value is None:
         return
     if flag.value in ("", [], [""]) and flag.default != "":
@@ -123,9 +123,10 @@ def _check_value(flag: flags.Flag) -> None:
             "it out."
         )
     if isinstance(flag.parser, flags.ListParser) and flag.present > 1:
-        raise errors.UserError(
-            f"--{flag.name} is given {flag.present} times, of which the last would win: give it once, with "
-            "commas between its values."
+        print(
+            f"--{flag.name} is given {flag.present} times, and the last wins: {','.join(flag.value)}. For "
+            "all of them, give it once, with commas between its values.",
+            file=sys.stderr,
         )
     if isinstance(flag.value, str) and flag.value.startswith("~"):
         flag.value = os.path.expanduser(flag.value)

@@ -126,13 +126,19 @@ def test_values_of_flags_are_taken_as_they_are(sample, capsys, tmp_path):
     assert capsys.readouterr().out == "[None, [], '', []]\n"
 
 
+def test_of_lists_that_are_given_twice_it_is_said_which_one_is_used(sample, capsys):
+    assert command.run(sample, "--names=a", "--names=b,c") == 0
+    shown = capsys.readouterr()
+    assert shown.out == "[None, ['b', 'c'], '', []]\n"
+    assert "--names is given 2 times, and the last wins: b,c." in shown.err
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         (["--folder="], "--folder is empty"),
         (["--names="], "--names is empty"),
         (["--more="], "--more is empty"),
-        (["--names=a", "--names=b"], "--names is given 2 times"),
         (["--folder=~nobody_of_this_name/x"], "no such home folder"),
         (["--", "--folder=x"], "unexpected arguments"),
         (["--folder"], "Missing value"),
