@@ -1,0 +1,62 @@
+"""The parts of a folder of clip records: splits, and the shards that they are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file; its number of clips, bytes and sha256, None where nobody counted."""
+
+    path: str
+    clips: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The shards of one split.
+
+    Attributes:
+      name: of the split.
+      shards: its files, in order.
+      clips: number of records, None where nobody counted.
+      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
+      labels: clips by label text.
+      seconds: total duration.
+    """
+
+    name: str
+    shards: tuple[Shard, ...]
+    clips: int | None = None
+    with_modality: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count_with(self, modalities: Collection[str]) -> int | None:
+        """Returns how many clips have all `modalities`, None when the counts do not tell."""
+        if self.clips is None or not set(modalities) <= set(self.with_modality):
+            return None
+        counts = {self.with_modality[modality] for modality in modalities}
+        partial = [
+            self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
+        ]
+        return None if len(partial) > 1 else min(counts, default=self.clips)
+
+
+def joined(name: str, parts: Sequence[Split]) -> Split:
+    """Returns one split with the shards of several, one after the other."""
+    counted = all(part.clips is not None for part in parts)
+    modalities = set.intersection(*(set(part.with_modality) for part in parts))
+    texts = {text for part in parts for text in part.labels}
+    return Split(
+        name=name,
+        shards=tuple(shard for part in parts for shard in part.shards),
+        clips=sum(part.clips for part in parts) if counted else None,
+        with_modality={m: sum(part.with_modality[m] for part in parts) for m in modalities},
+        labels={text: sum(part.labels.get(text, 0) for part in parts) for text in sorted(texts)},
+        seconds=sum(part.seconds for part in parts),
+    )
