@@ -12,7 +12,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randoml
 .PHONY: help install demo test test-long test-all bench lint format lock clean
 
 help:
-	@echo "make demo      install, then render, prepare, pre-train, evaluate and export the demo in $(DEMO)"
+	@echo "make demo      install, then render, prepare, pre-train, evaluate, export and report on the demo in $(DEMO)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-long install, then run the tests that take long"
 	@echo "make test-all  both"

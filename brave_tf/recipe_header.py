@@ -10,7 +10,8 @@ from brave_tf import config
 
 _FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
 _FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
-_DEMO = "demo_"
+# Before the views of a recipe that is of no data set.
+_GENERAL = "v_"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Header:
 
     Attributes:
       title: its first line.
-      row: which row of the paper's tables it is; None for the demo's recipes, which are none.
+      row: which row of the paper's tables it is; None for the general recipes and the demo's, which are none.
       command: the first command that runs it.
       paper: "<data set> <protocol>", such as "HMDB51 linear" -> accuracy in per cent, as written.
     """
@@ -37,7 +38,16 @@ def names() -> list[str]:
 
 def rows() -> list[str]:
     """Returns the names of the recipes that are rows of the paper's tables."""
-    return [name for name in names() if not name.startswith(_DEMO)]
+    return [name for name in names() if read(name).row is not None]
+
+
+def general() -> list[str]:
+    """Returns the names of the recipes that are of no data set, for one's own videos.
+
+    Those with the most modalities beside RGB come first.
+    """
+    found = [name for name in names() if name.startswith(_GENERAL)]
+    return sorted(found, key=lambda name: (-len(set(name[len(_GENERAL) :]) - {"v"}), name))
 
 
 def read(name: str) -> Header:

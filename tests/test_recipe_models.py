@@ -21,7 +21,8 @@ OTHER_BINDINGS = re.compile(r"#|import |train\.|(.+/)?(Rgb|Flow|Audio)View\.|[A-
 def backbones_of(name):
     """Millions of parameters of each distinct backbone of a row."""
     video = R3D50 if "r3d50" in name else TSM50_X2 if "x2" in name else TSM50
-    views = name.split("_")[2]
+    words = name.split("_")
+    views = words[words.index("v") + 1]
     return [video] * len(set(views.replace("a", "")) | {"narrow"}) + [AUDIO50] * ("a" in views)
 
 
@@ -78,7 +79,9 @@ def test_as_v_fa_builds_at_full_size(sizes):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", sorted(set(recipe_header.rows()) - {"as_v_fa"}))
+@pytest.mark.parametrize(
+    "name", sorted({*recipe_header.rows(), *recipe_header.general()} - {"as_v_fa"})
+)
 def test_it_builds_at_full_size(name, sizes):
     check_full_size(name, sizes)
 

@@ -2,6 +2,7 @@
 
 import re
 
+import gin
 import numpy as np
 import pytest
 
@@ -40,6 +41,14 @@ PAPER = {
     "as_v_fa": "93.2 95.8 70.2 76.9 70.3 92.6 36.3",
     "as_v_fa_x2": "92.8 96.5 70.6 79.3 70.5 92.9 36.4",
 }
+# Recipes of no data set -> the row whose settings they have; those with the most modalities come first.
+GENERAL = {
+    "v_fa": "as_v_fa",
+    "v_a": "as_v_a",
+    "v_f": "k600_v_f",
+    "v_v": "k600_v_v_broad_rgb_rc",
+    "v_vvv": "k600_v_vvv",
+}
 NARROW = {"narrow": (16, 224, 224, 3)}
 VIDEO, FLOW, AUDIO = (64, 112, 112, 3), (64, 112, 112, 2), (3072, 80)
 
@@ -60,12 +69,32 @@ def test_it_loads_and_its_header_is_complete(name):
     assert list(recipe.views)[0] == "narrow"
     assert settings.num_steps > 0
     assert settings.data_dir
-    if name in recipe_header.rows():
+    if name in PAPER:
         assert re.match(r"main results: |ablation: ", header.row)
         assert header.paper
+    if name in [*PAPER, *GENERAL]:
         assert f"brave_tf_train --gin_file=gin/{name}.gin" in header.command
         assert settings.num_steps == 300_000
         assert settings.batch_size == 512
+
+
+def test_rows_and_general_recipes_are_told_by_their_headers():
+    assert recipe_header.rows() == sorted(PAPER)
+    assert recipe_header.general() == list(GENERAL)
+    assert not any(recipe_header.read(name).row for name in GENERAL)
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_general_recipes_have_the_settings_of_a_row(name):
+    def settings(recipe):
+        config.load_config([recipe])
+        return gin.config_str().splitlines()
+
+    mine, row = settings(name), settings(GENERAL[name])
+    own = [f"RECIPE = '{name}'", "train.data_dir = 'data/mine'"]
+    assert [line for line in mine if line not in row] == own
+    assert len(mine) == len(row)
+    assert not recipe_header.read(name).paper
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -146,7 +175,7 @@ def test_the_schedule_of_as_v_fa():
     np.testing.assert_allclose(rates, [0, 0.5, 1.0, 0.5, 0.0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", recipe_header.rows())
+@pytest.mark.parametrize("name", [*PAPER, *GENERAL])
 def test_the_tiny_overlay_keeps_the_views_and_shrinks_them(name):
     full, tiny = load(name)[0], load(name, "gin/overlays/tiny.gin")
     assert list(tiny[0].views) == list(full.views)
@@ -156,7 +185,7 @@ def test_the_tiny_overlay_keeps_the_views_and_shrinks_them(name):
     assert (tiny[1].batch_size, tiny[1].num_steps) == (2, 4)
 
 
-@pytest.mark.parametrize("name", ["as_v_fa", "k600_v_vvv_r3d50", "k600_v_f"])
+@pytest.mark.parametrize("name", ["k600_v_vvv_r3d50", *GENERAL])
 def test_the_laptop_overlay_keeps_the_views_and_shrinks_them(name):
     recipe, settings = load(name, "gin/overlays/laptop.gin")
     kinds = {"video": (16, 48, 48, 3), "flow": (16, 48, 48, 2), "audio": (1024, 40)}

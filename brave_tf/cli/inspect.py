@@ -5,9 +5,10 @@ Examples:
   brave_tf_inspect --gin_file=gin/as_v_fa.gin --batch_size=8
 
 --data reads every record of a folder of clip records: checksums, counts, damaged shards and records, frames
-that do not decode, labels, durations, clips that are in two splits. It prints a table and what is wrong, and
-leaves report.json and the page index.html in --output; --index also makes the index of each shard, with which
-training reads of a record no more than it shows. --gin_file prints the views and parts of the model
+that do not decode, labels, durations, clips that are in two splits. It prints a table, what is wrong, and
+which recipes the clips can train, with the command; it leaves report.json and the page index.html in
+--output. --index also makes the index of each shard, with which training reads of a record no more than it
+shows. --gin_file prints the views and parts of the model
 that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step; it
 needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 stopped by Ctrl-C,
 143 by SIGTERM.
@@ -88,6 +89,8 @@ def _inspect_data() -> int:
     print(summary.as_text(summary.split_table(facts)))
     for finding in facts.findings:
         print(finding.line())
+    if recipes := summary.trainable_recipes(facts):
+        print(recipes)
     print(f"{summary.verdict(facts)}; see {page} and {report}")
     return 1 if facts.findings.problems else 0
 

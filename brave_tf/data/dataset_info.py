@@ -11,19 +11,16 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data import record_fields, shard_names
-from brave_tf.data.record_reader import (
-    compression_of,
-    has_fields,
-    parse_clip,
-    unstated_rates,
-)
-from brave_tf.data.split import Shard, Split
+from brave_tf.data import first_records, record_fields, shard_names
+from brave_tf.data.modalities import MODALITIES, Held, MissingModalityError
+from brave_tf.data.record_reader import has_fields, parse_clip, unstated_rates
+from brave_tf.data.splits import Shard, Split, joined
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
 _PEEKED_RECORDS = 16
-_MODALITIES = ("rgb", "flow", "audio")
+# Records that are looked at for what clips have together, where the counts do not tell.
+_SURVEYED_RECORDS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +82,7 @@ class DatasetInfo:
           UserError: there is no such split.
         """
         parts = [self._named(part) for part in name.split("+")]
-        return parts[0] if len(parts) == 1 else _joined(name, parts)
+        return parts[0] if len(parts) == 1 else joined(name, parts)
 
     def _named(self, name: str) -> Split:
         if name not in self.splits:
@@ -116,7 +113,7 @@ class DatasetInfo:
         for name, view in views.items():
             if chosen.with_modality.get(view.modality) == 0:
                 raise self._lacks(chosen, name, view)
-        records = _first_records(chosen, _PEEKED_RECORDS)
+        records = first_records.read(_paths(chosen), _PEEKED_RECORDS)
         if not records:
             paths = ", ".join(shard.path for shard in chosen.shards[:3])
             raise UserError(f"no record can be read from {paths}: the files are empty or damaged.")
@@ -125,7 +122,7 @@ class DatasetInfo:
 
     def _try_view(self, split: Split, name: str, view: View, records: Sequence[tf.Tensor]) -> None:
         wanted = self.stored_fields(view)
-        usable = [record for record in records if _can_be_read(record, wanted)]
+        usable = [record for record in records if first_records.has_all(record, wanted)]
         if not usable and view.modality not in split.with_modality:
             raise self._lacks(split, name, view)
         for record in usable:
@@ -150,14 +147,40 @@ class DatasetInfo:
                 f"Bind LogMel.sample_rate = {rate:g}, or prepare the clips again at {expected} Hz."
             )
 
+    def held(self, split: str) -> Held:
+        """Returns what the clips of a split have, by counts, or by the first records where these do not tell.
+
+        Raises:
+          UserError: no such split.
+        """
+        chosen = self.split(split)
+        counts = chosen.with_modality
+        certain = {m for m in MODALITIES if m in counts and counts[m] == chosen.clips}
+        unclear = {m for m in MODALITIES if counts.get(m) != 0} - certain
+        together = {frozenset(certain), frozenset(certain | unclear)}
+        if len(unclear) > 1 or not unclear <= set(counts):
+            fields = {m: record_fields.OF_MODALITY[m] for m in unclear}
+            surveyed = first_records.survey(_paths(chosen), _SURVEYED_RECORDS, fields)
+            together = {frozenset(certain | held) for held in surveyed}
+        return Held(frozenset(together), self._rate_of_sound(chosen))
+
+    def _rate_of_sound(self, split: Split) -> float:
+        records = [] if self.settings.get("sample_rate") else first_records.read(_paths(split), 1)
+        readable = [record for record in records if first_records.has_all(record, ())]
+        return float(parse_clip(readable[0], ()).sample_rate) if readable else self.sample_rate
+
     def _lacks(self, split: Split, name: str, view: View) -> UserError:
-        option = {"flow": " with --flow=tvl1", "audio": " with --audio=float"}.get(
-            view.modality, ""
-        )
-        return UserError(
+        text = (
             f"view {name!r} needs {view.modality}, which no clip of split {split.name!r} in "
-            f"{self.data_dir} has. Take the view out of the recipe, or prepare the clips again{option}."
+            f"{self.data_dir} has. Take the view out of the recipe{self._remedy(view.modality)}."
         )
+        return MissingModalityError(text, self.held(split.name))
+
+    def _remedy(self, modality: str) -> str:
+        if modality == "audio" and self.settings.get("audio") in ("float", "flac"):
+            return ", or prepare files that have sound: these, prepared with --audio=float or flac, have none"
+        option = {"flow": " with --flow=tvl1", "audio": " with --audio=float"}.get(modality, "")
+        return f", or prepare the clips again{option}"
 
 
 def _command(data_dir: str) -> str:
@@ -189,7 +212,7 @@ def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
                 clips=split["clips"],
                 with_modality={
                     modality: split[f"with_{modality}"]
-                    for modality in _MODALITIES
+                    for modality in MODALITIES
                     if f"with_{modality}" in split
                 },
                 labels=split.get("labels", {}),
@@ -214,22 +237,10 @@ def _found(data_dir: str) -> dict[str, Split]:
 
 
 def _hold_flac(splits: Mapping[str, Split]) -> bool:
-    records = [record for split in splits.values() for record in _first_records(split, 1)]
+    records = [
+        record for split in splits.values() for record in first_records.read(_paths(split), 1)
+    ]
     return any(has_fields(record, (record_fields.AUDIO_FLAC,)) for record in records)
-
-
-def _joined(name: str, parts: Sequence[Split]) -> Split:
-    counted = all(part.clips is not None for part in parts)
-    modalities = set.intersection(*(set(part.with_modality) for part in parts))
-    texts = {text for part in parts for text in part.labels}
-    return Split(
-        name=name,
-        shards=tuple(shard for part in parts for shard in part.shards),
-        clips=sum(part.clips for part in parts) if counted else None,
-        with_modality={m: sum(part.with_modality[m] for part in parts) for m in modalities},
-        labels={text: sum(part.labels.get(text, 0) for part in parts) for text in sorted(texts)},
-        seconds=sum(part.seconds for part in parts),
-    )
 
 
 def _check_files(data_dir: str, split: Split) -> None:
@@ -251,19 +262,5 @@ def _check_files(data_dir: str, split: Split) -> None:
             )
 
 
-def _can_be_read(record: tf.Tensor, wanted: Sequence[str]) -> bool:
-    """Whether a record is one, and has all the fields."""
-    try:
-        return bool(has_fields(record, wanted))
-    except tf.errors.InvalidArgumentError:
-        return False
-
-
-def _first_records(split: Split, number: int) -> list[tf.Tensor]:
-    """Returns up to `number` records of the first shard that has any that can be read."""
-    for shard in split.shards:
-        read = tf.data.TFRecordDataset(shard.path, compression_of(shard.path))
-        records = read.ignore_errors(log_warning=True)
-        if found := list(records.take(number)):
-            return found
-    return []
+def _paths(split: Split) -> list[str]:
+    return [shard.path for shard in split.shards]

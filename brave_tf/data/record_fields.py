@@ -17,3 +17,6 @@ LABEL_TEXT = "clip/label/text"
 PATH = "clip/data_path"
 START = "clip/start/timestamp"
 END = "clip/end/timestamp"
+
+# Modality -> the fields, of which a clip that has it holds one.
+OF_MODALITY = {"rgb": (IMAGE,), "flow": (FLOW,), "audio": (AUDIO, AUDIO_FLAC)}

@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from brave_tf.data import record_index
 from brave_tf.data.attempts import map_or_else
-from brave_tf.data.dataset_info import DatasetInfo, Shard
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.modalities import MissingModalityError
 from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
 from brave_tf.data.shard_reader import Record, marked_ones, read_counted, read_uncounted
+from brave_tf.data.splits import Shard
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 
@@ -95,6 +97,13 @@ class RecordStream:
             first=first,
         )
         if stream._is_empty():
+            if filtered and num_pipelines == 1:
+                wanted = ", ".join(sorted({view.modality for view in views.values()}))
+                raise MissingModalityError(
+                    f"no clip of split {split!r} in {info.data_dir} that can be read has all of {wanted}. "
+                    "Take views out of the recipe.",
+                    info.held(split),
+                )
             raise UserError(
                 f"input pipeline {pipeline} of {num_pipelines} finds no clip for the views in its share "
                 f"of the {len(chosen.shards)} shards of split {split!r} in {info.data_dir}: use fewer "

@@ -11,7 +11,7 @@ from brave_tf.inspection.clip_card import clip_card
 from brave_tf.inspection.findings import KINDS, PROBLEM
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
-from brave_tf.inspection.summary import split_table, verdict
+from brave_tf.inspection.summary import split_table, trainable_recipes, verdict
 from brave_tf.pages import document, pictures
 from brave_tf.pages.svg import SERIES, escape, legend
 from brave_tf.progress import Progress
@@ -36,6 +36,14 @@ def _parts(facts: FolderFacts, num_clips: int) -> Iterator[str]:
     yield f'<p class="verdict {tone}">{escape(verdict(facts))}</p>'
     yield f"<h2>Splits</h2>{document.table(split_table(facts))}"
     yield _findings(facts)
+    if recipes := trainable_recipes(facts):
+        lines = (
+            f'<pre class="wide">{escape(line.strip())}</pre>'
+            if line.startswith(" ")
+            else f"<p>{escape(line)}</p>"
+            for line in recipes.splitlines()
+        )
+        yield f"<h2>Recipes</h2>{''.join(lines)}"
     if any(split.clips for split in facts.splits.values()):
         yield _charts(facts)
         yield _clips_heading(facts)

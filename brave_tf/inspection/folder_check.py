@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from brave_tf.data import shard_names
-from brave_tf.data.dataset_info import DatasetInfo, Shard, Split
+from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.modalities import Held
+from brave_tf.data.splits import Shard, Split
 from brave_tf.inspection import split_check
 from brave_tf.inspection.clip_check import check_clip, first_line
 from brave_tf.inspection.findings import Findings
@@ -44,6 +46,19 @@ class FolderFacts:
     splits: dict[str, SplitFacts]
     findings: Findings
     label_names: dict[int, str]
+
+    def training_split(self) -> str:
+        """Returns the split to train on: `train`, those with that in their names, or all with clips."""
+        filled = [name for name, split in self.splits.items() if split.clips]
+        meant = [name for name in filled if "train" in name] or filled
+        return "train" if "train" in meant else "+".join(meant)
+
+    def held(self) -> Held:
+        """Returns what the clips of `training_split` have; the sample rate is that of its first part."""
+        parts = [self.splits[name].held() for name in self.training_split().split("+") if name]
+        together = frozenset().union(*(part.together for part in parts))
+        rates = [part.sample_rate for part in parts if part.sample_rate]
+        return Held(together, next(iter(rates), None))
 
 
 def check_folder(

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from brave_tf.data.modalities import MODALITIES, Held
 from brave_tf.data.preparation.names import one_form
 from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip
 
-MODALITIES = ("rgb", "flow", "audio")
 # What is kept of each clip, 49 bytes: where it is, digests that tell it from others, duration, label, and
 # a bit for each modality.
 # `content` is 0 where still frames or silence would make different clips look the same.
@@ -137,6 +137,16 @@ class SplitFacts:
     def seconds(self) -> float:
         """Total duration."""
         return float(self.column("seconds").sum(dtype=np.float64))
+
+    def held(self) -> Held:
+        """Returns what its clips have; the sample rate is that of most of them."""
+        bits = np.unique(self.column("modalities")).tolist()
+        together = (
+            frozenset(m for number, m in enumerate(MODALITIES) if each >> number & 1)
+            for each in bits
+        )
+        rates = self.sample_rates.most_common(1)
+        return Held(frozenset(together), rates[0][0] if rates else None)
 
     def as_dict(self, names: Mapping[int, str]) -> dict[str, Any]:
         """Returns all but what is kept of single clips; `names` are the texts of the labels."""

@@ -10,6 +10,7 @@ import brave_tf
 from brave_tf import files
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
+from brave_tf.training import trainable
 
 FORMAT = 1
 
@@ -46,6 +47,12 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def trainable_recipes(facts: FolderFacts) -> str:
+    """Returns lines that say which recipes the clips can train; nothing where there are no clips."""
+    split = facts.training_split()
+    return trainable.advice(facts.held(), facts.info.data_dir, split) if split else ""
 
 
 def write_report(path: str, facts: FolderFacts, decode: str) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data.dataset_info import DatasetInfo, Shard
+from brave_tf.data.dataset_info import DatasetInfo
 from brave_tf.data.preparation import (
     clip_encoder,
     clip_list,
@@ -24,6 +24,7 @@ from brave_tf.data.preparation.settings import Settings
 from brave_tf.data.record_reader import compression_of, parse_clip, parse_window
 from brave_tf.data.record_stream import CORES
 from brave_tf.data.sources.records import Records
+from brave_tf.data.splits import Shard
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 

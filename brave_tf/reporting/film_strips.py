@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.data import frames as stored_frames
 from brave_tf.data.preparation.flow import dequantize
 from brave_tf.data.record_reader import Clip
 from brave_tf.data.views.base import View
@@ -95,10 +96,10 @@ def _picture(clip: Clip, modality: str) -> np.ndarray:
 
 def _frames(clip: Clip, modality: str) -> list[np.ndarray]:
     stored = clip.flow if modality == "flow" else clip.images
-    count = int(tf.shape(stored)[0])
+    count = int(stored_frames.num_frames(stored))
+    indices = [int((index + 0.5) * count / _FRAMES) for index in range(_FRAMES)]
     frames = []
-    for index in range(_FRAMES):
-        frame = stored[int((index + 0.5) * count / _FRAMES)]
+    for frame in stored_frames.take(stored, tf.constant(indices)):
         # Frames of media files are decoded already.
         pixels = tf.io.decode_jpeg(frame, channels=3) if frame.dtype == tf.string else frame
         frames.append(pixels.numpy())

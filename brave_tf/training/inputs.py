@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import tensorflow as tf
@@ -9,6 +10,7 @@ import tensorflow as tf
 from brave_tf.data import pipeline
 from brave_tf.data.attempts import SkippedClips
 from brave_tf.data.source import open_source
+from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe
 from brave_tf.training.settings import Settings
 
@@ -33,12 +35,12 @@ class Inputs:
         """Makes sure that there are clips with what the views need.
 
         Raises:
-          UserError: there are not.
+          UserError: there are not; where modalities lack, it says which recipes the clips can train.
         """
         source = open_source(self.settings.data_dir)
-        source.check(self.settings.split, self.recipe.views)
-        if self.settings.held_out_split:
-            source.check(self.settings.held_out_split, self.recipe.views)
+        for split in filter(None, [self.settings.split, self.settings.held_out_split]):
+            with self._advising(split):
+                source.check(split, self.recipe.views)
 
     @property
     def holds_out(self) -> bool:
@@ -98,15 +100,19 @@ class Inputs:
     def _batches(
         self, split: str, context: tf.distribute.InputContext, **options
     ) -> tf.data.Dataset:
-        return pipeline.clip_dataset(
-            self.settings.data_dir,
-            split,
-            self.recipe.views,
-            self.settings.batch_size // self.settings.accumulate_steps,
-            training=True,
-            input_context=context,
-            **options,
-        )
+        with self._advising(split):
+            return pipeline.clip_dataset(
+                self.settings.data_dir,
+                split,
+                self.recipe.views,
+                self.settings.batch_size // self.settings.accumulate_steps,
+                training=True,
+                input_context=context,
+                **options,
+            )
+
+    def _advising(self, split: str) -> contextlib.AbstractContextManager[None]:
+        return trainable.advising(self.settings.data_dir, split)
 
     def part(self, held_out: bool) -> tuple[int, bool] | None:
         """Returns which clips of the split are trained on, or held out, as `clip_dataset` takes it."""

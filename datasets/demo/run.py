@@ -1,9 +1,10 @@
-"""The demo: rendered videos -> records -> pre-training -> evaluation -> SavedModel, by the console commands.
+"""The demo: rendered videos -> records -> pre-training -> evaluation -> SavedModel -> report, by commands.
 
 usage: python datasets/demo/run.py --output=runs/demo [--seed=0]
 
 Every step is one command, printed before it runs. Steps that are complete are not done again, so that an
-interrupted demo goes on where it was. Leaves `summary.json` in the output folder.
+interrupted demo goes on where it was. Leaves `summary.json` and the page `report/index.html` in the output
+folder.
 """
 
 from __future__ import annotations
@@ -94,6 +95,12 @@ class Demo:
             "export", "brave_tf_export", f"--model_dir={run}", f"--output={output}", "--overwrite"
         )
 
+    def report(self) -> None:
+        # Of the folder of them all: results lie beside the runs.
+        self.step(
+            "report", "brave_tf_report", str(self.output), f"--output={self.output / 'report'}"
+        )
+
     def summary(self) -> dict:
         """Writes and returns the accuracies, the seconds of each step and the paths."""
         video, audio = "demo/linear", "demo/linear_audio"
@@ -105,6 +112,7 @@ class Demo:
             "seconds": {**self.seconds, "total": round(sum(self.seconds.values()), 1)},
             "checkpoint": str(self.output / "pretrained" / "checkpoints"),
             "saved_model": str(self.output / "export" / "saved_model"),
+            "report": str(self.output / "report" / "index.html"),
         }
         (self.output / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
         return summary
@@ -128,6 +136,7 @@ def show(summary: dict, output: pathlib.Path) -> None:
     print(f"SavedModel   {summary['saved_model']}")
     print(f"summary      {output / 'summary.json'}  ({summary['seconds']['total']:.0f} s in all)")
     print(f"TensorBoard  {pathlib.Path(sys.executable).parent / 'tensorboard'} --logdir {output}")
+    print(f"report       {summary['report']}")
 
 
 def main(argv: list[str]) -> None:
@@ -138,10 +147,11 @@ def main(argv: list[str]) -> None:
     demo.data(FLAGS.clips, FLAGS.test_clips)
     demo.train("pretrained", "demo_v_fa.gin")
     demo.train("supervised", "demo_supervised.gin")
-    demo.evaluate("pretrained", "demo/linear,demo/linear_audio")
+    demo.evaluate("pretrained", "demo/linear,demo/linear_audio,demo/knn")
     demo.evaluate("pretrained", "demo/linear,demo/linear_audio", "--baseline=random")
-    demo.evaluate("supervised", "demo/linear")
+    demo.evaluate("supervised", "demo/linear,demo/knn")
     demo.export()
+    demo.report()
     show(demo.summary(), output)
 
 

@@ -1,6 +1,8 @@
 """The command brave_tf_inspect."""
 
+import html
 import json
+import shlex
 import shutil
 
 import command
@@ -18,10 +20,21 @@ def good(tmp_path_factory):
 def test_good_records(good, tmp_path, capsys):
     assert command.run(inspect, f"--data={good}", f"--output={tmp_path}", "--num_clips=2") == 0
     lines = capsys.readouterr().out.splitlines()
-    head, test, train, verdict = lines
+    head, test, train, recipes, advised, verdict = lines
     assert head.split()[:4] == ["split", "shards", "GB", "clips"]
     assert (test.split()[0], test.split()[3]) == ("test", "4")
     assert (train.split()[0], train.split()[3]) == ("train", "6")
+    assert recipes.startswith(
+        f"Recipes that split 'train' of {good} can train: v_fa, v_a, v_f, v_v, "
+    )
+    assert shlex.split(advised) == [
+        "brave_tf_train",
+        "--gin_file=v_fa",
+        "--gin_file=overlays/laptop.gin",
+        f"--gin_bindings=train.data_dir = '{good}'",
+        "--gin_bindings=broad_audio/LogMel.sample_rate = 8000",
+        "--gin_bindings=broad_audio/LogMel.upper_hz = 4000.0",
+    ]
     assert verdict.startswith("10 clips, 0.00 hours: no problems; see ")
     report = json.loads((tmp_path / "report.json").read_text())
     assert sorted(report) == sorted(
@@ -29,7 +42,9 @@ def test_good_records(good, tmp_path, capsys):
     )
     assert (report["format"], report["good"], report["findings"]) == (1, True, [])
     assert report["splits"]["train"]["clips"] == 6
-    assert (tmp_path / "index.html").read_text().count('class="clip"') == 2
+    page = (tmp_path / "index.html").read_text()
+    assert page.count('class="clip"') == 2
+    assert f'<pre class="wide">{html.escape(advised.strip())}</pre>' in page
 
 
 def test_problems_are_told_with_advice_and_an_exit_code(good, tmp_path, capsys):

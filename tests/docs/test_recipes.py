@@ -9,6 +9,7 @@ import walkthrough
 
 from brave_tf import config, recipe_header
 from brave_tf.cli import train
+from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe, bound
 
 ROOT = config.RECIPE_DIR.parent
@@ -43,6 +44,16 @@ def test_the_page_says_what_the_header_says(name):
     assert header.row.endswith(f": {row}")
 
 
+def test_the_table_of_general_recipes():
+    written = re.findall(r"\| `(\w+)` \| (\S+) \| ([\w, ]+) \| `(\S+)` \|", PAGE)
+    assert [name for name, *_ in written] == recipe_header.general()
+    words = {"frames": "rgb", "flow": "flow", "sound": "audio"}
+    for name, views, needs, row in written:
+        assert recipe_header.read(name).title.startswith(f"{views} ")
+        needed = {words[need] for need in needs.split(", ")}
+        assert needed == trainable.modalities(name) == trainable.modalities(row)
+
+
 def test_every_file_and_fragment_that_is_named_exists():
     for path in re.findall(r"gin/[\w./]+\.gin", PAGE):
         assert (ROOT / path).is_file(), path
@@ -75,7 +86,7 @@ def test_its_commands(tmp_path, monkeypatch, capsys):
         small = [] if "--list" in flags else ["--gin_file=tiny.gin"]
         assert command.run(train, *flags, *small) == 0
     output = capsys.readouterr().out
-    assert all(f"{name} " in output for name in recipe_header.rows())
+    assert all(f"{name} " in output for name in [*recipe_header.rows(), *recipe_header.general()])
     done = [line for line in output.splitlines() if line.startswith("done: ")]
     assert ["mine" in line for line in done] == [False, False, True]
 

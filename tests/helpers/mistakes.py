@@ -83,7 +83,13 @@ MISTAKES = {
     "train: no sound in the clips": (
         train,
         trained("train.data_dir = '{place}/silent'"),
-        ["'broad_audio' needs audio", "/silent has", "Take the view out"],
+        [
+            "'broad_audio' needs audio",
+            "/silent has",
+            "Take the view out",
+            "can train: v_v, v_vvv, k400_v_vvv_r3d50, ",
+            "brave_tf_train --gin_file=v_v --gin_file=overlays/laptop.gin",
+        ],
     ),
     "train: another sample rate": (
         train,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import record_fixtures
 
+from brave_tf.data import record_index
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
@@ -20,8 +21,8 @@ CLIPS = 8
 NUMBERS = [0, 2, 4, 6, 1, 3, 5, 7]
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
+@pytest.fixture(scope="module", params=["without indexes", "with indexes"])
+def records(request, tmp_path_factory):
     """Clips whose brightness tells their split and number, and whose sound has a pitch of its own."""
     folder = tmp_path_factory.mktemp("strips")
     for base, split in ((20, "train"), (30, "test")):
@@ -41,6 +42,9 @@ def records(tmp_path_factory):
             written.append(record)
         settings = {"audio": "float", "fps": 4.0, "sample_rate": 8000}
         record_fixtures.write_shards(folder, written, 2, split, settings=settings)
+    if request.param == "with indexes":
+        for shard in folder.glob("*.tfrecord"):
+            record_index.make(str(shard))
     return folder
 
 

@@ -18,6 +18,7 @@ import av
 
 import brave_tf
 from brave_tf import files
+from brave_tf.data.modalities import MODALITIES
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.errors import UserError
 from brave_tf.locks import locked
@@ -29,7 +30,6 @@ _IDENTITY = ".preparation.json"
 _TRANSIENT = (_IDENTITY, PLAN, ".*.tfrecord.*")
 _FORMAT = 1
 _DATASET = "dataset.json"
-_MODALITIES = ("rgb", "flow", "audio")
 _LEAST_SPACE = 16 << 20
 
 
@@ -202,7 +202,7 @@ class SplitSummary:
         return {
             "clips": self._clips,
             "shards": self._shards,
-            **{f"with_{modality}": self._modalities[modality] for modality in _MODALITIES},
+            **{f"with_{modality}": self._modalities[modality] for modality in MODALITIES},
             "seconds": round(self._seconds, 3),
             "with_warnings": self._warned,
             "labels": dict(sorted(self._labels.items())),

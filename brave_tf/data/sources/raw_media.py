@@ -14,6 +14,7 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf.data import ffmpeg4, tfio
+from brave_tf.data.modalities import MODALITIES, Held, MissingModalityError
 from brave_tf.data.preparation import clip_counts, clip_list, media_files
 from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
@@ -127,10 +128,11 @@ class RawMedia(Source):
     def check(self, split: str, views: Mapping[str, View]) -> None:
         for name, view in views.items():
             if view.modality not in ("rgb", "audio"):
-                raise UserError(
+                raise MissingModalityError(
                     f"view {name!r} needs {view.modality}, which is not computed while media files are "
                     f"read. Prepare {self.location} with brave_tf_prepare --flow=tvl1, or take the view "
-                    "out of the recipe."
+                    "out of the recipe.",
+                    self._held(split),
                 )
             if view.duration > self.max_seconds:
                 raise UserError(
@@ -195,6 +197,14 @@ class RawMedia(Source):
                 )
         return [clip for part in name.split("+") for clip in self._clips if clip.split == part]
 
+    def _held(self, split: str) -> Held:
+        """Returns what clips from all over a split have; sound is read at the views' rate."""
+        clips = self._split(split)
+        files = [clips[number].file for number in _spread(len(clips))]
+        found = find_facts(files, self.timeout).values()
+        facts = [each for each in found if isinstance(each, Facts)]
+        return Held(frozenset(frozenset(filter(each.has, MODALITIES)) for each in facts))
+
     def _usable(
         self, split: str, views: Mapping[str, View]
     ) -> tuple[list[clip_list.Clip], list[Facts]]:
@@ -211,15 +221,17 @@ class RawMedia(Source):
         modalities = {view.modality for view in views.values()}
         for name, view in views.items():
             if not any(found[clip.file].has(view.modality) for clip in good):
-                raise UserError(
+                raise MissingModalityError(
                     f"view {name!r} needs {view.modality}, which no clip of split {split!r} in "
-                    f"{self.location} has. Take the view out of the recipe."
+                    f"{self.location} has. Take the view out of the recipe.",
+                    self._held(split),
                 )
         usable = [clip for clip in good if all(map(found[clip.file].has, modalities))]
         if not usable:
-            raise UserError(
+            raise MissingModalityError(
                 f"{self.location}: no clip of split {split!r} has all of "
-                f"{', '.join(sorted(modalities))}. Take views out of the recipe."
+                f"{', '.join(sorted(modalities))}. Take views out of the recipe.",
+                self._held(split),
             )
         return usable, [found[clip.file] for clip in usable]
 
@@ -231,7 +243,7 @@ class RawMedia(Source):
     def _try_views(self, split: str, views: Mapping[str, View]) -> None:
         stream = self.stream(split, views)
         count = len(self._usable(split, views)[0])
-        for number in np.unique(np.linspace(0, count - 1, _TRIED).astype(np.int64)):
+        for number in _spread(count):
             try:
                 clip = stream.parse(tf.constant(number))
                 for view in views.values():
@@ -244,6 +256,11 @@ class RawMedia(Source):
             f"the views cannot be made from any of {min(count, _TRIED)} clips of split {split!r} in "
             f"{self.location}, the last one: {reason}"
         ) from failure
+
+
+def _spread(count: int) -> np.ndarray:
+    """Returns the numbers of at most `_TRIED` clips from all over `count`, int64."""
+    return np.unique(np.linspace(0, count - 1, _TRIED).astype(np.int64))
 
 
 def _sample_rate(views: Mapping[str, View]) -> int | None:

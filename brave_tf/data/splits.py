@@ -1,9 +1,9 @@
-"""The shards of a folder of clip records, and what is counted of them."""
+"""The parts of a folder of clip records: splits, and the shards that they are made of."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,3 +45,18 @@ class Split:
             self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
         ]
         return None if len(partial) > 1 else min(counts, default=self.clips)
+
+
+def joined(name: str, parts: Sequence[Split]) -> Split:
+    """Returns one split with the shards of several, one after the other."""
+    counted = all(part.clips is not None for part in parts)
+    modalities = set.intersection(*(set(part.with_modality) for part in parts))
+    texts = {text for part in parts for text in part.labels}
+    return Split(
+        name=name,
+        shards=tuple(shard for part in parts for shard in part.shards),
+        clips=sum(part.clips for part in parts) if counted else None,
+        with_modality={m: sum(part.with_modality[m] for part in parts) for m in modalities},
+        labels={text: sum(part.labels.get(text, 0) for part in parts) for text in sorted(texts)},
+        seconds=sum(part.seconds for part in parts),
+    )
