@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 from collections.abc import Iterator
 from typing import Any, Union
 
@@ -101,6 +102,26 @@ def write_json(path: Path, contents: Any) -> None:
     """
     with replacing(path) as aside:
         aside.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """Returns the bytes of a file that may be anything.
+
+    Args:
+      path: of the file.
+      most: bytes that it may have.
+
+    Raises:
+      OSError: it cannot be read, is longer, or is a pipe or a device, which is not waited for.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{os.fspath(path)} is no plain file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
+    return content
 
 
 def sha256_of(path: Path) -> str:

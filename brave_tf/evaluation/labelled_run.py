@@ -80,7 +80,7 @@ def load(probe: Probe, folder: str, checkpoint: str) -> recipe.LoadedRun:
     """Loads a checkpoint of a run, in the precision and under the strategy of a probe."""
     scope = probe.strategy.scope() if probe.strategy else contextlib.nullcontext()
     with config.kept(), scope:
-        config.load_config([str(pathlib.Path(folder) / recipe.CONFIG_FILE)])
+        config.load_config([], model=str(pathlib.Path(folder) / recipe.CONFIG_FILE))
         loaded = recipe.rebuild_run(folder, True, checkpoint, probe.precision)
     tf.keras.mixed_precision.set_global_policy("float32")
     return loaded

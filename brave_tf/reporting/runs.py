@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from brave_tf import config
+from brave_tf import config, model_config
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.evaluation.source import FULL_PRECISION
@@ -163,7 +163,7 @@ def _run_folders(given: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _load(name: str, folder: pathlib.Path, given: pathlib.Path) -> Run:
-    text = (folder / CONFIG_FILE).read_text()
+    text = model_config.read_text(folder / CONFIG_FILE)
     model, curves = Model(folder), read_curves(folder / TENSORBOARD)
     own = list(_entries(folder))
     entries = [entry for entry in own if model.owns(entry.content, beside=False)]

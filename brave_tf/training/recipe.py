@@ -110,7 +110,7 @@ def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints
         raise errors.UserError(
             f"{model_dir} holds no run: {path} was not found. Give the --model_dir that brave_tf_train wrote."
         )
-    config.load_config([str(path)])
+    config.load_config([], model=str(path))
     return rebuild_run(model_dir, restore, checkpoint)
 
 
