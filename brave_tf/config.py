@@ -16,7 +16,15 @@ from brave_tf import binding_checks, errors, gin_statements, model_config, trust
 from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
 # What gin raises for a text that it cannot use.
-_UNUSABLE = (ValueError, TypeError, SyntaxError, ImportError, OSError, tokenize.TokenError)
+_UNUSABLE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    ImportError,
+    OSError,
+    RecursionError,
+    tokenize.TokenError,
+)
 
 
 def load_config(

@@ -124,6 +124,23 @@ def read_small(path: Path, most: int) -> bytes:
     return content
 
 
+def read_json(path: Path, most: int = 2**28) -> Any:
+    """Returns the contents of a JSON file that anyone may have written.
+
+    Args:
+      path: of the file.
+      most: bytes that it may have.
+
+    Raises:
+      OSError: see `read_small`.
+      ValueError: it is no JSON, or nested more deeply than anything that is written here.
+    """
+    try:
+        return json.loads(read_small(path, most))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of the bytes of a file, hexadecimal."""
     digest = hashlib.sha256()

@@ -24,6 +24,10 @@ from brave_tf.written_values import AsWritten, Reference, macro_of, values_in
 
 # A recipe of the package makes 4 kB.
 _MOST_BYTES = 256 * 1024
+# gin reads a text of several parts, such as 'a' 'b', once for each part.
+_MOST_PARTS = 500
+_MOST_STATEMENTS = 2000
+_LONGEST_MESSAGE = 500
 _IMPORTED = re.compile(r"brave_tf\.(?:data|evaluation|models|objectives|training)(?:\.\w+)+")
 # Making one of these reads no file, writes none and starts nothing.
 _PARTS = re.compile(
@@ -35,6 +39,7 @@ _CALLED_BY_TRAINING = {("train", "probe"): "brave_tf.evaluation.online_knn"}
 # Addresses that processes of the run listened at: a model is used without them.
 _ADDRESSES = {("train", "data_service"), ("train", "tpu")}
 _DYNAMIC = "__gin__"
+_WITHIN_TEXT = (tokenize.STRING, tokenize.NL, tokenize.COMMENT)
 
 
 def read_text(path: str | pathlib.Path) -> str:
@@ -70,9 +75,11 @@ def source_of(path: str | pathlib.Path) -> Source:
     try:
         found = list(_statements(path, text))
     except (SyntaxError, ValueError, TypeError, tokenize.TokenError) as error:
-        raise _refused(path, errors.message(error)) from error
+        raise _refused(path, errors.message(error)[:_LONGEST_MESSAGE]) from error
     except (RecursionError, MemoryError) as error:
         raise _refused(path, "its values are nested too deeply") from error
+    if len(found) > _MOST_STATEMENTS:
+        raise _refused(path, f"it has more than {_MOST_STATEMENTS} statements")
     imports = [each for each in found if isinstance(each, config_parser.ImportStatement)]
     for each in imports:
         _check_import(each, path)
@@ -97,6 +104,12 @@ def source_of(path: str | pathlib.Path) -> Source:
 def _statements(path: pathlib.Path, text: str) -> Iterator[Any]:
     if "\0" in text:
         raise SyntaxError("it holds a null byte")
+    parts = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        parts = parts + 1 if token.type == tokenize.STRING else parts
+        parts = parts if token.type in _WITHIN_TEXT else 0
+        if parts > _MOST_PARTS:
+            raise SyntaxError(f"line {token.start[0]}: a text has more than {_MOST_PARTS} parts")
     file = io.StringIO(text)
     file.name = str(path)
     for statement in config_parser.ConfigParser(file, AsWritten()):

@@ -12,7 +12,7 @@ from gin import config_parser
 from brave_tf.gin_statements import MACRO
 
 # Values and calls that all bindings come to.
-_MOST_VALUES = 100_000
+_MOST_VALUES = 10_000
 _MOST_BITS = 1024
 
 

@@ -177,7 +177,9 @@ def test_addresses_of_the_run_are_left_out(tmp_path):
         (VIEWS + "RECIPE = __import__('os')", "refused as the configuration"),
         (VIEWS + "RECIPE = [x for x in (1,)]", "refused as the configuration"),
         (VIEWS + "{[]: 1}", "refused as the configuration"),
-        (VIEWS + "# long\n" * 50_000, "more than"),
+        (VIEWS + "# long\n" * 50_000, "more than 262,144 bytes"),
+        (VIEWS + "RECIPE = (" + "'a' " * 600 + ")", "more than 500 parts"),
+        (VIEWS + "narrow/RgbView.size = 32\n" * 2500, "more than 2000 statements"),
         (VIEWS + "unheard_of.thing = 1", "No configurable matching 'unheard_of'"),
     ],
 )

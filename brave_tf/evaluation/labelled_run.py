@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -152,7 +151,7 @@ def _further(path: pathlib.Path) -> Iterator[pathlib.Path]:
 def _read_record(folder: pathlib.Path) -> dict[str, Any] | None:
     """Returns what a run began with; None where nobody knows."""
     try:
-        found = json.loads((folder / _RECORD).read_text())
+        found = files.read_json(folder / _RECORD)
         return {name: dict(found[name]) for name in ("begins_with", "paths")}
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -97,10 +97,11 @@ class Entry:
 
     @property
     def predictions(self) -> pathlib.Path | None:
-        """The file of the predictions, None where there is none (any more)."""
+        """The file of the predictions, None where there is none (any more) in the folder."""
         name = self.content.get("predictions")
-        path = self.folder / name if name else None
-        return path if path and path.is_file() else None
+        path = self.folder / name if isinstance(name, str) and name else None
+        inside = path and self.folder.resolve() in path.resolve().parents
+        return path if inside and path.is_file() else None
 
 
 @dataclasses.dataclass(frozen=True)

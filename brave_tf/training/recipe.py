@@ -31,6 +31,10 @@ def bound(configurable: Callable[[], T]) -> T:
     """
     try:
         return configurable()
+    except RecursionError as error:
+        raise errors.UserError(
+            "the recipe refers to itself, through references or macros"
+        ) from error
     except RuntimeError as error:
         raise errors.UserError(f"the recipe is not complete: {error}") from error
 

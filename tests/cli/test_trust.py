@@ -5,7 +5,9 @@ import sys
 import command
 import gin
 import hostile_configs
+import numpy as np
 import pytest
+import reported
 
 from brave_tf.cli import embed, export, report
 from brave_tf.cli import eval as evaluate
@@ -83,3 +85,41 @@ def test_a_report_on_a_run_runs_nothing(tmp_path, attack):
     assert command.run(report, "model") in (0, 2)
     assert not (tmp_path / hostile_configs.MARKER).exists()
     assert MODULE not in sys.modules
+
+
+def test_what_a_run_calls_things_is_text_on_the_page(tmp_path):
+    """A page that is opened runs no script of a stranger's."""
+    script = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' onload=alert(1)"
+    found = reported.result(
+        f"a/{script}", 0.5, view=script, model=script, baseline=script,
+        metrics={"top1": 0.5, script: 0.5}, settings={"data": script, script: script},
+    )  # fmt: skip
+    model = reported.write_run(
+        tmp_path / script.replace("/", ""), [found, reported.result(script, 0.5)]
+    )
+    reported.write_scalars(model / "tensorboard" / "a<script>", {script: {1: 2.0}})
+    assert command.run(report, str(model), "--output=page") == 0
+    page = (tmp_path / "page" / "index.html").read_text().lower()
+    assert "&lt;script" in page and "<script" not in page and "<img src=x" not in page
+
+
+@pytest.mark.parametrize("text", ["[" * 10**6, '{"format": ' * 10**5, "\0", "\udcff"])
+def test_results_that_are_none_are_a_message(tmp_path, capsys, text):
+    model = reported.write_run(tmp_path / "run", [reported.result("demo/knn", 0.5)])
+    (model / "eval" / "results.json").write_text(text, errors="surrogateescape")
+    (model / "run.json").write_text(text, errors="surrogateescape")
+    assert command.run(report, str(model)) == 2
+    assert "holds no evaluation results" in capsys.readouterr().err
+
+
+def test_predictions_with_python_objects_are_not_unpickled(tmp_path):
+    class Attack:
+        def __reduce__(self):
+            return exec, (f"import pathlib; pathlib.Path({hostile_configs.MARKER!r}).touch()",)
+
+    found = reported.result("demo/knn", 0.5, predictions="predictions.npz")
+    model = reported.write_run(tmp_path / "run", [found])
+    objects = np.array([Attack()], object)
+    np.savez(model / "eval" / "predictions.npz", kind=objects, keys=objects, labels=objects)
+    command.run(report, str(model))
+    assert not (tmp_path / hostile_configs.MARKER).exists()
