@@ -34,10 +34,11 @@ _PARTS = re.compile(
     r"brave_tf\.(?:data\.(?:augment|log_mel|views)|models|objectives"
     r"|training\.(?:labelled_recipe|optimizers|schedules))(?:\.|$)"
 )
+_SETTINGS = "brave_tf.training.settings.train"
 # They are called by training alone, which hands them the rest.
-_CALLED_BY_TRAINING = {("train", "probe"): "brave_tf.evaluation.online_knn"}
+_CALLED_BY_TRAINING = {(_SETTINGS, "probe"): "brave_tf.evaluation.online_knn"}
 # Addresses that processes of the run listened at: a model is used without them.
-_ADDRESSES = {("train", "data_service"), ("train", "tpu")}
+_ADDRESSES = {(_SETTINGS, "data_service"), (_SETTINGS, "tpu")}
 _DYNAMIC = "__gin__"
 _WITHIN_TEXT = (tokenize.STRING, tokenize.NL, tokenize.COMMENT)
 
@@ -125,7 +126,7 @@ def _written(statements: list[Any], text: str) -> str:
             lines[index] = each.format()
         elif isinstance(each, config_parser.IncludeStatement):
             lines[index] = f"include {str(_recipe(each.filename))!r}"
-        elif (each.selector, each.arg_name) not in _ADDRESSES:
+        elif _parameter(each) not in _ADDRESSES:
             key = "/".join(filter(None, [each.scope, each.selector]))
             key = ".".join(filter(None, [key, each.arg_name]))
             lines[index] = f"{key} = {each.value!r}"
@@ -181,7 +182,7 @@ def _check_binding(binding: config_parser.BindingStatement, path: pathlib.Path) 
             raise _refused(place, f"{binding.selector} is no part of brave_tf", _naming(module))
     for reference in filter(lambda value: isinstance(value, Reference), values_in(binding.value)):
         module = _registered(reference.name).wrapped.__module__
-        by_training = _CALLED_BY_TRAINING.get((binding.selector, binding.arg_name)) == module
+        by_training = _CALLED_BY_TRAINING.get(_parameter(binding)) == module
         if _PARTS.match(module) or trust.covers(module):
             continue
         if not (by_training and binding.value == reference and not reference.evaluated):
@@ -191,6 +192,12 @@ def _check_binding(binding: config_parser.BindingStatement, path: pathlib.Path) 
                 "schedules that a model is made of",
                 _naming(module),
             )
+
+
+def _parameter(binding: config_parser.BindingStatement) -> tuple[str, str]:
+    """Returns the whole name of what is bound, of which any end that is not ambiguous may be written."""
+    found = value_types.registered(binding.selector)
+    return found.selector if found else binding.selector, binding.arg_name
 
 
 def _registered(name: str) -> Any:
