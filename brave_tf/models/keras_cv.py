@@ -58,8 +58,7 @@ def keras_cv_backbone(
 
     Raises:
       UserError: no such backbone, arguments that are mappings, an `input_shape` that is neither of a clip
-        nor of log-mel, or
-        stages that cannot be checkpointed.
+        nor of log-mel, or stages that cannot be checkpointed.
     """
     build = _backbone_class(backbone)
     arguments = {"include_rescaling": False, **(arguments or {})}
