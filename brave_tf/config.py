@@ -12,15 +12,26 @@ from collections.abc import Iterator, Sequence
 
 import gin
 
-from brave_tf import binding_checks, errors, gin_statements
+from brave_tf import binding_checks, errors, gin_statements, model_config, trust
 from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
 # What gin raises for a text that it cannot use.
-_UNUSABLE = (ValueError, TypeError, SyntaxError, ImportError, OSError, tokenize.TokenError)
+_UNUSABLE = (
+    ValueError,
+    TypeError,
+    SyntaxError,
+    ImportError,
+    OSError,
+    RecursionError,
+    tokenize.TokenError,
+)
 
 
 def load_config(
-    gin_files: Sequence[str], bindings: Sequence[str] = (), for_training: bool = False
+    gin_files: Sequence[str],
+    bindings: Sequence[str] = (),
+    for_training: bool = False,
+    model: str | None = None,
 ) -> None:
     """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
 
@@ -32,16 +43,22 @@ def load_config(
       bindings: gin statements such as `train.batch_size = 2`.
       for_training: also refuse bindings for parts that the recipe does not use, see
         `binding_checks.check_chosen`.
+      model: path of the configuration in a model's folder, which the others win over. It is data, whoever
+        made it, see `model_config`; modules that `gin_files` and `bindings` import are for it too.
 
     Raises:
       UserError: for an unknown file, configurable, parameter or scope, a syntax error, a value of a wrong
-        type, or a binding of the user that would have no effect, see `binding_checks.check`.
+        type, a binding of the user that would have no effect, see `binding_checks.check`, or a model's
+        configuration that is more than data.
     """
     gin.clear_config()
     # gin logs each way in which it does not find an included file, until it does.
     logging.disable(logging.ERROR)
     try:
         sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
+        _trust_imports(sources)
+        if model is not None:
+            sources.insert(0, model_config.source_of(model))
         bound = gin_statements.bindings_of(sources)
         for source in sources:
             gin_statements.parse(source)
@@ -54,7 +71,8 @@ def load_config(
         gin.clear_config()
         if isinstance(error, errors.UserError) or not isinstance(error, _UNUSABLE):
             raise
-        raise errors.UserError(_explain(error, gin_files, bindings)) from error
+        given = [*gin_files] if model is None else [model, *gin_files]
+        raise errors.UserError(_explain(error, given, bindings)) from error
     finally:
         logging.disable(logging.NOTSET)
 
@@ -156,6 +174,14 @@ def _given(bindings: Sequence[str]) -> list[gin_statements.Source]:
                 f"--gin_bindings={text!r} binds nothing: expected a statement such as 'train.batch_size = 2'."
             )
     return [gin_statements.Source(f"--gin_bindings={text!r}", text) for text in bindings]
+
+
+def _trust_imports(sources: Sequence[gin_statements.Source]) -> None:
+    """Has models use the modules that the user's files import; for those of the package there are rules."""
+    modules = {each.module for source in sources for each in gin_statements.imports_of(source)}
+    trust.allow(
+        module for module in modules if module.partition(".")[0] not in ("brave_tf", "__gin__")
+    )
 
 
 def _settle(sources: Sequence[gin_statements.Source], unused: Sequence[str]) -> None:

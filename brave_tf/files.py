@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -117,6 +118,43 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool 
     (np.savez_compressed if compressed else np.savez)(content, **arrays)
     with replacing(path) as aside:
         aside.write_bytes(content.getbuffer())
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """Returns the bytes of a file that may be anything.
+
+    Args:
+      path: of the file.
+      most: bytes that it may have.
+
+    Raises:
+      OSError: it cannot be read, is longer, or is a pipe or a device, which is not waited for.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{os.fspath(path)} is no plain file")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
+    return content
+
+
+def read_json(path: Path, most: int = 2**28) -> Any:
+    """Returns the contents of a JSON file that anyone may have written.
+
+    Args:
+      path: of the file.
+      most: bytes that it may have.
+
+    Raises:
+      OSError: see `read_small`.
+      ValueError: it is no JSON, or nested more deeply than anything that is written here.
+    """
+    try:
+        return json.loads(read_small(path, most))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -25,7 +25,7 @@ RECIPE = "RECIPE"
 # Before the path of a file that gin is given: it is read by `_open`, whatever is in the working directory.
 _RESOLVED = "brave_tf file "
 # What `gin.config_str` writes above the bindings of one thing.
-_WRITTEN = re.compile(r"^# (?:Macros|Parameters for .+):\n# ={70,}$", re.MULTILINE)
+WRITTEN = re.compile(r"^# (?:Macros|Parameters for .+):\n# ={70,}$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Source:
     @property
     def is_written(self) -> bool:
         """Whether `gin.config_str` wrote it, with the macros of a recipe whether they are used or not."""
-        return bool(_WRITTEN.search(self.text))
+        return bool(WRITTEN.search(self.text))
 
     def chain(self) -> list[Source]:
         """The source, that which includes it, and so on, up to the one that was asked for."""
@@ -143,6 +143,12 @@ def files_of(source: Source) -> list[Source]:
     """Returns a source and all that it includes, a file before its includes."""
     included = [s.included for s in _statements(source) if isinstance(s, _Include)]
     return [source, *(file for each in included for file in files_of(each))]
+
+
+def imports_of(source: Source) -> list[config_parser.ImportStatement]:
+    """Returns the imports of a source and of what it includes."""
+    found = [statement for file in files_of(source) for statement in _statements(file)]
+    return [each for each in found if isinstance(each, config_parser.ImportStatement)]
 
 
 def parse(source: Source) -> None:
@@ -248,7 +254,8 @@ def _text(path: pathlib.Path) -> str:
 @contextlib.contextmanager
 def _numbered(source: Source) -> Iterator[io.StringIO]:
     """Gives the text as gin reads it: includes name the files that were found, lines keep their numbers."""
-    lines = source.text.splitlines()
+    # As the parser counts them: other separators may stand in comments and in text.
+    lines = source.text.split("\n")
     keys = []
     for include in _statements(source):
         if isinstance(include, _Include):

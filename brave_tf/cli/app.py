@@ -15,9 +15,10 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors
+from brave_tf import errors, trust
 
 UNUSABLE_INPUT = 2
+_TRUST = "trust"
 # As shells report processes that Ctrl-C and SIGTERM have ended.
 INTERRUPTED, TERMINATED = 130, 143
 # In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
@@ -56,6 +57,20 @@ def run(
     app.run(
         lambda argv: _guarded(main, argv, takes_arguments),
         flags_parser=lambda args: _parse_flags(args, modules),
+    )
+
+
+def define_trust(module: str) -> None:
+    """Defines the flag by which the user names modules that models may import, for commands that read models.
+
+    Args:
+      module: `__name__` of the command, whose flags `--help` prints.
+    """
+    flags.DEFINE_multi_string(
+        _TRUST,
+        [],
+        "A Python module that the model may import, such as that of a plug-in: its code is run. Repeatable.",
+        module_name=module,
     )
 
 
@@ -142,6 +157,8 @@ def _guarded(
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     _print_any_name()
+    if _TRUST in flags.FLAGS:
+        trust.allow(flags.FLAGS[_TRUST].value)
     with _terminable() as exit_code:
         try:
             if len(argv) > 1 and not takes_arguments:

@@ -56,6 +56,7 @@ def define_flags() -> None:
     flags.DEFINE_multi_string(
         "gin_bindings", [], "A gin statement that wins over the model's; repeatable."
     )
+    app.define_trust(__name__)
 
 
 def main(argv: list[str]) -> int:

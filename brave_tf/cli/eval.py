@@ -79,6 +79,7 @@ def define_flags() -> None:
         "gin_bindings", [], "A gin statement that wins over the files; repeatable."
     )
     flags.DEFINE_bool("list", False, "List the tasks and end.")
+    app.define_trust(__name__)
 
 
 def main(argv: list[str]) -> int:

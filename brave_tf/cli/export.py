@@ -43,6 +43,7 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         "format", "saved_model", ["saved_model", "deepmind"], "What to write; see above."
     )
+    app.define_trust(__name__)
 
 
 def main(argv: list[str]) -> int:

@@ -29,6 +29,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "output", None, "Folder of the report; RUN/report of the first RUN if unset."
     )
+    app.define_trust(__name__)
 
 
 def main(argv: list[str]) -> int:

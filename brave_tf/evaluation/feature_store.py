@@ -194,7 +194,7 @@ class FeatureStore:
 
 
 def _read_list(path: pathlib.Path) -> dict[str, Any]:
-    content = json.loads(path.read_bytes())
+    content = files.read_json(path)
     if content.pop("sha256") != _hash_of(content):
         raise ValueError("its SHA-256 is another")
     return content

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import json
 import pathlib
 import re
 from collections.abc import Sequence
@@ -80,7 +79,7 @@ def load(probe: Probe, folder: str, checkpoint: str) -> recipe.LoadedRun:
     """Loads a checkpoint of a run, in the precision and under the strategy of a probe."""
     scope = probe.strategy.scope() if probe.strategy else contextlib.nullcontext()
     with config.kept(), scope:
-        config.load_config([str(pathlib.Path(folder) / recipe.CONFIG_FILE)])
+        config.load_config([], model=str(pathlib.Path(folder) / recipe.CONFIG_FILE))
         loaded = recipe.rebuild_run(folder, True, checkpoint, probe.precision)
     tf.keras.mixed_precision.set_global_policy("float32")
     return loaded
@@ -150,7 +149,7 @@ def _own_folder(
 def _read_record(folder: pathlib.Path) -> dict[str, Any] | None:
     """Returns what a run began with; None where nobody knows."""
     try:
-        found = json.loads((folder / _RECORD).read_text())
+        found = files.read_json(folder / _RECORD)
         return {name: dict(found[name]) for name in ("begins_with", "paths")}
     except (OSError, ValueError, KeyError, TypeError):
         return None

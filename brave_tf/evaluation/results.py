@@ -80,7 +80,7 @@ def load_results(folder: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        content = json.loads(path.read_text())
+        content = files.read_json(path)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT}")
         for entry in content["results"]:
@@ -89,7 +89,7 @@ def load_results(folder: str) -> list[dict[str, Any]]:
                     entry[field.name]
             if entry.get("identity") is not None:
                 Identity(**entry["identity"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} holds no evaluation results that can be read or added to ({error!r}): move it away, or "
             "evaluate into another --output."

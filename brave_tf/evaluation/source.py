@@ -25,6 +25,7 @@ from brave_tf.evaluation.feature_store import digest_of_texts, digest_of_weights
 from brave_tf.evaluation.probe import Embed, Probe
 from brave_tf.evaluation.windows import EvalWindows
 from brave_tf.interop import saved_model
+from brave_tf.interop.graph_check import check_links
 from brave_tf.training import recipe
 from brave_tf.training.checkpoints import LAST
 
@@ -97,6 +98,8 @@ class Source:
                 f"--{self.kind}={self.location}: {self.config_file} was not found. Give the folder that "
                 f"{writer} wrote."
             )
+        if self.kind == EXPORTED:
+            check_links(self.location)
 
     def views(self) -> Mapping[str, View]:
         """The views of the model, once its configuration is loaded; a function may have any."""
@@ -109,13 +112,12 @@ def configure(source: Source | None, gin_files: list[str], bindings: list[str]) 
     """Loads the configuration of the model, then that of the evaluation, which wins.
 
     Raises:
-      UserError: for a folder without a model, or a configuration that cannot be used.
+      UserError: for a folder without a model, or a configuration that cannot be used, or that of the model
+        that is more than data.
     """
     if source is not None:
         source.check()
-        if source.config_file:
-            gin_files = [source.config_file, *gin_files]
-    config.load_config(gin_files, bindings)
+    config.load_config(gin_files, bindings, model=source and source.config_file)
 
 
 def load_probes(

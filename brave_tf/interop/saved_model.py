@@ -19,6 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
 from brave_tf.training import checkpoints, recipe
 
@@ -133,11 +134,13 @@ class Embedder:
       output: folder that `export` wrote.
 
     Raises:
-      UserError: when there is no SavedModel in it, or one that cannot be read.
+      UserError: when there is no SavedModel in it, or one that cannot be read or does more than compute,
+        see `check_saved_model`.
     """
 
     def __init__(self, output: str):
         path = pathlib.Path(output) / SAVED_MODEL
+        check_saved_model(path)
         try:
             self._model = tf.saved_model.load(str(path))
         except (OSError, ValueError, tf.errors.OpError) as error:

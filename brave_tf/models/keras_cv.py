@@ -57,11 +57,12 @@ def keras_cv_backbone(
       next one's patch merging.
 
     Raises:
-      UserError: no such backbone, an `input_shape` that is neither of a clip nor of log-mel, or
-        stages that cannot be checkpointed.
+      UserError: no such backbone, arguments that are mappings, an `input_shape` that is neither of a clip
+        nor of log-mel, or stages that cannot be checkpointed.
     """
     build = _backbone_class(backbone)
     arguments = {"include_rescaling": False, **(arguments or {})}
+    _check_arguments(arguments)
     if len(input_shape) not in (2, 4):
         raise UserError(
             f"keras_cv_backbone.input_shape = {tuple(input_shape)}: expected (T, H, W, C) for clips or "
@@ -110,6 +111,19 @@ class KerasCvModel(CheckpointedModel):
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> KerasCvModel:
         del custom_objects
         return keras_cv_backbone(**config)
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuses mappings: for Keras they may describe objects of any module, which it imports and makes."""
+    waiting = [*arguments.items()]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, Mapping):
+            raise UserError(
+                f"keras_cv_backbone.arguments: {name} is a mapping: give numbers, texts and lists of them."
+            )
+        if isinstance(value, (list, tuple)):
+            waiting += [(name, each) for each in value]
 
 
 def _default_sizes(build: type[keras_cv.models.VideoSwinBackbone]) -> dict[str, Any]:

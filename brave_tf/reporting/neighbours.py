@@ -59,5 +59,5 @@ def _groups(runs: Sequence[Run]) -> Groups:
 
 
 def _view(folder: pathlib.Path, name: str) -> View:
-    load_config([str(folder / CONFIG_FILE)])
+    load_config([], model=str(folder / CONFIG_FILE))
     return bound(Recipe).views[name]

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import gin
 
-from brave_tf import files
+from brave_tf import files, model_config
 from brave_tf.config import load_config
-from brave_tf.errors import UserError, message
+from brave_tf.errors import message
+from brave_tf.gin_statements import RECIPE_DIR
 from brave_tf.pages import document
 from brave_tf.pages.svg import escape
 from brave_tf.reporting import tables
@@ -116,12 +117,12 @@ def _changes(run: Run) -> list[str]:
     if not tables.paper_rows([run]):
         return []
     try:
-        load_config([run.recipe])
+        # By its path: in the working directory may be something else of this name.
+        load_config([str(RECIPE_DIR / f"{run.recipe}.gin")])
         recipe = gin.config_str()
-        return list(
-            map(str, config_changes.changes(recipe, (run.folder / CONFIG_FILE).read_text()))
-        )
-    except (UserError, SyntaxError) as error:
+        own = model_config.source_of(run.folder / CONFIG_FILE).text
+        return list(map(str, config_changes.changes(recipe, own)))
+    except (SyntaxError, ImportError, ValueError) as error:
         return [f"not known: {message(error)}"]
 
 

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from brave_tf import config
+from brave_tf import config, model_config
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.evaluation.source import FULL_PRECISION
@@ -97,10 +97,11 @@ class Entry:
 
     @property
     def predictions(self) -> pathlib.Path | None:
-        """The file of the predictions, None where there is none (any more)."""
+        """The file of the predictions, None where there is none (any more) in the folder."""
         name = self.content.get("predictions")
-        path = self.folder / name if name else None
-        return path if path and path.is_file() else None
+        path = self.folder / name if isinstance(name, str) and name else None
+        inside = path and self.folder.resolve() in path.resolve().parents
+        return path if inside and path.is_file() else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _run_folders(given: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _load(name: str, folder: pathlib.Path, given: pathlib.Path) -> Run:
-    text = (folder / CONFIG_FILE).read_text()
+    text = model_config.read_text(folder / CONFIG_FILE)
     model, curves = Model(folder), read_curves(folder / TENSORBOARD)
     own = list(_entries(folder))
     entries = [entry for entry in own if model.owns(entry.content, beside=False)]

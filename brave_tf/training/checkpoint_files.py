@@ -104,7 +104,7 @@ def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
     """
     path = _manifest_path(folder, step)
     try:
-        manifest = json.loads(path.read_text())
+        manifest = files.read_json(path)
         whole = manifest.pop("sha256") == _hash_of(manifest)
     except FileNotFoundError as error:
         raise DamagedError(f"{path.name} is missing: it was not written to the end") from error

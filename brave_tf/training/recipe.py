@@ -31,6 +31,10 @@ def bound(configurable: Callable[[], T]) -> T:
     """
     try:
         return configurable()
+    except RecursionError as error:
+        raise errors.UserError(
+            "the recipe refers to itself, through references or macros"
+        ) from error
     except RuntimeError as error:
         raise errors.UserError(f"the recipe is not complete: {error}") from error
 
@@ -110,7 +114,7 @@ def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints
         raise errors.UserError(
             f"{model_dir} holds no run: {path} was not found. Give the --model_dir that brave_tf_train wrote."
         )
-    config.load_config([str(path)])
+    config.load_config([], model=str(path))
     return rebuild_run(model_dir, restore, checkpoint)
 
 

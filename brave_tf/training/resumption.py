@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import platform
@@ -111,7 +110,7 @@ def name_run(model_dir: str, begins: bool) -> None:
 def run_id(model_dir: str | os.PathLike[str]) -> str | None:
     """Returns the id of the run in a folder; None where there is none, as in folders of older versions."""
     try:
-        found = json.loads((pathlib.Path(model_dir) / RUN_FILE).read_text())["id"]
+        found = files.read_json(pathlib.Path(model_dir) / RUN_FILE)["id"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, str) else None

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny_run
 
-from brave_tf import config
+from brave_tf import config, trust
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.cli import train as train_command
@@ -69,17 +69,22 @@ def test_the_loss_is_the_mean_cross_entropy_of_rows_and_columns():
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-def test_it_is_trained_evaluated_and_exported_by_the_commands(tmp_path, capsys):
+def test_it_is_trained_evaluated_and_exported_by_the_commands(tmp_path, capsys, monkeypatch):
     data = tiny_run.write_records(tmp_path / "data")
     path = tiny_run.write_recipe(tmp_path, data, PARTS)
     run = f"--model_dir={tmp_path / 'run'}"
     assert command.run(train_command, f"--gin_file={path}", run) == 0
     tasks = "--task=contrast/nearest_mean,contrast/nearest_mean_audio,folder/knn"
-    assert command.run(eval_command, tasks, run, f"--data={data}") == 0
+    # Another process knows nothing of what was named to train.
+    monkeypatch.setattr(trust, "_named", set())
+    assert command.run(eval_command, tasks, run, f"--data={data}") == 2
+    named = "--trust=brave_tf_contrast"
+    assert named in capsys.readouterr().err
+    assert command.run(eval_command, tasks, run, f"--data={data}", named) == 0
     results = json.loads((tmp_path / "run" / "eval" / "results.json").read_text())["results"]
     assert [result["task"] for result in results] == tasks.partition("=")[2].split(",")
     assert all(0 <= result["metrics"]["top1"] <= 1 for result in results)
-    assert command.run(export_command, run, f"--output={tmp_path / 'exported'}") == 0
+    assert command.run(export_command, run, f"--output={tmp_path / 'exported'}", named) == 0
     capsys.readouterr()
     assert command.run(eval_command, "--list", f"--gin_file={path}") == 0
     assert "contrast/nearest_mean " in capsys.readouterr().out

@@ -81,3 +81,12 @@ def test_video_swin_of_each_size(size, width, depth, parameters):
     assert model.arguments["backbone"] == f"VideoSwin{size}Backbone"
     blocks = [m for m in model.submodules if type(m).__name__ == "VideoSwinTransformerBlock"]
     assert len(blocks) == 2 + 2 + depth + 2
+
+
+@pytest.mark.parametrize("nested", [dict, lambda of: [of], lambda of: ((1, [of]),)])
+def test_arguments_do_not_describe_objects_for_keras_to_make(nested):
+    described = {"class_name": "thing", "module": "module_of_a_stranger", "config": {}}
+    with pytest.raises(UserError, match="activation is a mapping"):
+        keras_cv_backbone(
+            "ResNetV2Backbone", (None, 40), {**RESNET, "activation": nested(described)}
+        )

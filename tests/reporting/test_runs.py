@@ -1,5 +1,6 @@
 """Runs are found with what belongs to them."""
 
+import numpy as np
 import pytest
 import reported
 
@@ -131,3 +132,16 @@ def test_data_of_one_name_are_told_apart(tmp_path):
         "hmdb51/knn (b 55555555)",
         "ucf101/knn",
     ]
+
+
+def test_predictions_are_those_in_the_folder(tmp_path):
+    secret = tmp_path / "secret.npz"
+    np.savez(secret, keys=np.arange(2))
+    names = ["../../secret.npz", str(secret), "link.npz", 3]
+    entries = [
+        reported.result("demo/knn", 0.5, step=n, predictions=name) for n, name in enumerate(names)
+    ]
+    folder = reported.write_run(tmp_path / "run", entries)
+    (folder / "eval" / "link.npz").symlink_to(secret)
+    (run,) = load_runs([str(folder)])
+    assert [entry.predictions for entry in run.entries] == [None] * 4

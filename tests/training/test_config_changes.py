@@ -1,5 +1,6 @@
 """What differs between two configurations of a run, and what of it may."""
 
+import hostile_configs
 import pytest
 
 from brave_tf import errors
@@ -98,3 +99,12 @@ def test_what_a_new_version_of_the_program_adds_is_allowed():
     assert [str(c) for c in config_changes.check(OLD, new, allow=False)] == [
         "sgd.new_parameter: unset -> 3"
     ]
+
+
+@pytest.mark.parametrize("text", hostile_configs.CONFIGS.values())
+def test_what_a_folder_holds_is_compared_and_not_run(tmp_path, monkeypatch, text):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    hostile_configs.write(tmp_path, text)
+    config_changes.changes(text, OLD)
+    assert not (tmp_path / hostile_configs.MARKER).exists()
