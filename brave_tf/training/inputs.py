@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from brave_tf.data import pipeline
 from brave_tf.data.attempts import SkippedClips
+from brave_tf.data.decode_service import check_service
 from brave_tf.data.source import open_source
 from brave_tf.training.recipe import Recipe
 from brave_tf.training.settings import Settings
@@ -30,15 +31,18 @@ class Inputs:
     held_out_skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
 
     def check(self) -> None:
-        """Makes sure that there are clips with what the views need.
+        """Makes sure that there are clips with what the views need, and the service if there is to be one.
 
         Raises:
-          UserError: there are not.
+          NoServiceError: no service answers.
+          UserError: there are no such clips.
         """
         source = open_source(self.settings.data_dir)
         source.check(self.settings.split, self.recipe.views)
         if self.settings.held_out_split:
             source.check(self.settings.held_out_split, self.recipe.views)
+        if self.settings.data_service is not None:
+            check_service(self.settings.data_service)
 
     @property
     def holds_out(self) -> bool:
