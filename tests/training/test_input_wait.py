@@ -34,9 +34,12 @@ def test_elements_errors_and_the_end_come_as_they_are():
 def test_what_never_comes_ends_the_wait_at_the_limit():
     begun = time.monotonic()
     expected = pytest.raises(LostInputError, match="InputWait.patience = 1 s.*same command")
-    with Interruption() as interruption, InputWait(interruption, patience=1.0) as wait:
-        with expected as error:
-            wait.next(never())
+    with (
+        Interruption() as interruption,
+        InputWait(interruption, patience=1.0) as wait,
+        expected as error,
+    ):
+        wait.next(never())
     assert 1 <= time.monotonic() - begun < 20
     assert error.value.exit_code == 69
 
@@ -54,7 +57,7 @@ def test_a_signal_ends_a_wait(signum, code):
 
 
 def test_of_several_processes_one_waits_a_little_for_a_step_that_all_can_take():
-    batches = map(lambda x: time.sleep(1.5) or x, itertools.count())
+    batches = (time.sleep(1.5) or x for x in itertools.count())
     with Interruption() as interruption, InputWait(interruption, together=True) as wait:
         interruption.under_way()
         os.kill(os.getpid(), signal.SIGTERM)
