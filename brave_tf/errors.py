@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable
 
@@ -15,6 +16,24 @@ class UserError(ValueError):
     """
 
     exit_code = 2
+
+
+class LostInputError(UserError):
+    """What input comes from, a service or storage, does not answer any more; a run can be resumed."""
+
+    # That of a service that is not available in sysexits.h.
+    exit_code = 69
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Makes sure that the value of a binding is a positive number of seconds.
+
+    Raises:
+      UserError: it is not.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 < value < math.inf):
+        raise UserError(f"{name} = {value!r}: expected a positive number of seconds.")
 
 
 def message(error: BaseException) -> str:

@@ -6,20 +6,30 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 
+from brave_tf.errors import UserError
+
+_LOOK_EVERY = 0.05
 # What file systems answer that have no locks: then there is nothing to wait for.
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
-def locked(path: str, wait: bool = True) -> Iterator[None]:
+def locked(path: str, wait: bool = True, patience: float = 600.0) -> Iterator[None]:
     """Holds the lock that the file at `path` stands for; the file is there while it is held.
+
+    Args:
+      path: of the file.
+      wait: whether to wait for another process that holds it.
+      patience: seconds after which the wait is given up.
 
     Raises:
       BlockingIOError: Another process holds it, and `wait` is False.
+      UserError: another process held it for longer than `patience`.
     """
-    handle = _acquire(path, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    handle = _acquire(path, wait, time.monotonic() + patience)
     try:
         yield
     finally:
@@ -46,11 +56,22 @@ def is_locked(path: str) -> bool:
     return False
 
 
-def _acquire(path, how):
+def _acquire(path: str, wait: bool, deadline: float) -> int:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, how)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            if not wait:
+                raise
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"another process has held {path} for too long: end it if it hangs (`fuser {path}` names "
+                    "it on its own machine), then start the same command again."
+                ) from error
+            time.sleep(_LOOK_EVERY)
+            continue
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 os.close(handle)

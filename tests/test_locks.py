@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+from brave_tf.errors import UserError
 from brave_tf.locks import locked
 
 HOLD = """
@@ -36,6 +38,18 @@ def test_lock_of_another_process(tmp_path):
             assert other.wait(timeout=300) == 0
             assert path.exists()
     assert not path.exists()
+
+
+def test_a_wait_for_another_process_has_a_limit(tmp_path):
+    path = tmp_path / "lock"
+    with hold_elsewhere(path) as other:
+        begun = time.monotonic()
+        expected = pytest.raises(UserError, match=f"has held {path} for too long")
+        with expected, locked(str(path), patience=0.5):
+            pass
+        assert 0.5 <= time.monotonic() - begun < 30
+        other.stdin.close()
+        other.wait(timeout=300)
 
 
 def test_lock_of_a_killed_process_is_free(tmp_path):

@@ -1,11 +1,13 @@
 """brave_tf_data_service: starts a process of a tf.data service, by which other machines decode clips.
 
-Example, on one machine and then on each one that decodes:
+Example, on one machine:
   brave_tf_data_service --role=dispatcher --port=5050
-  brave_tf_data_service --role=worker --dispatcher=HOST:5050
+  brave_tf_data_service --role=worker --dispatcher=localhost:5050
 
-Then train with --gin_bindings="train.data_service = 'grpc://HOST:5050'". All need the same version of this
-package, and the records under the same name. Runs until it is interrupted or terminated. Exit codes:
+Then train with --gin_bindings="train.data_service = 'grpc://localhost:5050'". Only this machine reaches them.
+The protocol has no authentication: whoever reaches a port can have workers read and write files. On several
+machines that a firewall keeps others from, give each --host=ITS_ADDRESS --insecure. All need the same version
+of this package, and the records under the same name. Runs until it is interrupted or terminated. Exit codes:
 0 stopped by Ctrl-C or SIGTERM, 2 unusable input.
 """
 
@@ -18,8 +20,11 @@ from absl import flags
 
 from brave_tf import errors, quiet
 from brave_tf.cli import app
+from brave_tf.data import service_port
 
 FLAGS = flags.FLAGS
+# How long a worker asks a dispatcher that does not answer; TensorFlow's default is an hour.
+_DISPATCHER_SECONDS = 60
 _ROLES = ("dispatcher", "worker")
 
 
@@ -32,7 +37,12 @@ def define_flags() -> None:
         "port", 0, "Port to listen at; 0 for any that is free.", lower_bound=0, upper_bound=65_535
     )
     flags.DEFINE_string(
-        "host", socket.gethostname(), "Name under which the other machines find this one."
+        "host",
+        "localhost",
+        "Name or address of this machine to listen at, by which others find it; 0.0.0.0 for all it has.",
+    )
+    flags.DEFINE_boolean(
+        "insecure", False, "Listen where other machines may reach the port, without authentication."
     )
     flags.DEFINE_string("dispatcher", None, "HOST:PORT of the dispatcher, for a worker.")
 
@@ -46,6 +56,7 @@ def main(argv: list[str]) -> int:
         raise errors.UserError(
             "--dispatcher: a worker needs the HOST:PORT of its dispatcher, and a dispatcher takes none."
         )
+    reach = service_port.reach(FLAGS.host, FLAGS.insecure)
     _check_port()
     quiet.load_tensorflow()
     from brave_tf.data import tfio
@@ -53,7 +64,7 @@ def main(argv: list[str]) -> int:
     # Dispatcher and workers are sent graphs with them.
     tfio.load_operations()
     try:
-        server = _start_dispatcher() if FLAGS.role == "dispatcher" else _start_worker()
+        server = _start_dispatcher(reach) if FLAGS.role == "dispatcher" else _start_worker(reach)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("stopped", flush=True)
@@ -74,37 +85,58 @@ def _check_port() -> None:
             ) from error
 
 
-def _start_dispatcher() -> object:
+def _start_dispatcher(reach: service_port.Reach) -> object:
     import tensorflow as tf
 
     service = tf.data.experimental.service
     server = service.DispatchServer(service.DispatcherConfig(port=FLAGS.port))
-    address = f"{FLAGS.host}:{server.target.rsplit(':', 1)[1]}"
+    port = server.target.rsplit(":", 1)[1]
+    _confine(int(port), reach)
+    address = f"{_host_of(reach)}:{port}"
     print(
         f"dispatcher at {address}; start workers with --dispatcher={address}, and train with the binding "
-        f"train.data_service = 'grpc://{address}'",
+        f"train.data_service = 'grpc://{address}'; {reach}",
         flush=True,
     )
     return server
 
 
-def _start_worker() -> object:
+def _start_worker(reach: service_port.Reach) -> object:
     import tensorflow as tf
 
     from brave_tf.data import decode_service
 
     # A worker would wait for its dispatcher without a word.
     decode_service.check_dispatcher(FLAGS.dispatcher)
+    # Asked for a port of its own choice, TensorFlow would not tell which one it took.
+    port = FLAGS.port or _free_port()
     service = tf.data.experimental.service
     server = service.WorkerServer(
         service.WorkerConfig(
             dispatcher_address=FLAGS.dispatcher,
-            port=FLAGS.port,
-            worker_address=f"{FLAGS.host}:{FLAGS.port or '%port%'}",
+            port=port,
+            worker_address=f"{_host_of(reach)}:{port}",
+            dispatcher_timeout_ms=_DISPATCHER_SECONDS * 1000,
         )
     )
-    print(f"worker of {FLAGS.dispatcher} at {FLAGS.host}", flush=True)
+    _confine(port, reach)
+    print(f"worker of {FLAGS.dispatcher} at {_host_of(reach)}:{port}; {reach}", flush=True)
     return server
+
+
+def _confine(port: int, reach: service_port.Reach) -> None:
+    if reach.addresses:
+        service_port.confine(port, reach.addresses)
+
+
+def _host_of(reach: service_port.Reach) -> str:
+    return f"[{reach.name}]" if ":" in reach.name else reach.name
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("", 0))
+        return sock.getsockname()[1]
 
 
 def console_main() -> None:

@@ -5,10 +5,12 @@ Example:
   brave_tf_train --list
 
 Started again with the same --model_dir, it resumes from the newest checkpoint. Ctrl-C and SIGTERM, by which
-clusters tell that they take the machine away, save one after the step under way and stop.
+clusters tell that they take the machine away, save one after the step under way and stop, at once where it
+waits for input.
 On several machines, start it on each with the environment variable TF_CONFIG; they stop together.
 Exit codes: 0 the run is complete; resumable by the same command: 130 stopped by Ctrl-C, 143 by SIGTERM, 75
-another process of the run was lost; 2 unusable input.
+another process of the run was lost, 69 the tf.data service or the storage of the clips does not answer;
+2 unusable input.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ from brave_tf.locks import locked
 
 _LIST = "store.json"
 _LOCK = "features.lock"
+# Features of a large collection take hours.
+_PATIENCE = 24 * 3600.0
 _KEPT = (
     "Features of the clips before and results of other tasks are kept. Free space on that disk or check its "
     "permissions, then start the same command again: it goes on from there."
@@ -240,7 +242,7 @@ def sole_writer(folder: str | os.PathLike[str] | None) -> Iterator[None]:
                 stack.enter_context(locked(path, wait=False))
         except BlockingIOError:
             print(f"waiting for another evaluation that computes features in {folder}", flush=True)
-            stack.enter_context(locked(path))
+            stack.enter_context(locked(path, patience=_PATIENCE))
         yield
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import functools
-import math
+import time
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, Union
 
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from brave_tf import errors
 from brave_tf.models.precision import in_full
@@ -62,6 +62,8 @@ class Objective(tf.keras.Model, abc.ABC):
     Attributes:
       seen: what the last training step showed; None before the first one.
       finish_batch: what turns the input pipeline's batch into the step's, on its device; None for nothing.
+      next_batch: takes the next batch from the iterator of a training step.
+      around_step: makes the context of a training step, with the waits for its batches.
 
     Raises:
       UserError: no backbones, or a name that is not that of a view with a model.
@@ -78,6 +80,8 @@ class Objective(tf.keras.Model, abc.ABC):
         self.loss_scale = loss_scale
         self.seen: Seen | None = None
         self.finish_batch: Callable[[Mapping], dict] | None = None
+        self.next_batch: Callable[[Iterator], object] = next
+        self.around_step: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
 
     @property
     @abc.abstractmethod
@@ -147,24 +151,27 @@ class Objective(tf.keras.Model, abc.ABC):
     def make_train_function(self, force: bool = False) -> Callable[[Iterator], dict]:
         """Returns a function that takes a step on the next batches, returns the logs and sets `seen`."""
         if self.train_function is None or force:
-            train = self._train_on_next
+            train = self._train_on
             if not self.run_eagerly:
                 train = tf.function(train, reduce_retracing=True)
 
             def train_function(iterator: Iterator) -> dict[str, tf.Tensor]:
                 waited = 0.0
-                for part in range(1, self._accumulate_steps + 1):
-                    logs, seen = train(iterator, part == self._accumulate_steps)
-                    waited += seen["waited"]
-                self.seen = Seen(**{**seen, "waited": waited})
+                with self.around_step():
+                    for part in range(1, self._accumulate_steps + 1):
+                        asked = time.perf_counter()
+                        batch = self.next_batch(iterator)
+                        waited += time.perf_counter() - asked
+                        logs, seen = train(batch, part == self._accumulate_steps)
+                self.seen = Seen(**seen, waited=waited)
                 return logs
 
             self.train_function = train_function
         return self.train_function
 
-    def _train_on_next(self, iterator: Iterator, last: bool) -> tuple[dict, dict]:
+    def _train_on(self, batch: Mapping, last: bool) -> tuple[dict, dict]:
         strategy = self.distribute_strategy
-        batch, waited = _timed_next(iterator)
+        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(batch)
         if self.finish_batch:
             batch = strategy.run(self.finish_batch, args=(batch,))
         step = functools.partial(self.train_step, last=last)
@@ -176,7 +183,7 @@ class Objective(tf.keras.Model, abc.ABC):
             return strategy.experimental_local_results(value)[0]
 
         clips = {view: first(batch[view])[:_SHOWN] for view in self.backbones}
-        seen = {**tf.nest.map_structure(first, seen), "clips": clips, "waited": waited}
+        seen = {**tf.nest.map_structure(first, seen), "clips": clips}
         return tf.nest.map_structure(first, logs), seen
 
     def train_step(self, batch: Mapping[str, tf.Tensor], last: bool = True) -> tuple[dict, dict]:
@@ -267,21 +274,6 @@ class Objective(tf.keras.Model, abc.ABC):
             of_clips = terms.counts is not None and value.shape.rank == 1
             self._monitors[name].update_state(value, terms.counts if of_clips else None)
         return {name: self._monitors[name].result() for name in values}
-
-
-def _timed_next(iterator: Iterator) -> tuple[dict, tf.Tensor]:
-    """Returns a batch, and () float64 how many seconds it took to come; NaN where clocks are not read."""
-
-    def now() -> tf.Tensor:
-        # TensorFlow refuses clocks where every operation has to be deterministic.
-        known = not is_op_determinism_enabled()
-        return tf.timestamp() if known else tf.constant(math.nan, tf.float64)
-
-    asked = now()
-    with tf.control_dependencies([asked]):
-        batch, _, _ = tf.keras.utils.unpack_x_y_sample_weight(next(iterator))
-    with tf.control_dependencies(tf.nest.flatten(batch, expand_composites=True)):
-        return batch, now() - asked
 
 
 def _backbone(backbones: Backbones, view: str) -> tf.keras.Model:

@@ -38,10 +38,10 @@ class Seen:
       features: as in `Terms`.
       projections: as in `Terms`.
       clips: view -> (2, *view shape), augmented, the first clips of the batch (one if it has no more).
-      waited: () float64, seconds until the batch was there; NaN under `train.deterministic`.
+      waited: seconds until the batch was there.
     """
 
     features: Mapping[str, tf.Tensor]
     projections: Mapping[str, tf.Tensor]
     clips: Mapping[str, tf.Tensor]
-    waited: tf.Tensor
+    waited: float

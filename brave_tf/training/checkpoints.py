@@ -60,6 +60,11 @@ class Checkpoints:
         self._writes = writes
         self._saved_step: int | None = None
 
+    def changed_by_parts(self) -> list[tf.Variable]:
+        """Returns what a part of a step changes, before the optimizer does the rest with the last one."""
+        generators = _random_generators(self._objective)
+        return [*self._objective.non_trainable_variables, *(each.state for each in generators)]
+
     def newest_step(self) -> int | None:
         """Returns the step of the newest usable checkpoint; None when there is none yet.
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from brave_tf.data import pipeline
 from brave_tf.data.attempts import SkippedClips
+from brave_tf.data.decode_service import check_service
 from brave_tf.data.source import open_source
 from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe
@@ -32,15 +33,18 @@ class Inputs:
     held_out_skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
 
     def check(self) -> None:
-        """Makes sure that there are clips with what the views need.
+        """Makes sure that there are clips with what the views need, and the service if there is to be one.
 
         Raises:
-          UserError: there are not; where modalities lack, it says which recipes the clips can train.
+          NoServiceError: no service answers.
+          UserError: there are no such clips; where modalities lack, it says which recipes they can train.
         """
         source = open_source(self.settings.data_dir)
         for split in filter(None, [self.settings.split, self.settings.held_out_split]):
             with self._advising(split):
                 source.check(split, self.recipe.views)
+        if self.settings.data_service is not None:
+            check_service(self.settings.data_service)
 
     @property
     def holds_out(self) -> bool:

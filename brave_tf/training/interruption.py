@@ -17,6 +17,8 @@ PREEMPTED = 128 + signal.SIGTERM
 class Interruption:
     """Inside `with`, a signal asks a run to stop after the step under way; the run then saves and ends.
 
+    A step that still waits for its batch is not under way.
+
     Before the first step there is nothing to save: then the signal ends the process at once, and so does
     Ctrl-C after another signal. SIGTERM after another signal changes nothing, for it comes twice where
     both a process and its group are told.

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import gin
 
 from brave_tf import errors, files
+from brave_tf.data.decode_service import NoServiceError
 from brave_tf.locks import locked
-from brave_tf.training import config_changes, event_files
-from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training import checkpoint_files, config_changes, event_files
+from brave_tf.training.checkpoints import FOLDER, Checkpoints
 from brave_tf.training.recipe import CONFIG_FILE, OPERATIVE_CONFIG_FILE
 
 TENSORBOARD = "tensorboard"
@@ -43,6 +44,23 @@ def sole_owner(model_dir: str) -> Iterator[None]:
         except OSError as error:
             raise _unwritable(path, error) from error
         yield
+
+
+@contextlib.contextmanager
+def lost_if_resuming(model_dir: str) -> Iterator[None]:
+    """Takes a service that is not there for one that was lost, where the run has begun before.
+
+    What starts a run again and again until it is complete can tell this from a mistake in its settings.
+
+    Raises:
+      LostInputError: see above.
+    """
+    try:
+        yield
+    except NoServiceError as error:
+        if not checkpoint_files.steps(pathlib.Path(model_dir) / FOLDER):
+            raise
+        raise errors.LostInputError(str(error)) from error
 
 
 def resume(checkpoints: Checkpoints, model_dir: str, step: int | None, allow_changes: bool) -> None:

@@ -16,11 +16,19 @@ from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.checkpoints import Checkpoints, SaveError
 from brave_tf.training.initial_weights import load_backbones
+from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.non_finite import NonFiniteError
 from brave_tf.training.monitors.run_monitor import RunMonitor
-from brave_tf.training.resumption import TENSORBOARD, name_run, resume, sole_owner, write_configs
+from brave_tf.training.resumption import (
+    TENSORBOARD,
+    lost_if_resuming,
+    name_run,
+    resume,
+    sole_owner,
+    write_configs,
+)
 from brave_tf.training.settings import Settings
 from brave_tf.training.strategy import check_compilation, check_division, make_strategy
 from brave_tf.training.warning_count import WarningCount, counted_warnings
@@ -59,6 +67,8 @@ def train(
         checkpoint if this is the only process.
       NonFiniteError: the loss, a gradient or a weight is not finite; nothing is saved.
       LostWorkerError: another process of the run has ended.
+      LostInputError: the tf.data service or the storage of the clips does not answer any more; after a last
+        checkpoint if this is the only process.
     """
     settings = recipe_lib.bound(Settings)
     workers = read_workers()
@@ -67,16 +77,27 @@ def train(
         with interruption.at_once():
             strategy = make_strategy(settings.strategy, settings.tpu, workers)
         inputs = Inputs(settings, recipe_lib.bound(recipe_lib.Recipe))
+        stack.enter_context(lost_if_resuming(model_dir))
         inputs.check()
         if workers.chief:
             stack.enter_context(sole_owner(model_dir))
         stack.enter_context(lost_workers(workers))
         warnings = stack.enter_context(counted_warnings())
+        shared = None
         if workers.several:
             agree = functools.partial(total, strategy, workers)
-            interruption = SharedInterruption(interruption, agree)
+            shared = SharedInterruption(interruption, agree)
+        wait = InputWait(interruption, settings.data_service, workers.several)
         complete = _train(
-            inputs, strategy, workers, model_dir, allow_changes, interruption, profile, warnings
+            inputs,
+            strategy,
+            workers,
+            model_dir,
+            allow_changes,
+            shared or interruption,
+            stack.enter_context(wait),
+            profile,
+            warnings,
         )
         if workers.several:
             # Those who are left would take the end of the first one for a loss.
@@ -117,6 +138,7 @@ def _train(
     model_dir: str,
     allow_changes: bool,
     interruption: Interruption | SharedInterruption,
+    wait: InputWait,
     profile: tuple[int, int] | None,
     warnings: WarningCount,
 ) -> bool:
@@ -137,6 +159,7 @@ def _train(
         checkpoints,
         interruption,
         held_out=held_out,
+        wait=wait,
         chief=workers.chief,
         profile=profile,
     )
@@ -155,6 +178,10 @@ def _train(
     if workers.chief:
         checkpoints.check_space()
     monitor.charts.text("config", gin.markdown(gin.operative_config_str()))
+    objective.next_batch = wait.next
+    if settings.accumulate_steps > 1 and not workers.several:
+        changing = checkpoints.changed_by_parts()
+        objective.around_step = functools.partial(undone_unless_whole, changing)
     try:
         with user_errors():
             objective.fit(
@@ -163,6 +190,11 @@ def _train(
                 callbacks=_callbacks(objective, monitor),
                 verbose=0,
             )
+    except StoppedWaitingError:
+        # Several processes could only save together: the others find this one gone.
+        if not workers.several:
+            monitor.save()
+        return False
     except errors.UserError as error:
         # Several processes could only save together.
         if not (workers.several or isinstance(error, _NOT_SAVED)):

@@ -1,6 +1,7 @@
 """Clips that the workers of a tf.data service make."""
 
 import socket
+import time
 
 import gin
 import numpy as np
@@ -14,7 +15,7 @@ from brave_tf.data.attempts import SkippedClips
 from brave_tf.data.pipeline import clip_dataset
 from brave_tf.data.record_reader import compression_of
 from brave_tf.data.views.rgb import RgbView
-from brave_tf.errors import UserError
+from brave_tf.errors import LostInputError, UserError
 
 VIEWS = {"narrow": RgbView(num_frames=2, size=8)}
 RNG = np.random.default_rng(0)
@@ -124,6 +125,55 @@ def test_a_service_without_workers_is_no_hang(folder, monkeypatch):
     expected = pytest.raises(UserError, match="no worker answered within 1 s.*--role=worker")
     with service.running(workers=0) as address, expected:
         clip_dataset(folder, "train", VIEWS, 4, training=True, service=address)
+
+
+def watch_until(watch, seconds):
+    """Lets a step wait so long."""
+    watch.start()
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        watch.check()
+        time.sleep(0.05)
+
+
+def test_a_wait_ends_when_nothing_listens_any_more():
+    with socket.socket() as unused:
+        unused.bind(("localhost", 0))
+        address = f"grpc://localhost:{unused.getsockname()[1]}"
+        watch = decode_service.ServiceWatch(address, patience=1.0)
+        expected = f"{address[7:]} has not answered since .*nothing listens there.*same command"
+        with pytest.raises(LostInputError, match=expected):
+            watch_until(watch, 60)
+
+
+def test_a_wait_ends_when_the_dispatcher_has_no_worker_left():
+    with service.running(workers=0) as address:
+        watch = decode_service.ServiceWatch(address, patience=1.0)
+        with pytest.raises(LostInputError, match="no worker makes anything"):
+            watch_until(watch, 60)
+
+
+@pytest.mark.long
+def test_a_wait_goes_on_while_a_worker_answers(address):
+    watch_until(decode_service.ServiceWatch(address, patience=8.0), 20)
+
+
+@pytest.mark.parametrize("patience", [0, "60", None])
+def test_the_limit_of_a_wait_is_a_positive_number(patience):
+    with pytest.raises(UserError, match="ServiceWatch.patience.*positive number of seconds"):
+        decode_service.ServiceWatch("grpc://localhost:5050", patience)
+
+
+def test_a_service_that_was_started_anew_is_a_lost_one():
+    gone = tf.errors.NotFoundError(None, None, "Iteration client id not found: 3000")
+    expected = pytest.raises(LostInputError, match="host:1 was lost, or started anew")
+    with expected as error, decode_service.lost_service("grpc://host:1"):
+        raise gone
+    assert error.value.exit_code == 69
+    other = tf.errors.NotFoundError(None, None, "clips.tfrecord; No such file or directory")
+    for address, given in (("grpc://host:1", other), (None, gone)):
+        with pytest.raises(tf.errors.NotFoundError), decode_service.lost_service(address):
+            raise given
 
 
 def test_workers_that_do_not_see_the_records_are_named(tmp_path, address):

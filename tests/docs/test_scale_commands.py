@@ -82,7 +82,7 @@ def test_where_there_is_no_tpu_the_message_says_so(capsys):
 def started(*arguments, end=signal.SIGTERM):
     """Starts a process of a tf.data service and gives its first line; it is to end well at the signal."""
     process = subprocess.Popen(
-        [sys.executable, "-m", data_service.__name__, *arguments, "--host=localhost"],
+        [sys.executable, "-m", data_service.__name__, *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -105,7 +105,7 @@ def test_clips_made_elsewhere():
         worker.append(f"--dispatcher={address}")
         with started(*worker) as one, started(*worker) as two:
             assert "worker" in one and "worker" in two
-            flags = [flag.replace("HOST:5050", address) for flag in flags]
+            flags = [flag.replace("localhost:5050", address) for flag in flags]
             assert command.run(train, *flags, SMALL, "--model_dir=served") == 0
     assert last_checkpoint("served").endswith(f"step-{RUN_STEPS}")
 

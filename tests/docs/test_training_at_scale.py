@@ -57,12 +57,13 @@ def test_the_cluster_has_two_processes(monkeypatch):
 
 def test_the_exit_codes_are_those_of_the_command():
     codes = [0, interruption.PREEMPTED, interruption.INTERRUPTED]
-    codes += [workers.LostWorkerError.exit_code, errors.UserError.exit_code]
+    codes += [workers.LostWorkerError.exit_code, errors.LostInputError.exit_code]
+    codes.append(errors.UserError.exit_code)
     assert [int(code) for code in table("exit code")] == codes
 
 
 @pytest.mark.parametrize(
-    ("codes", "starts"), [("75 143 0 0", 3), ("75 2 0", 2), ("130 0", 1), ("0", 1)]
+    ("codes", "starts"), [("75 143 0 0", 3), ("69 69 0", 3), ("75 2 0", 2), ("130 0", 1), ("0", 1)]
 )
 def test_the_supervisor_starts_again_after_a_loss_alone(tmp_path, codes, starts):
     (tmp_path / "codes").write_text("\n".join(codes.split()))

@@ -24,12 +24,14 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf import files
+from brave_tf.errors import UserError
 from brave_tf.locks import locked
 
 _SOURCES = pathlib.Path(__file__).resolve().parent
 _COMPILERS = ("c++", "g++", "clang++")
 # Floating point as it is, but for what vector code cannot do: errno and traps.
 _FLAGS = ("-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math")
+_COMPILING_SECONDS = 600
 _here = threading.local()
 
 
@@ -70,7 +72,7 @@ def _load() -> types.ModuleType | None:
         return None
     try:
         return tf.load_op_library(str(_library(compiler)))
-    except (OSError, subprocess.CalledProcessError, tf.errors.OpError) as error:
+    except (OSError, subprocess.SubprocessError, UserError, tf.errors.OpError) as error:
         logging.warning(
             "the kernels in %s cannot be compiled or loaded, so TensorFlow's own operations do their work, "
             "which takes twice as long: %s",
@@ -103,7 +105,14 @@ def _compile(compiler: str, flags: list[str], folder: pathlib.Path, name: str) -
     aside = folder / f".{name}.{os.getpid()}"
     command = [compiler, "-x", "c++", "-", *flags, "-o", str(aside), *tf.sysconfig.get_link_flags()]
     try:
-        subprocess.run(command, input=includes, capture_output=True, text=True, check=True)
+        subprocess.run(
+            command,
+            input=includes,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_COMPILING_SECONDS,
+        )
         files.flush(aside)
         path = folder / _named(name, aside)
         aside.replace(path)
@@ -137,7 +146,8 @@ def _temporary_folder() -> tempfile.TemporaryDirectory:
 
 def _key(compiler: str, flags: list[str]) -> str:
     """Returns what tells a library apart from those of other sources, versions and machines."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    asked = [compiler, "--version"]
+    version = subprocess.run(asked, capture_output=True, check=True, timeout=60).stdout
     parts = [
         path.read_bytes() for path in sorted(_SOURCES.glob("*.cc")) + sorted(_SOURCES.glob("*.h"))
     ]

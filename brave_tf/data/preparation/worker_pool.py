@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -29,6 +30,8 @@ _ATTEMPTS = 2
 # Tasks, for each worker, that may be begun before the oldest has been yielded: bounds the memory.
 _WINDOW = 8
 _MAX_EARLY_DEATHS = 10
+# What a new process may take to import what it needs.
+_STARTING_SECONDS = 300.0
 # Threads of one program may have pools of their own.
 _STARTING = threading.Lock()
 
@@ -105,8 +108,8 @@ class _Pool:
     def wait(self):
         """Waits for something to happen; returns the (position, result) pairs that came of it."""
         now = time.monotonic()
-        deadlines = [w.since + self._timeout for w in self._workers if w.since is not None]
-        patience = max(0.0, min(deadlines) - now) if deadlines else None
+        deadlines = [worker.deadline(self._timeout) for worker in self._workers]
+        patience = max(0.0, min(deadlines) - now) if min(deadlines) < math.inf else None
         connections = [worker.connection for worker in self._workers]
         ready = multiprocessing.connection.wait(connections, patience)
         results = []
@@ -116,7 +119,7 @@ class _Pool:
                     results += worker.receive()
                 except (EOFError, OSError):
                     results += self._replace(index, Died(worker.end(patience=10.0)))
-            elif worker.since is not None and time.monotonic() - worker.since > self._timeout:
+            elif time.monotonic() > worker.deadline(self._timeout):
                 worker.end()
                 results += self._replace(index, TimedOut(self._timeout))
         return results
@@ -158,6 +161,7 @@ class _Worker:
         self.jobs = collections.deque()
         self.since = None
         self._started = False
+        self._begun = time.monotonic()
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
         # Ctrl-C goes to the whole process group; only the parent shall answer. The resource tracker, which
         # comes with the first process, would unblock the signal.
@@ -169,6 +173,12 @@ class _Worker:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
+
+    def deadline(self, timeout):
+        """Returns when it is to have done the first of its jobs, or to have started; infinite for neither."""
+        if not self._started:
+            return self._begun + _STARTING_SECONDS
+        return math.inf if self.since is None else self.since + timeout
 
     def assign(self, job):
         self.jobs.append(job)

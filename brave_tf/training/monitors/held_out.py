@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Callable
 
 import tensorflow as tf
 
@@ -20,17 +21,25 @@ class HeldOutLoss:
       objective: that is trained.
       batches: endless, distributed; the same ones again and again.
       count: how many of them are one measurement.
+      next_batch: takes one from an iterator over them.
       charts: where to.
       advice: takes warnings.
     """
 
     def __init__(
-        self, objective: Objective, batches: Iterable, count: int, charts: Charts, advice: Advice
+        self,
+        objective: Objective,
+        batches: Iterable,
+        count: int,
+        next_batch: Callable[[Iterator], Any],
+        charts: Charts,
+        advice: Advice,
     ):
-        self._objective, self._count = objective, count
+        self._objective, self._count, self._next_batch = objective, count, next_batch
         self._charts, self._advice = charts, advice
         self._memorising = MemorisingWatch()
         self._batches, self._iterator = batches, None
+        self._test = tf.function(self._logs_of, reduce_retracing=True)
         self._losses: dict[int, float] = {}
 
     def resume(self, losses: Mapping[int, float]) -> None:
@@ -48,9 +57,8 @@ class HeldOutLoss:
         # Not before it is needed, as it starts to make clips.
         self._iterator = self._iterator or iter(self._batches)
         self._objective.reset_metrics()
-        test = self._objective.make_test_function()
         for _ in range(self._count):
-            logs: dict[str, tf.Tensor] = test(self._iterator)
+            logs = self._test(self._next_batch(self._iterator))
         figures = self._objective.figures(logs)
         self._charts.scalars(figures, step, HELD_OUT)
         loss = figures.get("loss")
@@ -72,6 +80,13 @@ class HeldOutLoss:
             self._memorising.compare(step, training, loss, self._advice)
         self._losses[step] = loss
         return loss
+
+    def _logs_of(self, batch: Mapping) -> dict[str, tf.Tensor]:
+        step, strategy = self._objective.test_step, self._objective.distribute_strategy
+        if self._objective.jit_compile:
+            step = tf.function(step, jit_compile=True, reduce_retracing=True)
+        logs = strategy.run(step, args=(batch,))
+        return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], logs)
 
     def summary(self) -> str:
         """Returns one line: the last loss and the lowest; an empty one if none was measured."""

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from brave_tf.objectives.base import Objective
 from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training.input_wait import InputWait
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.advice import Advice
@@ -40,6 +41,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
       interruption: asks the run to stop.
       held_out: endless distributed batches, of which `inputs.held_out_batches` are one measurement of the
         loss on held-out clips, made at every checkpoint; None for no measurement.
+      wait: waits for those.
       chief: whether this process writes charts and prints; one of several does.
       profile: the first and the last step that are traced; None for no trace.
 
@@ -56,6 +58,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
         interruption: Interruption | SharedInterruption,
         *,
         held_out: Iterable | None = None,
+        wait: InputWait,
         chief: bool = True,
         profile: tuple[int, int] | None = None,
     ):
@@ -73,7 +76,9 @@ class RunMonitor(tf.keras.callbacks.Callback):
         self._held_out = None
         if held_out is not None:
             count = inputs.held_out_batches
-            self._held_out = HeldOutLoss(objective, held_out, count, self.charts, self._advice)
+            self._held_out = HeldOutLoss(
+                objective, held_out, count, wait.next, self.charts, self._advice
+            )
         accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
         self._look_every = _LOOK_EVERY_ON_ACCELERATORS if accelerators else 1
 

@@ -7,6 +7,7 @@ import time
 import misbehaviour
 import pytest
 
+from brave_tf.data.preparation import worker_pool
 from brave_tf.data.preparation.worker_pool import Died, TimedOut, run_in_order
 
 
@@ -19,6 +20,13 @@ def test_results_come_in_order_from_several_processes():
     assert len(results) == 30
     assert len(set(results)) == 2 and os.getpid() not in results
     assert run([("echo", i) for i in range(50)]) == list(range(50))
+
+
+def test_processes_that_do_not_start_are_not_waited_for(monkeypatch):
+    monkeypatch.setattr(worker_pool, "_STARTING_SECONDS", 0.001)
+    monkeypatch.setattr(worker_pool, "_MAX_EARLY_DEATHS", 2)
+    with pytest.raises(RuntimeError, match="end before they begin to work"):
+        run([("echo", 1)], workers=1)
 
 
 def test_no_tasks():
@@ -77,6 +85,7 @@ def test_workers_that_cannot_start():
 
 
 PROGRAM = """
+from brave_tf.data.preparation import worker_pool
 from brave_tf.data.preparation.worker_pool import run_in_order
 
 def double(number):
