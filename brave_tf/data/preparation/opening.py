@@ -37,10 +37,10 @@ def _as_ffmpeg_reads_it(file: str) -> str | _PatchedFile:
     """Returns the file, or its contents with a WAV header that FFmpeg understands.
 
     Samples with fewer valid bits than their container fill it from the top, the rest being zero; FFmpeg takes
-    the valid bits for the container's.
+    the valid bits for the container's, even those that are more.
     """
     wav = wav_header.read(file)
-    if wav is None or not wav.is_pcm or not 0 < wav.valid_bits < wav.bits:
+    if wav is None or not wav.is_pcm or wav.valid_bits in (0, wav.bits):
         return file
     if wav.block_align != wav.channels * wav.bits // 8:
         return file

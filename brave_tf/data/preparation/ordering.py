@@ -20,7 +20,7 @@ def in_order(pieces: Iterable[Piece], moved: list[Piece]) -> Iterator[Piece]:
 
     Args:
       pieces: Pictures or sounds of one stream.
-      moved: Receives the pieces whose time was changed.
+      moved: Receives the pieces whose time was changed, and pictures that come too late to be shown.
     """
     pieces = iter(pieces)
     ahead = collections.deque()
@@ -30,7 +30,7 @@ def in_order(pieces: Iterable[Piece], moved: list[Piece]) -> Iterator[Piece]:
             while len(ahead) < _ASKED and (following := next(pieces, None)) is not None:
                 ahead.append(following)
             time = _due(piece, last, [following.time for following in ahead])
-            if time != piece.time:
+            if time != piece.time or time <= last.time and not _is_sound(piece):
                 moved.append(piece)
                 piece = piece._replace(time=time)
         yield piece
@@ -38,9 +38,13 @@ def in_order(pieces: Iterable[Piece], moved: list[Piece]) -> Iterator[Piece]:
 
 
 def _is_suspicious(piece, last):
-    if piece.frame.__class__ is last.frame.__class__ and hasattr(piece.frame, "samples"):
+    if _is_sound(piece):
         return abs(piece.time - last.time - last.duration) > _SUSPICIOUS
     return not 0 < piece.time - last.time <= _SUSPICIOUS
+
+
+def _is_sound(piece):
+    return hasattr(piece.frame, "samples")
 
 
 def _due(piece, last, following):

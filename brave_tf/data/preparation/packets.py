@@ -11,6 +11,10 @@ UNKNOWN = np.iinfo(np.int64).min
 _BACK = 0.1
 # Stamps may be damaged where the clock jumps by more seconds; less is a pause.
 _JUMP = 10.0
+# What runs back or jumps by no more than so many of the usual steps has been put in another order.
+_REORDERED = 4
+# Seconds after which the clock of MPEG-TS and MPEG-PS begins again at 0: 33 bits at 90 kHz (ITU-T H.222.0).
+_WRAP = 2**33 / 90_000
 # Stamps that leave the clock for less time than this, in seconds, and come back are damaged.
 _BRIEF = 0.5
 
@@ -22,6 +26,7 @@ class Packets:
       is_video: Whether they hold pictures.
       tick: Seconds; the unit of stamps.
       counts_pictures: Whether stamps are those of AVI, which count pictures in the order of decoding.
+      wraps: Whether stamps begin again at 0 after 26.5 hours.
       in_one_order: Whether pictures are stated to be shown in the order of decoding.
       decoding: (N,) int64 ticks at which they are to be decoded, or UNKNOWN.
       showing: (N,) int64 ticks at which what they hold is to be shown, or UNKNOWN.
@@ -36,10 +41,11 @@ class Packets:
       jumps: Numbers of those before which it jumps ahead, and by how many seconds.
     """
 
-    def __init__(self, stream: av.stream.Stream, counts_pictures: bool):
+    def __init__(self, stream: av.stream.Stream, counts_pictures: bool, wraps: bool):
         self.is_video = stream.type == "video"
         self.tick = float(stream.time_base)
         self.counts_pictures = counts_pictures
+        self.wraps = wraps
         self.last_byte = 0
         self._rows = []
         self._place = -1
@@ -82,19 +88,24 @@ class Packets:
     def _find_faults(self):
         numbers = np.flatnonzero(self.decoding != UNKNOWN)
         times = self.decoding[numbers] * self.tick
+        if self.wraps and len(times):
+            steps = (np.diff(times) + _WRAP / 2) % _WRAP - _WRAP / 2
+            times = times[0] + np.concatenate([[0.0], np.cumsum(steps)])
         steps = np.diff(times)
-        bounds = np.flatnonzero((steps < -_BACK) | (steps > _JUMP)) + 1
+        usual = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
+        far_back, far = max(_BACK, _REORDERED * usual), max(_JUMP, _REORDERED * usual)
+        bounds = np.flatnonzero((steps < -far_back) | (steps > far)) + 1
         runs = list(zip([0, *bounds], [*bounds, len(times)]))
         damaged, self.restarts, self.jumps = [], [], []
         end = times[runs[0][1] - 1] if len(times) else 0.0
         for (start, stop), (after, _) in zip(runs[1:], [*runs[2:], (None, None)]):
             brief = times[stop - 1] - times[start] < _BRIEF
-            if brief and after is not None and -_BACK <= times[after] - end <= _JUMP:
+            if brief and after is not None and -far_back <= times[after] - end <= far:
                 damaged += range(start, stop)
                 continue
-            if times[start] < end - _BACK:
+            if times[start] < end - far_back:
                 self.restarts.append(int(numbers[start]))
-            elif times[start] - end > _JUMP:
+            elif times[start] - end > far:
                 self.jumps.append((int(numbers[start]), float(times[start] - end)))
             end = times[stop - 1]
         self.damaged = numbers[damaged].astype(np.int64)
@@ -109,7 +120,8 @@ def read_packets(container: av.container.InputContainer) -> tuple[dict[int, Pack
     streams = [*container.streams.video, *container.streams.audio]
     in_avi = container.format.name == "avi"
     # AVI tells when pictures are decoded, not when they are shown; FFmpeg guesses the latter.
-    packets = {s.index: Packets(s, in_avi and s.type == "video") for s in streams}
+    wraps = container.format.name in ("mpegts", "mpeg")
+    packets = {s.index: Packets(s, in_avi and s.type == "video", wraps) for s in streams}
     broke_off = ""
     try:
         # Without a stream, all of the file would be read.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 _RIFF = {b"RIFF", b"RF64", b"BW64"}
+# The end of the names of chunks in Sony's Wave64, which are 16 bytes long; the first of all has another.
+_W64_RIFF = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+_W64 = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _PCM, _EXTENSIBLE = 1, 0xFFFE
 # KSDATAFORMAT_SUBTYPE_PCM.
 _PCM_SUBTYPE = bytes.fromhex("0100000000001000800000aa00389b71")
@@ -41,18 +45,38 @@ def read(file: str) -> WavHeader | None:
     size = os.path.getsize(file)
     found = None
     with open(file, "rb") as stream:
-        if stream.read(4) not in _RIFF or stream.read(8)[4:] != b"WAVE":
-            return None
-        while len(header := stream.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            place = stream.tell()
+        for name, place, length in _chunks(stream):
             if name == b"data":
                 whole = 0 < length <= size - place
                 return found and found._replace(num_bytes=length, is_whole=whole)
             if name == b"fmt ":
+                stream.seek(place)
                 found = _format(stream.read(min(length, 40)), place)
-            stream.seek(place + length + length % 2)
     return found
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yields name, place and bytes of the chunks of a WAV file; none if it is another file."""
+    head = stream.read(40)
+    if head[:4] in _RIFF and head[8:12] == b"WAVE":
+        place, shape, even, own = 12, "<4sI", 2, 0
+    elif head[:16] == _W64_RIFF and head[24:40] == b"wave" + _W64:
+        # Lengths are those of the chunk with its name and length.
+        place, shape, even, own = 40, "<4s12xQ", 8, 24
+    else:
+        return
+    while len(header := _read_at(stream, place, struct.calcsize(shape))) == struct.calcsize(shape):
+        name, length = struct.unpack(shape, header)
+        yield name, place + len(header), length - own
+        if length < own:
+            return
+        place += len(header) + length - own
+        place += -place % even
+
+
+def _read_at(stream, place, size):
+    stream.seek(place)
+    return stream.read(size)
 
 
 def _format(chunk: bytes, place: int) -> WavHeader | None:

@@ -53,6 +53,31 @@ def test_fewer_valid_bits_than_the_container_has(tmp_path, bits, valid, channels
     np.testing.assert_array_equal(samples(file, 0.2, 0.3, rate=16000), heard[3200:4800])
 
 
+@pytest.mark.parametrize(("bits", "stated"), [(16, 24), (24, 32), (16, 0)])
+def test_more_valid_bits_than_the_container_has_are_those_of_the_container(tmp_path, bits, stated):
+    sound = 0.4 * tone(0.5, 440, 16000)[:, None]
+    file = write_extensible(tmp_path / "a.wav", sound, bits, bits)
+    data = bytearray(file.read_bytes())
+    place = data.index(b"fmt ") + 8 + 18
+    data[place : place + 2] = struct.pack("<H", stated)
+    file.write_bytes(data)
+    np.testing.assert_allclose(samples(file, rate=16000), sound[:, 0], atol=1.1 / 2 ** (bits - 1))
+
+
+def test_wave64_with_fewer_valid_bits(tmp_path):
+    """Its chunks have names of 16 bytes, and lengths of 8 that count all of the chunk."""
+    sound = 0.4 * tone(0.5, 440, 16000)[:, None]
+    riff = write_extensible(tmp_path / "a.wav", sound, 32, 24).read_bytes()
+    end = bytes.fromhex("f3acd3118cd100c04f8edb8a")
+    form, data = riff[20:60], riff[68:]
+    body = b"fmt " + end + struct.pack("<Q", 24 + len(form)) + form
+    body += b"data" + end + struct.pack("<Q", 24 + len(data)) + data
+    head = b"riff" + bytes.fromhex("2e91cf11a5d628db04c10000")
+    file = tmp_path / "a.w64"
+    file.write_bytes(head + struct.pack("<Q", 40 + len(body)) + b"wave" + end + body)
+    np.testing.assert_allclose(samples(file, rate=16000), sound[:, 0], atol=1e-6)
+
+
 def test_the_format_may_follow_other_chunks(tmp_path):
     sound = 0.4 * tone(0.5, 440, 16000)[:, None]
     chunks = (

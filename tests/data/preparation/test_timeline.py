@@ -96,6 +96,61 @@ def test_chained_ogg_goes_on(tmp_path, extension, codec, loss):
     np.testing.assert_array_equal(samples(file, 2.5, 4.0), heard[120000:192000])
 
 
+@pytest.mark.parametrize("codec", ["libvorbis", "flac"])
+def test_chained_ogg_of_several_rates(tmp_path, codec):
+    rates = (44100, 48000, 22050)
+    parts = [
+        write_audio(tmp_path / f"{rate}.ogg", click(2.0, 1.0, rate), rate, codec=codec)
+        for rate in rates
+    ]
+    file = joined(tmp_path / "all.ogg", parts)
+    heard = samples(file)
+    assert len(heard) / 48000 == pytest.approx(6, abs=5e-3)
+    np.testing.assert_allclose(heard_at(heard), [1.0, 3.0, 5.0], atol=5e-3)
+    np.testing.assert_array_equal(samples(file, 4.52, 5.52), heard[216960:264960])
+
+
+def test_joined_aac_of_two_rates(tmp_path):
+    parts = [
+        write_audio(tmp_path / f"{rate}.aac", click(2.0, 1.0, rate), rate, codec="aac")
+        for rate in (48000, 44100)
+    ]
+    heard = samples(joined(tmp_path / "all.aac", parts))
+    # Each begins with the delay of its encoder.
+    np.testing.assert_allclose(heard_at(heard), [1.0, 3.0], atol=0.08)
+    assert len(heard) / 48000 == pytest.approx(4.08, abs=0.03)
+
+
+def test_a_clock_that_begins_again_at_zero_goes_on(tmp_path):
+    """That of MPEG-TS has 33 bits; here it does so where two recordings were joined."""
+    first = part(tmp_path / "a.ts", 0, options={"bf": "0"})
+    wrap = 2**33 / 90000
+    late = remuxed(tmp_path / "b.ts", [part(tmp_path / "c.ts", 50)], lambda n, k, t: t + wrap - 3)
+    file = joined(tmp_path / "all.ts", [first, late])
+    assert numbers(file) == list(range(100))
+
+
+def test_a_film_of_a_picture_every_ten_seconds(tmp_path):
+    frames = [numbered_frame(i) for i in range(24)]
+    times = [10.0 * i for i in range(24)]
+    file = write_video(tmp_path / "a.mkv", frames, times=times, audio=click(240.0, 100.0))
+    shown = numbers(file, fps=1)
+    assert shown[:230] == [i // 10 for i in range(230)]
+    assert numbers(file, 155, 165, fps=1) == [15] * 5 + [16] * 5
+    assert not any("damaged" in warning for warning in warnings(file))
+
+
+def test_parts_of_a_picture_or_two_are_told(tmp_path):
+    parts = [part(tmp_path / f"{i}.ts", 50 * i, n) for i, n in enumerate((50, 2, 1, 50))]
+    file = joined(tmp_path / "all.ts", parts)
+    shown = numbers(file)
+    with MediaFile(str(file)) as media:
+        list(media.frames(0, None, 25, 48))
+        said = " ".join(media.warnings)
+    lost = {*range(50), 50, 51, 100, *range(150, 200)} - set(shown)
+    assert not lost or "are damaged" in said
+
+
 @pytest.mark.parametrize("rates", [(48000, 48000), (48000, 44100)])
 def test_joined_mp3_goes_on(tmp_path, rates):
     parts = [
