@@ -14,8 +14,6 @@ from brave_tf.data.preparation.timeline import Line
 MAX_DECODER_DELAY = 4
 # Pictures that tell whether stamps are those of decoding.
 _WATCHED = 16
-# Packets that need not give a picture, at least, and as a share: some hold half of one, or one for later.
-_FEW, _SHARE = 16, 0.55
 # Raw streams whose stamps FFmpeg makes up, on a clock that is too coarse for their samples, or from the rate
 # of the first of them.
 _UNSTAMPED = ("aac", "ac3", "eac3", "dts", "mlp", "truehd")
@@ -58,7 +56,7 @@ def decode(
       container: An open av container, at its start or, without corrections in `line`, after a seek.
       stream: One of its streams.
       line: What is known of its packets; None takes their stamps as they are.
-      errors: Receives the reason of each packet that was passed over, or that gave no picture.
+      errors: Receives the reason of each packet that was passed over.
       first: Number of the packet to begin with; those before are read, not decoded.
     """
     if not stream.codec_context.is_open:
@@ -71,17 +69,12 @@ def decode(
     frames = _frames(container, stream, line, first, clock, errors)
     if line is not None and line.in_one_order and is_video:
         frames = clock.watched(frames)
-    gave = 0
     for frame in frames:
-        gave += 1
         stamp = clock.stamp(frame)
         duration = clock.duration(frame)
         time = expected if stamp is None else stamp * tick
         yield Piece(time, duration, frame, stamp is not None)
         expected = time + duration
-    lost = clock.seen - gave
-    if is_video and not errors and lost > max(_FEW, _SHARE * clock.seen):
-        errors += lost * ["they give no picture"]
 
 
 def _frames(container, stream, line, first, clock, errors):
@@ -147,8 +140,6 @@ def _whole_samples(codec, packet):
 
 
 class _AudioClock:
-    seen = 0
-
     def __init__(self, container):
         self._has_stamps = container.format.name not in _UNSTAMPED
         self._is_ogg = container.format.name == "ogg"
@@ -185,7 +176,6 @@ class _VideoClock:
         in_avi = container.format.name == "avi"
         self._counts_pictures = in_avi and stream.codec_context.has_b_frames
         self._first_packet = None
-        self.seen = 0
         self._delay = None if self._counts_pictures else 0
         self._last = {"pts": None, "dts": None}
         self._faults = {"pts": 0, "dts": 0}
@@ -194,7 +184,6 @@ class _VideoClock:
         pass
 
     def see(self, packet):
-        self.seen += bool(packet.size)
         if self._first_packet is None:
             self._first_packet = packet.dts
 

@@ -106,7 +106,7 @@ def _can_begin_anywhere(stream, line):
         # Without the times at which pictures are shown, their order has to be followed from the start.
         untimed = line is not None and (line.counts_pictures or line.in_one_order)
         return not (untimed and stream.codec_context.has_b_frames)
-    if line is not None and line.shifts:
+    if not stream.codec_context.sample_rate or (line is not None and line.shifts):
         return False
     # Samples are counted; a clock that is coarser than they are tells only roughly which one it is.
     ticks = 1 / (stream.codec_context.sample_rate * stream.time_base)
