@@ -123,12 +123,7 @@ def _encode_audio(media, clip, settings, end, budget):
     if end is None:
         # A broken clock can ask for terabytes of silence.
         end = clip.start + MAX_BYTES / 4 / settings.sample_rate
-    try:
-        audio = media.samples(clip.start, end, settings.sample_rate, pad=media.has_video)
-    except MediaError:
-        if not media.has_video:
-            raise
-        return {}
+    audio = media.samples(clip.start, end, settings.sample_rate, pad=media.has_video)
     if audio is None:
         if not media.has_video:
             raise MediaError("decode", f"no sound at {clip.start:g} s or later")

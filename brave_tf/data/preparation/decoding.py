@@ -64,7 +64,7 @@ def decode(
         stream.codec_context.thread_count = 1
     tick = float(stream.time_base)
     is_video = stream.type == "video"
-    clock = _VideoClock(container, stream) if is_video else _AudioClock(container)
+    clock = _VideoClock(container, stream) if is_video else _AudioClock(container, line)
     expected = (container.start_time or 0) / av.time_base
     frames = _frames(container, stream, line, first, clock, errors)
     if line is not None and line.in_one_order and is_video:
@@ -79,7 +79,7 @@ def decode(
 
 def _frames(container, stream, line, first, clock, errors):
     shifts = dict(line.shifts) if line else {}
-    damaged = line.damaged if line else ()
+    damaged, turned = (line.damaged, line.turned) if line else ((), {})
     shift = 0
     for number, packet in enumerate(_packets(container, stream, errors)):
         if number in shifts:
@@ -91,7 +91,7 @@ def _frames(container, stream, line, first, clock, errors):
                 clock.start_again()
         if number < first:
             continue
-        _correct(packet, shift, number in damaged)
+        _correct(packet, shift + turned.get(number, 0), number in damaged)
         clock.see(packet)
         # An empty packet, as AVI has for a picture that is shown again, would end the decoder.
         if packet.size:
@@ -140,17 +140,19 @@ def _whole_samples(codec, packet):
 
 
 class _AudioClock:
-    def __init__(self, container):
-        self._has_stamps = container.format.name not in _UNSTAMPED
-        self._is_ogg = container.format.name == "ogg"
+    def __init__(self, container, line):
+        name = container.format.name
+        # Ogg and FLAC count samples; FFmpeg takes them for those of the first part where files were joined.
+        in_parts = line is not None and line.shifts
+        self._has_stamps = name not in _UNSTAMPED and not (in_parts and name == "flac")
+        self._counts_samples = name == "ogg"
         self._begun = False
 
     def see(self, packet):
         pass
 
     def start_again(self):
-        # Ogg counts samples, FFmpeg seconds at the rate of the first part: only the samples tell.
-        self._has_stamps = self._has_stamps and not self._is_ogg
+        self._has_stamps = self._has_stamps and not self._counts_samples
 
     def stamp(self, frame):
         counts = self._begun and not self._has_stamps

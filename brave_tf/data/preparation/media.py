@@ -96,6 +96,7 @@ class MediaFile:
             held = self._last_end()
             found += remarks.of_timeline(self._timeline, self._container, origin, held)
             found += remarks.of_rest(self._file, self._timeline.last_byte)
+        found += remarks.of_samples(self._file)
         if self.has_video and self.has_audio:
             found += remarks.of_ends(self.pictures, self._end("video"), self._end_of_pictures)
         for kind in ("video", "audio"):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Mapping
 
 import av
 
 from brave_tf.data.preparation import wav_header
 from brave_tf.data.preparation.decoding import MediaError
 from brave_tf.data.preparation.media_probe import media_formats
+
+# Bits that a sample may take.
+_CONTAINERS = (8, 16, 24, 32, 64)
 
 
 def open_media(file: str) -> av.container.InputContainer:
@@ -36,31 +40,42 @@ def open_media(file: str) -> av.container.InputContainer:
 def _as_ffmpeg_reads_it(file: str) -> str | _PatchedFile:
     """Returns the file, or its contents with a WAV header that FFmpeg understands.
 
-    Samples with fewer valid bits than their container fill it from the top, the rest being zero; FFmpeg takes
-    the valid bits for the container's, even those that are more.
+    Samples with fewer valid bits than their container fill it from the top, the rest being zero. How large
+    the container is, their distance tells; FFmpeg takes the valid bits for it.
     """
     wav = wav_header.read(file)
-    if wav is None or not wav.is_pcm or wav.valid_bits in (0, wav.bits):
+    if wav is None or not wav.is_pcm or not wav.channels or wav.container_bits not in _CONTAINERS:
         return file
-    if wav.block_align != wav.channels * wav.bits // 8:
+    if wav.bits == wav.container_bits and wav.valid_bits in (0, wav.bits):
         return file
-    return _PatchedFile(file, wav.place_of_valid_bits, struct.pack("<H", wav.bits))
+    if not wav.is_extensible and (wav.bits, wav.container_bits) == (24, 32):
+        # So does Cool Edit write floating-point numbers, which FFmpeg knows.
+        return file
+    bits = struct.pack("<H", wav.container_bits)
+    patches = {wav.place + 14: bits}
+    if wav.is_extensible:
+        patches[wav.place + 18] = bits
+    return _PatchedFile(file, patches)
 
 
 class _PatchedFile:
     """A file of which some bytes are read as others."""
 
-    def __init__(self, file: str, place: int, patch: bytes):
+    def __init__(self, file: str, patches: Mapping[int, bytes]):
         self._stream = open(file, "rb")  # noqa: SIM115 (lives as long as the container that reads it)
-        self._place, self._patch = place, patch
+        self._values = {
+            place + number: value
+            for place, patch in patches.items()
+            for number, value in enumerate(patch)
+        }
         self.name = file
 
     def read(self, size: int = -1) -> bytes:
         start = self._stream.tell()
         data = bytearray(self._stream.read(size))
-        for number, value in enumerate(self._patch, start=self._place - start):
-            if 0 <= number < len(data):
-                data[number] = value
+        for place, value in self._values.items():
+            if start <= place < start + len(data):
+                data[place - start] = value
         return bytes(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import av
 import numpy as np
 
@@ -13,14 +15,20 @@ _BACK = 0.1
 _JUMP = 10.0
 # What runs back or jumps by no more than so many of the usual steps has been put in another order.
 _REORDERED = 4
-# Seconds after which the clock of MPEG-TS and MPEG-PS begins again at 0: 33 bits at 90 kHz (ITU-T H.222.0).
-_WRAP = 2**33 / 90_000
+# Packets that tell where the clock begins.
+_FIRST = 64
+# Ticks after which the clock of MPEG-TS and MPEG-PS begins again at 0 (ITU-T H.222.0).
+_WRAP = 2**33
 # Stamps that leave the clock for less time than this, in seconds, and come back are damaged.
 _BRIEF = 0.5
 
 
 class Packets:
     """The packets of a stream, in the order of the file.
+
+    Args:
+      stream: The stream.
+      container: FFmpeg's name of the format of the file.
 
     Attributes:
       is_video: Whether they hold pictures.
@@ -36,16 +44,20 @@ class Packets:
       order: (N,) int64, numbers among the packets of all streams.
       places: (N,) int64 bytes of the file; -1 where unknown.
       last_byte: Up to which packets were read.
+      turned: Numbers of packets -> ticks that were added to their stamps, as the clock has begun at 0 again.
       damaged: (M,) int64, numbers of the packets whose stamps are not to be believed.
       restarts: Numbers of those at which the clock starts again.
       jumps: Numbers of those before which it jumps ahead, and by how many seconds.
     """
 
-    def __init__(self, stream: av.stream.Stream, counts_pictures: bool, wraps: bool):
+    def __init__(self, stream: av.stream.Stream, container: str):
         self.is_video = stream.type == "video"
         self.tick = float(stream.time_base)
-        self.counts_pictures = counts_pictures
-        self.wraps = wraps
+        # AVI tells when pictures are decoded, not when they are shown; FFmpeg guesses the latter.
+        self.counts_pictures = self.is_video and container == "avi"
+        # Matroska tells when they are shown.
+        self._decoding_is_guessed = self.is_video and container == "matroska,webm"
+        self.wraps = container in ("mpegts", "mpeg")
         self.last_byte = 0
         self._rows = []
         self._place = -1
@@ -69,30 +81,69 @@ class Packets:
             )
         )
 
-    def finish(self) -> Packets:
-        """Makes the arrays of what was added."""
+    def times(self) -> Iterator[tuple[int, float]]:
+        """Yields order and time in seconds of the first that were added, where packets have one."""
+        return ((row[6], row[1] * self.tick) for row in self._rows[:_FIRST] if row[1] != UNKNOWN)
+
+    def finish(self, begin: float) -> Packets:
+        """Makes the arrays of what was added; `begin` is a time near the file's beginning, in seconds."""
         columns = np.array(self._rows, np.int64).reshape(-1, 8).T.copy()
         self.decoding, self.showing, self.durations = columns[:3]
         self.in_one_order = bool(columns[3].all())
         self.keys, self.kept = columns[4].astype(bool), columns[5].astype(bool)
         self.order, self.places = columns[6:]
         self._rows = []
-        if np.all(self.decoding == UNKNOWN):
+        if self._decoding_is_guessed and not self.in_one_order:
+            self.decoding = self._decoding_of_groups()
+        elif np.all(self.decoding == UNKNOWN):
             self.decoding = self.showing
+        self.turned = self._unwrap(begin) if self.wraps else {}
         self._find_faults()
         return self
 
     def __len__(self) -> int:
         return len(self.showing)
 
+    def _unwrap(self, begin):
+        """Puts stamps that are a turn of the clock away from those of the beginning beside them."""
+        numbers = np.flatnonzero(self.decoding != UNKNOWN)
+        stamps = self.decoding[numbers]
+        steps = (np.diff(stamps) + _WRAP // 2) % _WRAP - _WRAP // 2
+        turns = np.cumsum([0, *steps]) - (stamps - stamps[:1])
+        near = np.abs(stamps * self.tick - begin) < _WRAP / 2 * self.tick
+        values, counts = np.unique(turns[near] if near.any() else turns, return_counts=True)
+        turns -= values[np.argmax(counts)] if len(values) else 0
+        turned = dict(zip(numbers[turns != 0].tolist(), turns[turns != 0].tolist()))
+        for number, ticks in turned.items():
+            self.decoding[number] += ticks
+            if self.showing is not self.decoding and self.showing[number] != UNKNOWN:
+                self.showing[number] += ticks
+        return turned
+
+    def usual_step(self) -> float:
+        """Returns the ticks from one packet that is shown to the next, as a rule; 0 with less than two."""
+        steps = np.diff(np.sort(self.showing[self.showing != UNKNOWN]))
+        return float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
+
+    def _decoding_of_groups(self):
+        """Returns times for the first and the last packet of each group: of a key frame, and near the end.
+
+        Within a group pictures may be in any order.
+        """
+        decoding = np.full(len(self.showing), UNKNOWN)
+        firsts = np.flatnonzero(self.keys)
+        for first, end in zip(firsts, [*firsts[1:], len(self.showing)]):
+            shown = np.sort(self.showing[first:end][self.showing[first:end] != UNKNOWN])
+            if len(shown):
+                # The highest ones may be damaged.
+                decoding[end - 1] = shown[-min(3, len(shown))]
+                decoding[first] = self.showing[first]
+        return decoding
+
     def _find_faults(self):
         numbers = np.flatnonzero(self.decoding != UNKNOWN)
         times = self.decoding[numbers] * self.tick
-        if self.wraps and len(times):
-            steps = (np.diff(times) + _WRAP / 2) % _WRAP - _WRAP / 2
-            times = times[0] + np.concatenate([[0.0], np.cumsum(steps)])
-        steps = np.diff(times)
-        usual = float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
+        steps, usual = np.diff(times), self.usual_step() * self.tick
         far_back, far = max(_BACK, _REORDERED * usual), max(_JUMP, _REORDERED * usual)
         bounds = np.flatnonzero((steps < -far_back) | (steps > far)) + 1
         runs = list(zip([0, *bounds], [*bounds, len(times)]))
@@ -118,10 +169,7 @@ def read_packets(container: av.container.InputContainer) -> tuple[dict[int, Pack
       Index of a stream -> its packets; and why reading ended before the end of the file, empty if it did not.
     """
     streams = [*container.streams.video, *container.streams.audio]
-    in_avi = container.format.name == "avi"
-    # AVI tells when pictures are decoded, not when they are shown; FFmpeg guesses the latter.
-    wraps = container.format.name in ("mpegts", "mpeg")
-    packets = {s.index: Packets(s, in_avi and s.type == "video", wraps) for s in streams}
+    packets = {stream.index: Packets(stream, container.format.name) for stream in streams}
     broke_off = ""
     try:
         # Without a stream, all of the file would be read.
@@ -130,4 +178,6 @@ def read_packets(container: av.container.InputContainer) -> tuple[dict[int, Pack
                 packets[packet.stream_index].add(packet, order)
     except (av.FFmpegError, OSError) as error:
         broke_off = error.strerror or str(error)
-    return {index: each.finish() for index, each in packets.items()}, broke_off
+    first = sorted(each for stream in packets.values() for each in stream.times())[:_FIRST]
+    begin = sorted(time for _, time in first)[len(first) // 2] if first else 0.0
+    return {index: each.finish(begin) for index, each in packets.items()}, broke_off

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import av
 
+from brave_tf.data.preparation import wav_header
 from brave_tf.data.preparation.decoding import Piece
 from brave_tf.data.preparation.timeline import Line, Timeline
 
@@ -18,6 +19,8 @@ _JOINED = ("mpegts", "mpeg", "ogg")
 _SHORTER = 1.0, 0.02
 # Bytes that are searched.
 _MOST_REST = 1 << 28
+# Bytes of samples of which a WAV file's header says that nobody knew how many there would be.
+_STREAMED = 0x7FFF0000
 _NOUNS = {"video": "pictures", "audio": "stretches of sound"}
 
 
@@ -82,6 +85,15 @@ def of_rest(file: str, last_byte: int) -> list[str]:
     return [
         f"another file begins at its byte {last_byte + again.start():,}, which is not read: separate the two"
     ]
+
+
+def of_samples(file: str) -> list[str]:
+    """Returns what is to be said of a WAV file with fewer samples than it states."""
+    wav = wav_header.read(file)
+    # Writers that cannot go back state all that fits, or nothing.
+    if wav is None or wav.is_whole or wav.num_bytes in (None, 0) or wav.num_bytes >= _STREAMED:
+        return []
+    return [f"it states {wav.num_bytes:,} bytes of samples, and ends before that"]
 
 
 def of_ends(pictures: Line | None, end: float | None, until: float | None) -> list[str]:

@@ -32,6 +32,7 @@ class Line(NamedTuple):
       kept: (N,) bool, whether what a packet holds is part of the film.
       shifts: Numbers of packets, and by how many ticks their stamps and all that follow are shifted.
       damaged: Numbers of the packets whose stamps are not to be believed.
+      turned: Numbers of packets -> how many ticks their own stamps are shifted by.
       counts_pictures: Whether stamps are those of AVI, which count pictures in the order of decoding.
       in_one_order: Whether pictures are stated to be shown in the order of decoding.
     """
@@ -43,13 +44,14 @@ class Line(NamedTuple):
     kept: np.ndarray
     shifts: tuple[tuple[int, int], ...]
     damaged: frozenset[int]
+    turned: Mapping[int, int]
     counts_pictures: bool = False
     in_one_order: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether the stamps of the file can be taken as they are."""
-        return not self.shifts and not self.damaged
+        return not self.shifts and not self.damaged and not self.turned
 
     @property
     def known(self) -> np.ndarray:
@@ -69,7 +71,11 @@ class Line(NamedTuple):
             return None
         last = shown[np.argmax(self.stamps[shown])]
         own = float(self.durations[last]) * self.tick
-        return float(self.stamps[last]) * self.tick + (own or self.usual_duration)
+        end = float(self.stamps[last]) * self.tick + (own or self.usual_duration)
+        part = slice(self.shifts[-1][0] if self.shifts else 0, None)
+        return max(
+            end, _counted_end(self.stamps[part], self.durations[part], self.kept[part], self.tick)
+        )
 
 
 class Timeline(NamedTuple):
@@ -124,6 +130,7 @@ def _line(packets, parts, shifts, index):
         packets.kept,
         tuple(own),
         damaged,
+        packets.turned,
         packets.counts_pictures,
         packets.in_one_order,
     )
@@ -194,8 +201,21 @@ def _spans(packets, parts) -> Iterator[dict[int, tuple[float, float]]]:
             inside[each.damaged] = False
             inside &= (each.showing != UNKNOWN) & each.kept
             if inside.any():
-                span[index] = _span(each, inside)
+                begin, end = _span(each, inside)
+                own = slice(part[index], following[index])
+                counted = _counted_end(
+                    each.showing[own], each.durations[own], each.kept[own], each.tick
+                )
+                span[index] = begin, max(end, counted)
         yield span
+
+
+def _counted_end(stamps, durations, kept, tick):
+    """Returns where packets end that follow the first stamp one by one, if not all have one; else -inf."""
+    first = stamps[(stamps != UNKNOWN) & kept][:1]
+    if not len(first) or np.all(stamps != UNKNOWN):
+        return -np.inf
+    return float(first[0] + durations[kept].sum()) * tick
 
 
 def _span(packets, inside):

@@ -23,9 +23,10 @@ class WavHeader(NamedTuple):
       is_pcm: Whether they are integers.
       channels: How many channels there are.
       block_align: Bytes of a sample of all channels.
-      bits: Bits of the container of a sample.
+      bits: Bits of a sample, as stated.
       valid_bits: How many of them count, from the top.
-      place_of_valid_bits: Byte of the file with their number; 0 where it is that of the container.
+      is_extensible: Whether it has the longer format, with valid bits.
+      place: Byte of the file at which the format begins.
       num_bytes: Of the samples, as stated; None where the file ends before they begin.
       is_whole: Whether the file holds as many.
     """
@@ -35,9 +36,16 @@ class WavHeader(NamedTuple):
     block_align: int
     bits: int
     valid_bits: int
-    place_of_valid_bits: int
+    is_extensible: bool
+    place: int
     num_bytes: int | None
     is_whole: bool
+
+    @property
+    def container_bits(self) -> int:
+        """Bits from one sample to the next; 0 where they are no whole bytes."""
+        whole = self.channels and not self.block_align % self.channels
+        return 8 * self.block_align // self.channels if whole else 0
 
 
 def read(file: str) -> WavHeader | None:
@@ -83,9 +91,8 @@ def _format(chunk: bytes, place: int) -> WavHeader | None:
     if len(chunk) < 16:
         return None
     tag, channels, _, _, align, bits = struct.unpack("<HHIIHH", chunk[:16])
-    valid, place_of_valid = bits, 0
-    if tag == _EXTENSIBLE and len(chunk) == 40:
+    valid, extensible = bits, tag == _EXTENSIBLE and len(chunk) == 40
+    if extensible:
         (valid,) = struct.unpack("<H", chunk[18:20])
-        place_of_valid = place + 18
         tag = _PCM if chunk[24:] == _PCM_SUBTYPE else tag
-    return WavHeader(tag == _PCM, channels, align, bits, valid, place_of_valid, None, False)
+    return WavHeader(tag == _PCM, channels, align, bits, valid, extensible, place, None, False)

@@ -145,9 +145,9 @@ def _gives_sound(media):
     try:
         media.samples(0.0, _TRIED, 48_000, pad=False)
     except MediaError:
+        # Pictures may be wanted alone; whoever wants the sound is told.
         if not media.has_video:
             raise
-        return False
     return True
 
 
@@ -205,6 +205,8 @@ def _of_sound(facts, container, file):
 def _is_plain_wav(file):
     """Whether a WAV file holds 16-bit samples, as many as it says."""
     header = wav_header.read(file)
-    if header is None or not header.is_pcm or not header.is_whole or header.valid_bits != 16:
+    if header is None or not header.is_pcm or not header.is_whole:
+        return False
+    if {header.bits, header.valid_bits, header.container_bits} != {16}:
         return False
     return header.num_bytes % header.block_align == 0

@@ -64,6 +64,29 @@ def test_more_valid_bits_than_the_container_has_are_those_of_the_container(tmp_p
     np.testing.assert_allclose(samples(file, rate=16000), sound[:, 0], atol=1.1 / 2 ** (bits - 1))
 
 
+@pytest.mark.parametrize(("bits", "size"), [(16, 4), (16, 3), (20, 4), (20, 3), (12, 2)])
+def test_the_distance_of_samples_tells_their_container(tmp_path, bits, size):
+    sound = 0.4 * tone(0.5, 440, 16000)
+    steps = np.round(sound * (2 ** (bits - 1) - 1)).astype(np.int64) << (8 * size - bits)
+    data = b"".join(int(step).to_bytes(size, "little", signed=True) for step in steps)
+    form = struct.pack("<HHIIHH", 1, 1, 16000, 16000 * size, size, bits)
+    body = (
+        b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(data)) + data
+    )
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
+    np.testing.assert_allclose(samples(file, rate=16000), sound, atol=1.1 / 2 ** (bits - 1))
+
+
+def test_a_wav_that_is_cut_off_says_so(tmp_path):
+    file = write_audio(tmp_path / "a.wav", tone(0.5))
+    with MediaFile(str(file)) as media:
+        assert not media.warnings
+    file.write_bytes(file.read_bytes()[:-10000])
+    with MediaFile(str(file)) as media:
+        assert media.warnings == ["it states 48,000 bytes of samples, and ends before that"]
+
+
 def test_wave64_with_fewer_valid_bits(tmp_path):
     """Its chunks have names of 16 bytes, and lengths of 8 that count all of the chunk."""
     sound = 0.4 * tone(0.5, 440, 16000)[:, None]

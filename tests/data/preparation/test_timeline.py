@@ -140,6 +140,20 @@ def test_a_film_of_a_picture_every_ten_seconds(tmp_path):
     assert not any("damaged" in warning for warning in warnings(file))
 
 
+@pytest.mark.parametrize("times", [(0, 4, 17, 21), (0, 3, 6, 15, 26), (0, 0.2, 0.4), (0, 10, 20)])
+@pytest.mark.parametrize("extension", ["mkv", "mp4", "ts"])
+def test_slides_that_are_stored_in_another_order(tmp_path, times, extension):
+    frames = [numbered_frame(i) for i in range(len(times))]
+    # A picture that is decoded long before it is shown would have a time below zero, which TS lacks.
+    options = {"bf": "0"} if extension == "ts" else {}
+    file = tmp_path / f"a.{extension}"
+    write_video(file, frames, times=times, audio=click(30.0, 15.0), options=options)
+    shown = numbers(file, fps=5)
+    moments = np.arange(round(5 * times[-1]) + 1) / 5
+    expected = np.searchsorted(np.array(times), moments + 2e-3, side="right") - 1
+    assert shown[: len(moments)] == expected.tolist()
+
+
 def test_parts_of_a_picture_or_two_are_told(tmp_path):
     parts = [part(tmp_path / f"{i}.ts", 50 * i, n) for i, n in enumerate((50, 2, 1, 50))]
     file = joined(tmp_path / "all.ts", parts)
@@ -149,6 +163,13 @@ def test_parts_of_a_picture_or_two_are_told(tmp_path):
         said = " ".join(media.warnings)
     lost = {*range(50), 50, 51, 100, *range(150, 200)} - set(shown)
     assert not lost or "are damaged" in said
+
+
+def test_joined_flac_goes_on(tmp_path):
+    parts = [write_audio(tmp_path / f"{i}.flac", click(2.0, 0.5 + i)) for i in range(2)]
+    heard = samples(joined(tmp_path / "all.flac", parts))
+    assert len(heard) == 192000
+    np.testing.assert_allclose(heard_at(heard), [0.5, 3.5], atol=1e-3)
 
 
 @pytest.mark.parametrize("rates", [(48000, 48000), (48000, 44100)])
