@@ -115,8 +115,8 @@ def test_a_hostile_file_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--checkpoint="], "--checkpoint is missing"),
-        (["--output="], "--output is missing"),
+        (["--checkpoint="], "--checkpoint is empty"),
+        (["--output="], "--output is empty"),
         (["--checkpoint=nowhere.npy"], "nowhere.npy cannot be read: No such file"),
         (["--checkpoint={text}"], "does not begin as a .npy file does"),
         (["--checkpoint={array}"], "it holds an array of float64 of shape (3,)"),

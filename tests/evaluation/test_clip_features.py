@@ -1,6 +1,8 @@
 """The features of a dataset's clips, computed once."""
 
 import dataclasses
+import hashlib
+import json
 
 import coloured_clips
 import numpy as np
@@ -196,6 +198,16 @@ def test_nothing_that_is_not_finite_is_stored(folds, tmp_path):
     assert not list(tmp_path.rglob("*.npz"))
 
 
+def sign(path):
+    """Makes a file of cached features one that is what was written, by the list of them."""
+    content = json.loads((path.parent / "store.json").read_text())
+    (part,) = content["parts"]
+    part.update(bytes=path.stat().st_size, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    del content["sha256"]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (path.parent / "store.json").write_text(json.dumps({**content, "sha256": digest}))
+
+
 @pytest.mark.parametrize("parts", [False, True])
 def test_what_is_not_finite_in_the_cache_is_an_error(folds, tmp_path, parts):
     good = bank(folds, weights="w", cache=str(tmp_path))
@@ -204,6 +216,7 @@ def test_what_is_not_finite_in_the_cache_is_an_error(folds, tmp_path, parts):
     columns = dict(np.load(path))
     columns["features"][1, 0, 0] = np.inf
     np.savez(path, **columns)
+    sign(path)
     again = bank(folds, weights="w", cache=str(tmp_path), source=Source("runs/bad"))
     message = r"runs/bad, view 'narrow': .* 1 of 2 clips are not finite: fold2/1.mp4 \(infinite\)"
     with pytest.raises(UserError, match=message):

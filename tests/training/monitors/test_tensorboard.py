@@ -113,7 +113,7 @@ def test_the_projector_has_points_labels_and_pictures(get):
 def test_the_profile_is_there(watched_run):
     folder, printed = watched_run
     (trace,) = (folder / "tensorboard/train/plugins/profile").glob("*/*.xplane.pb")
-    assert b"train_on_next" in trace.read_bytes()
+    assert b"__inference__train_on_" in trace.read_bytes()
     assert re.search(r"^profile of steps 3 to 4: \S+tensorboard/train$", printed, re.MULTILINE)
 
 
