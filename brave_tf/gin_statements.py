@@ -109,7 +109,7 @@ def find(name: str) -> pathlib.Path:
     """Returns the path of a gin file given as a path or as the name of one of the recipes.
 
     Raises:
-      UserError: there is none, with the nearest names.
+      UserError: there is no such file; the message has the nearest names.
     """
     candidates = [pathlib.Path(name), *_of_package(name)]
     path = _first(candidates)

@@ -178,19 +178,19 @@ class ServiceWatch:
 
 @contextlib.contextmanager
 def lost_service(address: str | None) -> Iterator[None]:
-    """Says so when what the body raises comes of a service that was lost or started anew.
+    """Raises a LostInputError in place of errors that a lost or restarted service causes in the body.
 
     Args:
       address: of the dispatcher, 'grpc://host:port'; None where there is no service.
 
     Raises:
-      LostInputError: see above.
+      LostInputError: the service was lost, or has been restarted and does not know its clients.
     """
     try:
         yield
     except tf.errors.OpError as error:
-        anew = isinstance(error, tf.errors.NotFoundError) and "client id" in error.message
-        if address is None or not (anew or isinstance(error, _GONE)):
+        restarted = isinstance(error, tf.errors.NotFoundError) and "client id" in error.message
+        if address is None or not (restarted or isinstance(error, _GONE)):
             raise
         reason = error.message.strip().splitlines()[0]
         raise _lost(address, f"was lost, or started anew ({reason})") from error

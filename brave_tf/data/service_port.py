@@ -86,14 +86,14 @@ def confine(port: int, addresses: Sequence[Address]) -> None:
     code = _filter(addresses)
     buffer = ctypes.create_string_buffer(code)
     program = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
+    confined = 0
     try:
-        found = [
-            each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
-            for each in _listening(port)
-        ]
+        for sock in _listening(port):
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+            confined += 1
     except OSError as error:
         raise _unconfined(port, str(error)) from error
-    if not found:
+    if not confined:
         raise _unconfined(port, "its socket was not found")
 
 

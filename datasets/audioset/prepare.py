@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import collections
 import json
-from typing import NamedTuple
 
 from brave_tf.cli import prepare
 from brave_tf.data.preparation.annotations import malformed, rows, seconds, table
-from brave_tf.data.preparation.clip_list import Clip, make_clip
-from brave_tf.data.preparation.collection import Collection
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.collection import Collection, Excerpt
 from brave_tf.errors import UserError
 
 SOURCE = (
@@ -71,14 +70,6 @@ def _ontology(path):
         ) from error
 
 
-class _Segment(NamedTuple):
-    split: str
-    video: str
-    start: float
-    end: float
-    labels: tuple[str, ...]
-
-
 def _segments(path, names):
     split = path.rpartition("_segments")[0].rpartition("/")[2]
     for line, cells in rows(path):
@@ -89,15 +80,12 @@ def _segments(path, names):
         unknown = [label for label in ids if label not in names]
         if unknown:
             raise malformed(path, line, f"the label id {unknown[0]!r} has no name")
-        yield _Segment(split, cells[0], start, end, tuple(names[label] for label in ids))
+        yield Excerpt(split, cells[0], start, end, tuple(names[label] for label in ids))
 
 
 def _clip(collection, segment):
-    split, video, start, end, labels = segment
-    file, is_cut = collection.find_excerpt(video, start, end)
-    file = file or f"{split}_segments/{video}_{round(start)}.mp4"
-    window = {} if is_cut else collection.window(video, start, end)
-    return make_clip(collection.root, file, labels=labels, split=split, **window)
+    name = f"{segment.split}_segments/{segment.video}_{round(segment.start)}.mp4"
+    return collection.clip(segment, name)
 
 
 if __name__ == "__main__":

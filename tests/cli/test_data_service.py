@@ -1,7 +1,6 @@
 """Mistakes in starting the processes of a tf.data service."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 
@@ -10,14 +9,6 @@ import free_ports
 import pytest
 
 from brave_tf.cli import data_service
-
-
-def answers(address, port):
-    try:
-        socket.create_connection((address, port), 1.0).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
@@ -74,5 +65,5 @@ def test_both_roles_listen_where_they_say(flags, told, open_to):
             stack.callback(process.kill)
             assert told in process.stdout.readline()
             assert {
-                each for each in ("127.0.0.1", "127.0.0.2") if answers(each, listens)
+                each for each in ("127.0.0.1", "127.0.0.2") if free_ports.answers(each, listens)
             } == open_to

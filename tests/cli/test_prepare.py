@@ -7,6 +7,7 @@ import sys
 import time
 
 import command
+import labelled_films
 import pytest
 from media import moving_texture, tone, write_audio, write_video
 from prepared import contents
@@ -19,12 +20,7 @@ FAST = ("--fps=5", "--min_side=16", "--flow=dis", "--sample_rate=8000", "--worke
 
 @pytest.fixture
 def films(tmp_path):
-    folder = tmp_path / "films"
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-        write_video(folder / label / "film.mp4", moving_texture(10), audio=tone(0.4))
-    (folder / "dog" / "broken.mp4").write_bytes(b"no film")
-    return folder
+    return labelled_films.write_labelled(tmp_path / "films")
 
 
 def run(*flags):

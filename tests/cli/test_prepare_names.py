@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import command
+import labelled_films
 import pytest
 import tensorflow as tf
-from media import moving_texture, tone, write_video
 
 from brave_tf.cli import prepare as prepare_command
 from brave_tf.data.record_reader import parse_clip
@@ -17,13 +17,7 @@ FAST = ("--fps=5", "--min_side=16", "--flow=none", "--sample_rate=8000", "--work
 
 @pytest.fixture
 def films(tmp_path):
-    """A folder with cat/film.mp4, dog/film.mp4 and dog/broken.mp4."""
-    folder = tmp_path / "films"
-    for label in ("cat", "dog"):
-        (folder / label).mkdir(parents=True)
-        write_video(folder / label / "film.mp4", moving_texture(10), audio=tone(0.4))
-    (folder / "dog" / "broken.mp4").write_bytes(b"no film")
-    return folder
+    return labelled_films.write_labelled(tmp_path / "films")
 
 
 def run(*flags):

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+import free_ports
 import pytest
 
 from brave_tf.data import service_port
@@ -18,14 +19,6 @@ def own_address():
     return None
 
 
-def answers(address, port):
-    try:
-        socket.create_connection((address, port), 1.0).close()
-    except OSError:
-        return False
-    return True
-
-
 @pytest.fixture
 def port():
     """A port at which this process listens on all interfaces, as TensorFlow does."""
@@ -36,17 +29,17 @@ def port():
 @pytest.mark.parametrize("kept", ["127.0.0.1", "127.0.0.3", "::1"])
 def test_a_confined_port_answers_at_its_address_alone(port, kept):
     others = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "::1", own_address()} - {kept, None}
-    assert all(answers(each, port) for each in [kept, *others])
+    assert all(free_ports.answers(each, port) for each in [kept, *others])
     service_port.confine(port, service_port.reach(kept, insecure=False).addresses)
-    assert answers(kept, port)
-    assert not any(answers(each, port) for each in others)
+    assert free_ports.answers(kept, port)
+    assert not any(free_ports.answers(each, port) for each in others)
 
 
 def test_several_addresses_of_both_kinds(port):
     addresses = [*service_port.reach("::1", False).addresses]
     addresses += service_port.reach("127.0.0.3", False).addresses
     service_port.confine(port, addresses)
-    found = [answers(each, port) for each in ("::1", "127.0.0.3", "127.0.0.1")]
+    found = [free_ports.answers(each, port) for each in ("::1", "127.0.0.3", "127.0.0.1")]
     assert found == [True, True, False]
 
 

@@ -127,10 +127,10 @@ def _named(name: str, path: pathlib.Path) -> str:
 
 
 def _cache_folder() -> pathlib.Path:
-    """Returns the user's folder for libraries, or one for this process where there is none to write to."""
+    """Returns the user's cache folder, or a temporary one of this process where that cannot be written."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = pathlib.Path(caches, "brave_tf")
-    # Without a home, `~` stays as it is; a path from the working directory is none of a cache.
+    # Without a home, `~` is not expanded; a relative path would make a cache in every working directory.
     if folder.is_absolute() and os.environ.get("HOME") != "":
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)

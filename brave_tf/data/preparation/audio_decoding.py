@@ -46,8 +46,8 @@ def collect(
     """
     track = _Track(length, MAX_GAP * sample_rate)
     resampler = None
-    for piece, anew in _counted(pieces):
-        if anew and resampler is not None:
+    for piece, moved in _counted(pieces):
+        if moved and resampler is not None:
             track.append(resampler.finish())
             resampler = None
         if resampler is None:
@@ -65,14 +65,14 @@ def collect(
 
 
 def _counted(pieces):
-    """Yields each piece, at the end of the one before unless its time is elsewhere, and whether it is."""
+    """Yields each piece and whether it begins a stretch; others begin where the piece before ends."""
     end = rate = None
     for piece, following in _with_following(pieces):
         same = end is not None and piece.frame.sample_rate == rate
-        anew = not same or _is_elsewhere(piece, following, end)
-        if not anew:
+        moved = not same or _is_elsewhere(piece, following, end)
+        if not moved:
             piece = piece._replace(time=end)
-        yield piece, anew
+        yield piece, moved
         rate = piece.frame.sample_rate
         end = piece.time + piece.frame.samples / rate
 

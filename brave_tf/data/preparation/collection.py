@@ -9,8 +9,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cached_property
+from typing import NamedTuple
 
 from brave_tf.data.preparation import excerpt_names
+from brave_tf.data.preparation.clip import Clip, make_clip
 from brave_tf.data.preparation.media_files import (
     VIDEO_EXTENSIONS,
     extension,
@@ -21,6 +23,16 @@ from brave_tf.data.preparation.names import one_form
 from brave_tf.errors import UserError
 
 _ANNOTATION_EXTENSIONS = (".csv", ".json", ".txt")
+
+
+class Excerpt(NamedTuple):
+    """A window of a YouTube video, as an official list names it; seconds."""
+
+    split: str
+    video: str
+    start: float
+    end: float
+    labels: tuple[str, ...]
 
 
 class Collection:
@@ -146,12 +158,25 @@ class Collection:
         ]
         return _best(whole, folder), False
 
-    def window(self, video: str, start: float, end: float) -> dict[str, float | bool]:
-        """Returns the arguments of `make_clip` for a window of a file that is named after the video alone.
+    def clip(self, excerpt: Excerpt, otherwise: str, folder: str = "") -> Clip:
+        """Returns the clip of an excerpt, whose file may be missing.
 
-        The file may be the window, cut out, unless the lists have another window of the video.
+        A file that is named after the video alone may be the excerpt, cut out, unless the lists have another
+        one of the video.
+
+        Args:
+          excerpt: As listed; all of the lists are expected, see `expect`.
+          otherwise: What a missing file would be called.
+          folder: Name of a folder that is preferred, see `find`.
+
+        Raises:
+          UserError: See `find_excerpt`.
         """
-        return {"start": start, "end": end, "may_be_cut": len(self._windows[video]) <= 1}
+        split, video, start, end, labels = excerpt
+        file, is_cut = self.find_excerpt(video, start, end, folder)
+        may_be_cut = len(self._windows[video]) <= 1
+        window = {} if is_cut else {"start": start, "end": end, "may_be_cut": may_be_cut}
+        return make_clip(self.root, file or otherwise, labels=labels, split=split, **window)
 
     def _others(self, video, window):
         return sorted(self._windows[video] - {window})

@@ -124,7 +124,7 @@ def _decoded(codec, packet, errors):
         if whole is None:
             errors.append(error.strerror or str(error))
         else:
-            yield from codec.decode(whole)
+            yield from _decoded(codec, whole, errors)
 
 
 def _whole_samples(codec, packet):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from brave_tf.data.preparation.annotations import malformed, seconds, table
-from brave_tf.data.preparation.clip_list import Clip, make_clip
-from brave_tf.data.preparation.collection import Collection
+from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.preparation.collection import Collection, Excerpt
 from brave_tf.errors import UserError
 
 _SPLITS = {
@@ -61,14 +60,6 @@ def read_clips(root: str, num_classes: int) -> list[Clip]:
     return clips
 
 
-class _Row(NamedTuple):
-    split: str
-    video: str
-    start: float
-    end: float
-    labels: tuple[str, ...]
-
-
 def _rows(path, split):
     for line, row in table(path, ("youtube_id", "time_start", "time_end")):
         video = row["youtube_id"]
@@ -76,13 +67,9 @@ def _rows(path, split):
             raise malformed(path, line, "column 'youtube_id' is empty")
         start, end = seconds(path, line, row["time_start"], row["time_end"])
         # The labels of test clips were once held back.
-        yield _Row(split, video, start, end, tuple(filter(None, [row.get("label")])))
+        yield Excerpt(split, video, start, end, tuple(filter(None, [row.get("label")])))
 
 
 def _clip(collection, row):
-    video, start, end = row.video, row.start, row.end
-    file, is_cut = collection.find_excerpt(video, start, end, folder=_REPLACEMENTS)
-    if file is None:
-        file = f"{row.split}/{video}_{round(start):06d}_{round(end):06d}.mp4"
-    window = {} if is_cut else collection.window(video, start, end)
-    return make_clip(collection.root, file, labels=row.labels, split=row.split, **window)
+    name = f"{row.split}/{row.video}_{round(row.start):06d}_{round(row.end):06d}.mp4"
+    return collection.clip(row, name, folder=_REPLACEMENTS)

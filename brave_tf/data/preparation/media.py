@@ -28,7 +28,7 @@ from brave_tf.data.preparation import (
     video_decoding,
 )
 from brave_tf.data.preparation.decoding import MediaError, decode
-from brave_tf.data.preparation.opening import open_media
+from brave_tf.data.preparation.opening import joined_file, open_media
 from brave_tf.data.preparation.ordering import in_order
 
 __all__ = ["MAX_SKEW", "MediaError", "MediaFile"]
@@ -59,15 +59,13 @@ class MediaFile:
         self._begun = None
         self._passed_over = {"video": [], "audio": []}
         self._moved = {"video": [], "audio": []}
-        self._layout = _layout_of(file, self._container)
-        self.has_video, self.has_audio = (
-            index is not None for index in (self._layout.pictures, self._layout.sound)
-        )
+        layout = _layout_of(file, self._container)
+        self._index = {"video": layout.pictures, "audio": layout.sound}
+        self._timeline, self._joined = layout.timeline, layout.joined
+        self.has_video, self.has_audio = (index is not None for index in self._index.values())
         if not self.has_video and not self.has_audio:
             self._container.close()
             raise MediaError("open", "holds neither video nor audio that can be decoded")
-        self._index = {"video": self._layout.pictures, "audio": self._layout.sound}
-        self._timeline = self._layout.timeline
 
     def __enter__(self) -> MediaFile:
         return self
@@ -95,7 +93,7 @@ class MediaFile:
         if self._timeline is not None:
             held = self._last_end()
             found += remarks.of_timeline(self._timeline, self._container, origin, held)
-            found += remarks.of_rest(self._file, self._timeline.last_byte)
+        found += remarks.of_joined(self._joined)
         found += remarks.of_samples(self._file)
         if self.has_video and self.has_audio:
             found += remarks.of_ends(self.pictures, self._end("video"), self._end_of_pictures)
@@ -221,16 +219,24 @@ class MediaFile:
 
 
 class _Layout(NamedTuple):
-    """Which streams are the clip, by index, and their timeline, None where packets were not read."""
+    """What is known of a file.
+
+    Attributes:
+      pictures: Index of the stream of pictures; None without.
+      sound: Index of the stream of sound; None without.
+      timeline: Of these; None where packets were not read.
+      joined: Byte at which another file begins; None for none.
+    """
 
     pictures: int | None
     sound: int | None
-    timeline: timeline.Timeline | None
+    timeline: timeline.Timeline | None = None
+    joined: int | None = None
 
 
 def _layout_of(file, container):
     if seeking.is_indexed(container) and os.path.getsize(file) > _MAX_READ:
-        return _Layout(*_chosen(container, {}), None)
+        return _Layout(*_chosen(container, {}))
     status = os.stat(file)
     return _read_layout(file, status.st_size, status.st_mtime_ns)
 
@@ -240,8 +246,14 @@ def _read_layout(file, size, changed):
     with open_media(file) as container:
         found, broke_off = packets.read_packets(container)
         chosen = _chosen(container, {i: int(each.kept.sum()) for i, each in found.items()})
+        # MPEG-TS begins like this wherever its tables are repeated, and is read to its end.
+        may_end_early = container.format.name != "mpegts"
     own = {index: found[index] for index in chosen if index is not None}
-    return _Layout(*chosen, timeline.make_timeline(own, broke_off) if own else None)
+    if not own:
+        return _Layout(*chosen)
+    last_byte = max(each.last_byte for each in found.values())
+    joined = joined_file(file, last_byte) if may_end_early else None
+    return _Layout(*chosen, timeline.make_timeline(own, broke_off), joined)
 
 
 def _chosen(container, counts):

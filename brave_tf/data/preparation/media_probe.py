@@ -8,7 +8,6 @@ read nothing but the file itself.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import os
 from collections.abc import Sequence
@@ -16,21 +15,10 @@ from collections.abc import Sequence
 import av
 
 from brave_tf.data.preparation import worker_pool
+from brave_tf.data.preparation.opening import open_media
 from brave_tf.progress import Progress
 
 TIMEOUT = 20.0
-# fmt: off
-# Play lists, which open other files, devices, subtitles, data, and drawings in text.
-_NO_MEDIA = frozenset({
-    "adf", "aqtitle", "ass", "bin", "cdg", "concat", "dash", "data", "dvbsub", "dvbtxt",
-    "ffmetadata", "fits", "hls", "ico", "idf", "imf", "jacosub", "lrc", "mcc", "microdvd", "mpl2",
-    "mpsub", "pjs", "rcwt", "realtext", "rtp", "rtsp", "sami", "sap", "sbg", "scc", "sdp", "srt",
-    "stl", "subviewer", "subviewer1", "sup", "tedcaptions", "tty", "txd", "vobsub", "vplayer",
-    "webm_dash_manifest", "webvtt", "xbin", "alsa", "fbdev", "kmsgrab", "lavfi", "oss",
-    "video4linux2", "v4l2", "x11grab",
-})
-# fmt: on
-_STILLS = ("image2", "alias_pix", "brender_pix")
 # A format may be guessed from very little: so many frames must decode, or all that there are.
 _FRAMES = {"video": 2, "audio": 4}
 _PACKETS = 64
@@ -64,26 +52,14 @@ def holds_media(files: Sequence[str], timeout: float = TIMEOUT) -> dict[str, boo
     return {file: _ANSWERS[key] for file, key in keys.items()}
 
 
-@functools.cache
-def media_formats() -> str:
-    """Returns FFmpeg's names of the demuxers of media, for its option `format_whitelist`."""
-    names = itertools.chain.from_iterable(name.split(",") for name in av.formats_available)
-    return ",".join(sorted(name for name in set(names) if _is_of_media(name)))
-
-
-def _is_of_media(name):
-    return name not in _NO_MEDIA and not name.endswith("_pipe") and not name.startswith(_STILLS)
-
-
 def _key(file):
     status = os.stat(file)
     return file, status.st_size, status.st_mtime_ns
 
 
 def _decodes(file: str) -> bool:
-    options = {"protocol_whitelist": "file", "format_whitelist": media_formats()}
     try:
-        with av.open(file, container_options=options, metadata_errors="replace") as container:
+        with open_media(file) as container:
             return _gives_frames(container)
     except Exception:  # Whatever FFmpeg makes of a file that is no media.
         return False

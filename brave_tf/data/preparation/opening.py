@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
+import re
 import struct
 from collections.abc import Mapping
 
@@ -10,8 +13,21 @@ import av
 
 from brave_tf.data.preparation import wav_header
 from brave_tf.data.preparation.decoding import MediaError
-from brave_tf.data.preparation.media_probe import media_formats
 
+# fmt: off
+# Play lists, which open other files, devices, subtitles, data, and drawings in text.
+_NO_MEDIA = frozenset({
+    "adf", "aqtitle", "ass", "bin", "cdg", "concat", "dash", "data", "dvbsub", "dvbtxt",
+    "ffmetadata", "fits", "hls", "ico", "idf", "imf", "jacosub", "lrc", "mcc", "microdvd", "mpl2",
+    "mpsub", "pjs", "rcwt", "realtext", "rtp", "rtsp", "sami", "sap", "sbg", "scc", "sdp", "srt",
+    "stl", "subviewer", "subviewer1", "sup", "tedcaptions", "tty", "txd", "vobsub", "vplayer",
+    "webm_dash_manifest", "webvtt", "xbin", "alsa", "fbdev", "kmsgrab", "lavfi", "oss",
+    "video4linux2", "v4l2", "x11grab",
+})
+# fmt: on
+_STILLS = ("image2", "alias_pix", "brender_pix")
+# Bytes behind the last packet that are searched for another file.
+_MOST_REST = 1 << 28
 # Bits that a sample may take.
 _CONTAINERS = (8, 16, 24, 32, 64)
 
@@ -35,6 +51,36 @@ def open_media(file: str) -> av.container.InputContainer:
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError("open", getattr(error, "strerror", None) or str(error)) from error
+
+
+@functools.cache
+def media_formats() -> str:
+    """Returns FFmpeg's names of the demuxers of media, for its option `format_whitelist`."""
+    names = itertools.chain.from_iterable(name.split(",") for name in av.formats_available)
+    return ",".join(sorted(name for name in set(names) if _is_of_media(name)))
+
+
+def _is_of_media(name):
+    return name not in _NO_MEDIA and not name.endswith("_pipe") and not name.startswith(_STILLS)
+
+
+def joined_file(file: str, last_byte: int) -> int | None:
+    """Returns the byte at which another file of the same format begins, as in joined MP4; None for none.
+
+    Args:
+      file: The file.
+      last_byte: Up to which it holds packets; 0 where that is unknown.
+    """
+    with open(file, "rb") as stream:
+        head = stream.read(16)
+        if not last_byte or len(head) < 16:
+            return None
+        place = max(last_byte, len(head))
+        stream.seek(place)
+        # The second word is a size in some formats.
+        pattern = re.escape(head[:4]) + b"(?s:.{4})" + re.escape(head[8:])
+        again = re.search(pattern, stream.read(_MOST_REST))
+    return again and place + again.start()
 
 
 def _as_ffmpeg_reads_it(file: str) -> str | _PatchedFile:

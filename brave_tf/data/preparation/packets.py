@@ -23,6 +23,16 @@ _WRAP = 2**33
 _BRIEF = 0.5
 
 
+def usual_step(stamps: np.ndarray) -> float:
+    """Returns the ticks from one stamp to the next, as a rule; 0 with less than two.
+
+    Args:
+      stamps: (N,) int64, in any order, each known.
+    """
+    steps = np.diff(np.sort(stamps))
+    return float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
+
+
 class Packets:
     """The packets of a stream, in the order of the file.
 
@@ -43,7 +53,7 @@ class Packets:
       kept: (N,) bool, whether what a packet holds is part of the film.
       order: (N,) int64, numbers among the packets of all streams.
       places: (N,) int64 bytes of the file; -1 where unknown.
-      last_byte: Up to which packets were read.
+      last_byte: Up to which packets were read; 0 where they do not say where they are.
       turned: Numbers of packets -> ticks that were added to their stamps, as the clock has begun at 0 again.
       damaged: (M,) int64, numbers of the packets whose stamps are not to be believed.
       restarts: Numbers of those at which the clock starts again.
@@ -66,7 +76,8 @@ class Packets:
         """Notes the next packet."""
         # Only the first of the packets that are cut out of one piece of a file has a place.
         self._place = self._place if packet.pos is None else packet.pos
-        self.last_byte = max(self.last_byte, self._place + packet.size)
+        if self._place >= 0:
+            self.last_byte = max(self.last_byte, self._place + packet.size)
         showing = packet.dts if self.counts_pictures or packet.pts is None else packet.pts
         self._rows.append(
             (
@@ -120,11 +131,6 @@ class Packets:
                 self.showing[number] += ticks
         return turned
 
-    def usual_step(self) -> float:
-        """Returns the ticks from one packet that is shown to the next, as a rule; 0 with less than two."""
-        steps = np.diff(np.sort(self.showing[self.showing != UNKNOWN]))
-        return float(np.median(steps[steps > 0])) if np.any(steps > 0) else 0.0
-
     def _decoding_of_groups(self):
         """Returns times for the first and the last packet of each group: of a key frame, and near the end.
 
@@ -143,7 +149,8 @@ class Packets:
     def _find_faults(self):
         numbers = np.flatnonzero(self.decoding != UNKNOWN)
         times = self.decoding[numbers] * self.tick
-        steps, usual = np.diff(times), self.usual_step() * self.tick
+        steps = np.diff(times)
+        usual = usual_step(self.showing[self.showing != UNKNOWN]) * self.tick
         far_back, far = max(_BACK, _REORDERED * usual), max(_JUMP, _REORDERED * usual)
         bounds = np.flatnonzero((steps < -far_back) | (steps > far)) + 1
         runs = list(zip([0, *bounds], [*bounds, len(times)]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import av
@@ -17,8 +16,6 @@ _STATE_DURATION = ("avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 _JOINED = ("mpegts", "mpeg", "ogg")
 # Seconds, and share, by which a file may be shorter than it states.
 _SHORTER = 1.0, 0.02
-# Bytes that are searched.
-_MOST_REST = 1 << 28
 # Bytes of samples of which a WAV file's header says that nobody knew how many there would be.
 _STREAMED = 0x7FFF0000
 _NOUNS = {"video": "pictures", "audio": "stretches of sound"}
@@ -67,24 +64,11 @@ def of_timeline(
     return found
 
 
-def of_rest(file: str, last_byte: int) -> list[str]:
-    """Returns what is to be said of a file after whose last packet another file begins, like joined MP4.
-
-    Args:
-      file: The file.
-      last_byte: Up to which it was read.
-    """
-    with open(file, "rb") as stream:
-        head = stream.read(16)
-        stream.seek(max(last_byte, len(head)))
-        rest = stream.read(_MOST_REST)
-    # The second word is a size in some formats.
-    again = re.search(re.escape(head[:4]) + b"(?s:.{4})" + re.escape(head[8:]), rest)
-    if not last_byte or len(head) < 16 or again is None:
+def of_joined(begin: int | None) -> list[str]:
+    """Returns what is to be said of a file in which another one begins, at a byte; None for none."""
+    if begin is None:
         return []
-    return [
-        f"another file begins at its byte {last_byte + again.start():,}, which is not read: separate the two"
-    ]
+    return [f"another file begins at its byte {begin:,}, which is not read: separate the two"]
 
 
 def of_samples(file: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from brave_tf.data.preparation.packets import UNKNOWN, Packets
+from brave_tf.data.preparation.packets import UNKNOWN, Packets, usual_step
 
 # Streams start again together: one follows another within so many seconds.
 _TOGETHER = 2.0
@@ -58,20 +58,14 @@ class Line(NamedTuple):
         """(N,) bool, whether packets have a stamp."""
         return self.stamps != UNKNOWN
 
-    @property
-    def usual_duration(self) -> float:
-        """Seconds from one packet to the next, most of the time; 0 with less than two."""
-        steps = np.diff(np.sort(self.stamps[self.known & self.kept]))
-        return float(np.median(steps[steps > 0])) * self.tick if np.any(steps > 0) else 0.0
-
     def end(self) -> float | None:
         """Returns the seconds at which the last packet ends; None where the file does not tell."""
         shown = np.flatnonzero(self.known & self.kept)
         if not len(shown):
             return None
         last = shown[np.argmax(self.stamps[shown])]
-        own = float(self.durations[last]) * self.tick
-        end = float(self.stamps[last]) * self.tick + (own or self.usual_duration)
+        lasts = float(self.durations[last]) or usual_step(self.stamps[shown])
+        end = (float(self.stamps[last]) + lasts) * self.tick
         part = slice(self.shifts[-1][0] if self.shifts else 0, None)
         return max(
             end, _counted_end(self.stamps[part], self.durations[part], self.kept[part], self.tick)
@@ -85,14 +79,12 @@ class Timeline(NamedTuple):
       lines: Index of a stream -> its line.
       restarts: Seconds on the continuous clock at which the file's own clock starts again.
       jumps: Seconds on it at which the clock jumps ahead, in all streams alike, and by how many.
-      last_byte: Of the file, up to which packets were read; 0 where they do not say where they are.
       broke_off: Why reading ended before the end of the file; empty if it did not.
     """
 
     lines: Mapping[int, Line]
     restarts: tuple[float, ...]
     jumps: tuple[tuple[float, float], ...]
-    last_byte: int
     broke_off: str
 
 
@@ -104,22 +96,22 @@ def make_timeline(packets: Mapping[int, Packets], broke_off: str) -> Timeline:
       broke_off: From `read_packets`.
     """
     parts = _parts(packets)
-    shifts = _shifts(packets, parts)
+    spans = list(_spans(packets, parts))
+    shifts = _shifts(packets, spans)
     lines = {index: _line(packets[index], parts, shifts, index) for index in packets}
-    last_byte = max((each.last_byte for each in packets.values()), default=0)
-    restarts, jumps = tuple(_restarts(packets, parts, shifts)), tuple(_jumps(packets, lines))
-    return Timeline(lines, restarts, jumps, last_byte, broke_off)
+    restarts, jumps = tuple(_restarts(packets, spans, shifts)), tuple(_jumps(packets, lines))
+    return Timeline(lines, restarts, jumps, broke_off)
 
 
 def _line(packets, parts, shifts, index):
     stamps = packets.showing.copy()
     own = []
-    for part, shift in zip(parts[1:], shifts[1:]):
+    lasts = [part[index] for part in parts[2:]] + [len(packets)]
+    for part, last, shift in zip(parts[1:], lasts, shifts[1:]):
         ticks = round(shift / packets.tick)
-        first = part[index]
-        known = packets.showing[first:] != UNKNOWN
-        stamps[first:][known] = packets.showing[first:][known] + ticks
-        own.append((first, ticks))
+        inside = stamps[part[index] : last]
+        inside[inside != UNKNOWN] += ticks
+        own.append((part[index], ticks))
     damaged = frozenset(packets.damaged.tolist())
     stamps[packets.damaged] = UNKNOWN
     return Line(
@@ -173,10 +165,11 @@ def _runs_for(packets, part, order):
     return seconds
 
 
-def _shifts(packets: Mapping[int, Packets], parts: Sequence[dict[int, int]]) -> list[float]:
+def _shifts(
+    packets: Mapping[int, Packets], spans: Sequence[Mapping[int, tuple[float, float]]]
+) -> list[float]:
     """Returns the seconds by which the stamps of each part are shifted."""
     shifts = [0.0]
-    spans = list(_spans(packets, parts))
     for before, span in zip(spans, spans[1:]):
         ends = {index: end + shifts[-1] for index, (_, end) in before.items()}
         both = [index for index in span if index in ends]
@@ -192,22 +185,21 @@ def _shifts(packets: Mapping[int, Packets], parts: Sequence[dict[int, int]]) -> 
 
 def _spans(packets, parts) -> Iterator[dict[int, tuple[float, float]]]:
     """Yields begin and end of each stream in each part, in seconds on the clock of the part."""
+    shown = {index: _shown(each) for index, each in packets.items()}
     lasts = [*parts[1:], {index: len(each) for index, each in packets.items()}]
     for part, following in zip(parts, lasts):
-        span = {}
-        for index, each in packets.items():
-            inside = np.zeros(len(each), bool)
-            inside[part[index] : following[index]] = True
-            inside[each.damaged] = False
-            inside &= (each.showing != UNKNOWN) & each.kept
-            if inside.any():
-                begin, end = _span(each, inside)
-                own = slice(part[index], following[index])
-                counted = _counted_end(
-                    each.showing[own], each.durations[own], each.kept[own], each.tick
-                )
-                span[index] = begin, max(end, counted)
-        yield span
+        own = {index: slice(part[index], following[index]) for index in packets}
+        yield {
+            index: _span(each, own[index], shown[index][own[index]])
+            for index, each in packets.items()
+            if shown[index][own[index]].any()
+        }
+
+
+def _shown(packets):
+    shown = (packets.showing != UNKNOWN) & packets.kept
+    shown[packets.damaged] = False
+    return shown
 
 
 def _counted_end(stamps, durations, kept, tick):
@@ -218,18 +210,19 @@ def _counted_end(stamps, durations, kept, tick):
     return float(first[0] + durations[kept].sum()) * tick
 
 
-def _span(packets, inside):
-    stamps = packets.showing[inside]
-    steps = np.diff(np.sort(stamps))
-    usual = np.median(steps[steps > 0]) if np.any(steps > 0) else 0
-    ends = stamps + np.where(packets.durations[inside] > 0, packets.durations[inside], usual)
-    begin = stamps.min() * packets.tick
+def _span(packets, own, shown):
+    stamps, durations = packets.showing[own][shown], packets.durations[own][shown]
+    ends = stamps + np.where(durations > 0, durations, usual_step(stamps))
+    begin, end = stamps.min() * packets.tick, ends.max() * packets.tick
+    counted = _counted_end(
+        packets.showing[own], packets.durations[own], packets.kept[own], packets.tick
+    )
     # A start a little below zero is the run-up of the codec.
-    return (0.0 if -1.0 < begin < 0 else begin), ends.max() * packets.tick
+    return (0.0 if -1.0 < begin < 0 else begin), max(end, counted)
 
 
-def _restarts(packets, parts, shifts):
-    for span, shift in list(zip(_spans(packets, parts), shifts))[1:]:
+def _restarts(packets, spans, shifts):
+    for span, shift in zip(spans[1:], shifts[1:]):
         films = [begin for index, (begin, _) in span.items() if packets[index].is_video]
         yield min(films or [begin for begin, _ in span.values()], default=0.0) + shift
 

@@ -125,8 +125,9 @@ def _look(file: str) -> Facts | str:
         with MediaFile(file) as media:
             if media.has_video:
                 next(media.frames(0.0, None, 25.0, None))
-            has_audio = media.has_audio and _gives_sound(media)
-            facts = Facts(media.has_video, has_audio, media.duration)
+            if media.has_audio:
+                _try_sound(media)
+            facts = Facts(media.has_video, media.has_audio, media.duration)
             tick = media.pictures.tick if media.pictures is not None else 0.0
             facts = facts._replace(tick=tick, warnings=tuple(media.warnings))
             if (facts.seconds or math.inf) > _LONG:
@@ -141,14 +142,13 @@ def _look(file: str) -> Facts | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _gives_sound(media):
+def _try_sound(media):
     try:
         media.samples(0.0, _TRIED, 48_000, pad=False)
     except MediaError:
         # Pictures may be wanted alone; whoever wants the sound is told.
         if not media.has_video:
             raise
-    return True
 
 
 def _of_video(facts, media, container):

@@ -182,9 +182,12 @@ def test_without_a_home_the_cache_is_a_folder_of_the_process(home, xdg, tmp_path
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
+    at_root = pathlib.Path("/.cache/brave_tf")
+    before = at_root.exists()
     folder = library._cache_folder()
     assert folder.is_relative_to(tempfile.gettempdir()) and os.access(folder, os.W_OK)
     assert list(tmp_path.iterdir()) == []
+    assert folder != at_root and at_root.exists() == before
 
 
 def test_libraries_of_other_flags_compilers_and_processors_have_other_names(monkeypatch, tmp_path):

@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 from dataset_script import write
 
-from brave_tf.data.preparation.collection import Collection
+from brave_tf.data.preparation.collection import Collection, Excerpt
 from brave_tf.errors import UserError
 
 
@@ -172,8 +172,10 @@ def test_names_that_may_be_two_windows_are_refused(tmp_path, names, windows):
 def test_a_file_of_one_of_several_windows_may_not_be_cut(tmp_path):
     found = collection(tmp_path, "v.mp4", "w.mp4")
     found.expect([("v", 1, 2), ("v", 3, 4), ("w", 1, 2), ("w", 1, 2)])
-    assert found.window("v", 1, 2) == {"start": 1, "end": 2, "may_be_cut": False}
-    assert found.window("w", 1, 2) == {"start": 1, "end": 2, "may_be_cut": True}
+    for video, may_be_cut in (("v", False), ("w", True)):
+        clip = found.clip(Excerpt("train", video, 1, 2, ("cat",)), "missing.mp4")
+        assert (clip.path, clip.labels, clip.split) == (f"{video}.mp4", ("cat",), "train")
+        assert (clip.start, clip.end, clip.may_be_cut) == (1, 2, may_be_cut)
 
 
 def test_annotations(tmp_path):
