@@ -8,11 +8,11 @@ from __future__ import annotations
 import collections
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from brave_tf import errors, value_types
-from brave_tf.gin_statements import MACRO, RECIPE, Binding, Reference
+from brave_tf.gin_statements import MACRO, RECIPE, Binding, Reference, values_in
 
 # What a run is made of: used where a reference of the configuration names it, and nowhere else.
 _CHOSEN = re.compile(
@@ -245,11 +245,4 @@ def _selector(configurable: str) -> str:
 
 
 def _references(value: Any) -> Iterator[Reference]:
-    if isinstance(value, Reference):
-        yield value
-    elif isinstance(value, Mapping):
-        for pair in value.items():
-            yield from _references(pair)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from _references(each)
+    return (each for each in values_in(value) if isinstance(each, Reference))

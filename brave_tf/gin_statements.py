@@ -7,7 +7,7 @@ import dataclasses
 import io
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
@@ -103,6 +103,18 @@ class Binding:
     def place(self) -> str:
         """Where it stands, for messages."""
         return self.source.name + (f", line {self.line}" if self.source.path else "")
+
+
+def values_in(value: Any) -> Iterator[Any]:
+    """Yields the literals, references and macros in a value, of whatever parser."""
+    if isinstance(value, Mapping):
+        for pair in value.items():
+            yield from values_in(pair)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from values_in(each)
+    else:
+        yield value
 
 
 def find(name: str) -> pathlib.Path:

@@ -19,8 +19,8 @@ from typing import Any
 from gin import config_parser
 
 from brave_tf import errors, files, gin_statements, trust, value_types, written_values
-from brave_tf.gin_statements import RECIPE_DIR, Source
-from brave_tf.written_values import AsWritten, Reference, macro_of, values_in
+from brave_tf.gin_statements import RECIPE_DIR, Source, values_in
+from brave_tf.written_values import AsWritten, Reference, macro_of
 
 # A recipe of the package makes 4 kB.
 _MOST_BYTES = 256 * 1024

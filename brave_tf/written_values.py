@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gin import config_parser
 
-from brave_tf.gin_statements import MACRO
+from brave_tf.gin_statements import MACRO, values_in
 
 # Values and calls that all bindings come to.
 _MOST_VALUES = 10_000
@@ -53,18 +53,6 @@ class AsWritten(config_parser.ParserDelegate):
 
     def macro(self, macro_name: str) -> Macro:
         return Macro(f"%{macro_name}")
-
-
-def values_in(value: Any) -> Iterator[Any]:
-    """Gives the literals, references and macros in a value."""
-    if isinstance(value, Mapping):
-        for pair in value.items():
-            yield from values_in(pair)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from values_in(each)
-    else:
-        yield value
 
 
 def macro_of(binding: config_parser.BindingStatement) -> str | None:

@@ -21,15 +21,14 @@ class StandstillError(UserError):
 
 @gin.configurable
 class StandstillWatch:
-    """Stops a run whose trainable weights have not moved for long, as none of its steps was applied.
+    """Stops a run whose trainable weights have not moved for many steps, because none was applied.
 
-    It looks at every log and checkpoint, and begins to count anew where a run is resumed. Steps at a learning
-    rate of 0, as the first of a warm-up, and the 15 or fewer in which a loss scale is looked for are too few
-    to be long. Steps at the end of a schedule that have become too small for weights to move are warned
-    about.
+    It looks at every log and checkpoint, and starts counting again when a run is resumed. The default leaves
+    room for the first steps of a warm-up, whose learning rate is 0, and for the search for a loss scale,
+    which takes up to 15. Steps that become too small to move weights at the end of a schedule are a warning.
 
     Args:
-      steps: how many steps in a row are long.
+      steps: how many steps in a row without movement stop the run.
 
     Raises:
       UserError: `steps` is no whole number of at least 1.
