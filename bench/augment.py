@@ -16,7 +16,6 @@ from typing import Any, Callable
 import tensorflow as tf
 
 from bench import clips, timing
-from brave_tf.data import frames, record_fields, sampling
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import METHODS, random_color
 from brave_tf.data.augment.random_convolution import random_convolution
@@ -24,9 +23,11 @@ from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.random_gray import random_gray
 from brave_tf.data.augment.spec_augment import spec_augment
 from brave_tf.data.kernels.library import compiled_kernels
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.record_reader import Clip, parse_clip
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import Clip, parse_clip
+from brave_tf.data.sources.record_stream import CORES
+from brave_tf.data.views import frames, sampling
+from brave_tf.data.views.log_mel import LogMel
 
 _FIELDS = (record_fields.IMAGE, record_fields.AUDIO)
 # The mean area of random crops, in the middle of the frame.

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import record_fields as fields
-from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.records import fields
+from brave_tf.data.records import index as record_index
+from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.progress import Progress
 
 QUALITY = 92

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from bench import clips, limits, recipe_step, timing
 from brave_tf import config
-from brave_tf.evaluation.clip_features import FeatureBank
-from brave_tf.evaluation.probe import Probe
-from brave_tf.evaluation.windows import EvalWindows
+from brave_tf.evaluation.features.feature_bank import FeatureBank
+from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.objectives.base import NARROW
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from bench import timing
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.sources.record_stream import CORES
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # A step's multiply-adds over its forward pass's: the gradients of inputs and of weights cost as much each.

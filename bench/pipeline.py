@@ -31,16 +31,17 @@ import numpy as np
 import tensorflow as tf
 
 from bench import clips, timing
-from brave_tf.data import record_fields, record_index
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import METHODS, random_color
 from brave_tf.data.augment.random_convolution import random_convolution
 from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.augment.random_gray import random_gray
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.pipeline import clip_dataset, local_options
-from brave_tf.data.record_reader import parse_clip
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.pipeline.batches import clip_dataset, local_options
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records import index as record_index
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.reader import parse_clip
+from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.base import View
 from brave_tf.data.views.rgb import RgbView

@@ -18,9 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from bench import clips, pipeline, prepare, timing
-from brave_tf.data import tfio
-from brave_tf.data.pipeline import clip_dataset
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.media import tfio
+from brave_tf.data.pipeline.batches import clip_dataset
+from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.rgb import RgbView
 

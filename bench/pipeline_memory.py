@@ -49,7 +49,7 @@ def _epoch(folder: str, number: int, batch_size: int, shuffle_buffer: int) -> di
     from brave_tf import quiet
 
     quiet.load_tensorflow()
-    from brave_tf.data.pipeline import clip_dataset
+    from brave_tf.data.pipeline.batches import clip_dataset
     from brave_tf.data.views.audio import AudioView
     from brave_tf.data.views.rgb import RgbView
 

@@ -17,8 +17,10 @@ import av
 import cv2
 import numpy as np
 
-from brave_tf.data.preparation import clip_encoder, clip_list, flow
-from brave_tf.data.preparation.media import MediaError, MediaFile
+from brave_tf.data.clips import clip_list
+from brave_tf.data.media import flow
+from brave_tf.data.media.media import MediaError, MediaFile
+from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.settings import Settings
 from brave_tf.progress import Progress
 

@@ -16,7 +16,7 @@ from typing import Any, Callable
 import tensorflow as tf
 
 from bench import clips, limits, recipe_step, timing
-from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.pipeline.batches import clip_dataset
 
 _INPUT, _STEP, _TRAINING = "input", "step", "training"
 

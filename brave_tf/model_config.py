@@ -31,12 +31,12 @@ _LONGEST_MESSAGE = 500
 _IMPORTED = re.compile(r"brave_tf\.(?:data|evaluation|models|objectives|training)(?:\.\w+)+")
 # Making one of these reads no file, writes none and starts nothing.
 _PARTS = re.compile(
-    r"brave_tf\.(?:data\.(?:augment|log_mel|views)|models|objectives"
+    r"brave_tf\.(?:data\.(?:augment|views)|models|objectives"
     r"|training\.(?:labelled_recipe|optimizers|schedules))(?:\.|$)"
 )
 _SETTINGS = "brave_tf.training.settings.train"
 # They are called by training alone, which hands them the rest.
-_CALLED_BY_TRAINING = {(_SETTINGS, "probe"): "brave_tf.evaluation.online_knn"}
+_CALLED_BY_TRAINING = {(_SETTINGS, "probe"): "brave_tf.evaluation.protocols.online_knn"}
 # Addresses that processes of the run listened at: a model is used without them.
 _ADDRESSES = {(_SETTINGS, "data_service"), (_SETTINGS, "tpu")}
 _DYNAMIC = "__gin__"

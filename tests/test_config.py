@@ -132,7 +132,7 @@ def test_what_is_bound():
 
 def test_bindings_are_compared_by_value():
     def text(bindings, **but):
-        config.load_config([], ["import brave_tf.evaluation.knn", *bindings])
+        config.load_config([], ["import brave_tf.evaluation.protocols.knn", *bindings])
         return config.bindings_text(**but)
 
     first = text(["knn.k = 3", "knn.temperature = 0.1"])

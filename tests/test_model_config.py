@@ -68,7 +68,7 @@ def test_a_reference_is_to_a_part_of_a_model(tmp_path, reference):
 
 
 def test_what_is_measured_while_training_is_taken_where_training_makes_it(tmp_path):
-    lines = f"import brave_tf.evaluation.online_knn\nimport brave_tf.training.settings\n{VIEWS}"
+    lines = f"import brave_tf.evaluation.protocols.online_knn\nimport brave_tf.training.settings\n{VIEWS}"
     load(tmp_path, f"{lines}train.probe = @OnlineKnn\n")
     with pytest.raises(UserError, match="@OnlineKnn"):
         load(tmp_path, f"{lines}P = @OnlineKnn\ntrain.probe = %P\n")
@@ -125,7 +125,7 @@ def test_a_written_configuration_says_the_same_once_it_is_read(tmp_path):
 
 def test_blocks_texts_and_numbers_mean_what_gin_takes_them_for(tmp_path):
     text = (
-        "import brave_tf.data.log_mel\nimport brave_tf.data.views.audio\nRATE = 16_000\n"
+        "import brave_tf.data.views.log_mel\nimport brave_tf.data.views.audio\nRATE = 16_000\n"
         "a/b/LogMel:\n    sample_rate = %RATE  # comment\n    lower_hz = -1.5e1\n"
         "AudioView.log_mel = @a/b/LogMel()\nX/macro.value = ('one' 'two', b'\\x00', None, 'ü\\n')\n"
         "AudioView.augmentations = [%X, (1,), (2), [], {}]\n"

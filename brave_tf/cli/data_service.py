@@ -20,7 +20,7 @@ from absl import flags
 
 from brave_tf import errors, quiet
 from brave_tf.cli import app
-from brave_tf.data import service_port
+from brave_tf.data.pipeline import service_port
 
 FLAGS = flags.FLAGS
 # How long a worker asks a dispatcher that does not answer; TensorFlow's default is an hour.
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     reach = service_port.reach(FLAGS.host, FLAGS.insecure)
     _check_port()
     quiet.load_tensorflow()
-    from brave_tf.data import tfio
+    from brave_tf.data.media import tfio
 
     # Dispatcher and workers are sent graphs with them.
     tfio.load_operations()
@@ -104,7 +104,7 @@ def _start_dispatcher(reach: service_port.Reach) -> object:
 def _start_worker(reach: service_port.Reach) -> object:
     import tensorflow as tf
 
-    from brave_tf.data import decode_service
+    from brave_tf.data.pipeline import decode_service
 
     # A worker would wait for its dispatcher without a word.
     decode_service.check_dispatcher(FLAGS.dispatcher)

@@ -64,8 +64,8 @@ def main(argv: list[str]) -> int:
     del argv
     temporal, spatial = _checked()
     quiet.load_tensorflow()
-    from brave_tf.evaluation.source import EXPORTED, RUN, Source, configure, load_embeds
     from brave_tf.interop import embedding, user_clips
+    from brave_tf.interop.models import EXPORTED, RUN, Source, configure, load_embeds
 
     kind = RUN if FLAGS.model_dir else EXPORTED
     model = Source(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)

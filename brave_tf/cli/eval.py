@@ -87,8 +87,9 @@ def main(argv: list[str]) -> int:
     del argv
     given = None if FLAGS.list else _model()
     quiet.load_tensorflow()
-    from brave_tf.evaluation import command, registry
-    from brave_tf.evaluation.source import Source, configure
+    from brave_tf.evaluation import command
+    from brave_tf.evaluation.tasks import registry
+    from brave_tf.interop.models import Source, configure
 
     for name in FLAGS.task:
         registry.import_dataset(name)  # So that bindings of its protocol are known.

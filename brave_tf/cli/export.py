@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     quiet.load_tensorflow()
     if FLAGS.format == "deepmind":
-        from brave_tf.interop import published
+        from brave_tf.interop.deepmind import runs as published
 
         published.export_checkpoint(
             FLAGS.model_dir, FLAGS.output, FLAGS.overwrite, checkpoint=FLAGS.checkpoint

@@ -21,7 +21,7 @@ from brave_tf.cli import app
 from brave_tf.errors import UserError
 
 if TYPE_CHECKING:
-    from brave_tf.interop import published
+    from brave_tf.interop.deepmind import runs as published
 
 FLAGS = flags.FLAGS
 
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     quiet.load_tensorflow()
-    from brave_tf.interop import published
+    from brave_tf.interop.deepmind import runs as published
 
     model, signatures = published.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)
     print("\n".join(_described(model)))

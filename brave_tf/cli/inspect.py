@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
 def _inspect_data() -> int:
     output = FLAGS.output or os.path.join(FLAGS.data, "inspection")
     quiet.load_tensorflow()
-    from brave_tf.data.dataset_info import DatasetInfo
+    from brave_tf.data.records.dataset_info import DatasetInfo
     from brave_tf.inspection import contact_sheet, folder_check, summary
 
     info = DatasetInfo.load(FLAGS.data)

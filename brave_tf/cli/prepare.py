@@ -21,8 +21,8 @@ from typing import Callable
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.data.preparation import clip_counts, clip_list, media_files
-from brave_tf.data.preparation.clip import Clip
+from brave_tf.data.clips import clip_counts, clip_list, media_files
+from brave_tf.data.clips.clip import Clip
 from brave_tf.errors import UserError, nearest
 
 RUNNERS = ("local", "beam")

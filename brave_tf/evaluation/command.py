@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from brave_tf import files
 from brave_tf.errors import UserError
-from brave_tf.evaluation import evaluate, registry, results
-from brave_tf.evaluation.feature_store import size_of
-from brave_tf.evaluation.identity import identify
-from brave_tf.evaluation.source import Source, configure, load_probes
+from brave_tf.evaluation import evaluate, results
+from brave_tf.evaluation.features.identity import identify
+from brave_tf.evaluation.features.store import size_of
+from brave_tf.evaluation.tasks import registry
 from brave_tf.evaluation.watch import Run
+from brave_tf.interop.models import Source, configure, load_probes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,11 +13,12 @@ from typing import Callable
 from brave_tf import errors
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
-from brave_tf.evaluation import registry, results
-from brave_tf.evaluation.identity import identify
-from brave_tf.evaluation.probe import Probe
-from brave_tf.evaluation.source import Source
+from brave_tf.evaluation import results
+from brave_tf.evaluation.features.identity import identify
+from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.tasks import registry
 from brave_tf.files import NotWrittenError
+from brave_tf.interop.models import Source
 
 FEATURES = "features"
 

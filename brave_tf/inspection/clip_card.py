@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.preparation.flow import dequantize
+from brave_tf.data.media.flow import dequantize
 from brave_tf.inspection.clip_check import ClipFacts, check_clip
 from brave_tf.inspection.stored_clip import StoredClip
 from brave_tf.pages import pictures

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
-from brave_tf.data import shard_names
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.modalities import Held
-from brave_tf.data.splits import Shard, Split
+from brave_tf.data.records import shard_names
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.modalities import Held
+from brave_tf.data.records.splits import Shard, Split
 from brave_tf.inspection import split_check
 from brave_tf.inspection.clip_check import check_clip, first_line
 from brave_tf.inspection.findings import Findings
@@ -77,7 +77,7 @@ def check_folder(
       splits: names of the splits; none for all.
       decode: which frames to decode, see `check_clip`.
       workers: shards that are read at the same time; 0 is one per core.
-      make_index: whether to make the index of each shard, see `record_index`; else it is compared.
+      make_index: whether to make the index of each shard, see `records.index`; else it is compared.
 
     Raises:
       UserError: there is no split of one of the names, or an index cannot be written.

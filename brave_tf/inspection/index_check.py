@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from brave_tf.data import record_index
+from brave_tf.data.records import index as record_index
 from brave_tf.errors import UserError
 from brave_tf.inspection.shard_scan import Record, ShardScan
 

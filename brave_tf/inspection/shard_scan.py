@@ -10,8 +10,8 @@ from typing import NamedTuple
 import tensorflow as tf
 from tensorflow.python.lib.io import tf_record
 
-from brave_tf.data.record_index import FOOTER_BYTES, HEADER_BYTES
-from brave_tf.data.record_reader import compression_of
+from brave_tf.data.records.index import FOOTER_BYTES, HEADER_BYTES
+from brave_tf.data.records.reader import compression_of
 
 _BLOCK = 1 << 20
 

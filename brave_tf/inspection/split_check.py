@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.modalities import MODALITIES
-from brave_tf.data.splits import Split
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.modalities import MODALITIES
+from brave_tf.data.records.splits import Split
 from brave_tf.inspection.clip_check import UNLABELLED
 from brave_tf.inspection.findings import Findings
 from brave_tf.inspection.split_facts import SplitFacts

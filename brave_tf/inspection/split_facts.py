@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf.data.modalities import MODALITIES, Held
-from brave_tf.data.preparation.names import one_form
+from brave_tf.data.clips.names import one_form
+from brave_tf.data.records.modalities import MODALITIES, Held
 from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip

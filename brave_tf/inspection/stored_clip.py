@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import record_fields as fields
-from brave_tf.data import tfio
-from brave_tf.data.record_reader import (
+from brave_tf.data.media import tfio
+from brave_tf.data.records import fields
+from brave_tf.data.records.reader import (
     DEFAULT_FLOW_BOUND,
     DEFAULT_FRAME_RATE,
     DEFAULT_SAMPLE_RATE,

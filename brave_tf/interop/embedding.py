@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf import files
-from brave_tf.data import sampling
-from brave_tf.data.record_reader import Clip, has_fields, parse_clip
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.records.reader import Clip, has_fields, parse_clip
+from brave_tf.data.sources.record_stream import CORES
+from brave_tf.data.views import sampling
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.finite_features import check_finite

@@ -24,7 +24,7 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from brave_tf.data import frames
+from brave_tf.data.views import frames
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.models.endpoints import endpoints

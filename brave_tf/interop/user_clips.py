@@ -10,21 +10,17 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.preparation import (
-    clip_encoder,
-    clip_list,
-    filling,
-    media_files,
-    worker_pool,
-)
-from brave_tf.data.preparation.clip import Clip, make_clip
-from brave_tf.data.preparation.records import serialize_clip
+from brave_tf import worker_pool
+from brave_tf.data.clips import clip_list, media_files
+from brave_tf.data.clips.clip import Clip, make_clip
+from brave_tf.data.preparation import clip_encoder, filling
+from brave_tf.data.preparation.record_writer import serialize_clip
 from brave_tf.data.preparation.settings import Settings
-from brave_tf.data.record_reader import compression_of, parse_clip, parse_window
-from brave_tf.data.record_stream import CORES
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.reader import compression_of, parse_clip, parse_window
+from brave_tf.data.records.splits import Shard
+from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
-from brave_tf.data.splits import Shard
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from brave_tf.data.log_mel import LogMel
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.pages import pictures
 
 DECIBELS = 80.0

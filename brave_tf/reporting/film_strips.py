@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import frames as stored_frames
-from brave_tf.data.preparation.flow import dequantize
-from brave_tf.data.record_reader import Clip
+from brave_tf.data.media.flow import dequantize
+from brave_tf.data.records.reader import Clip
+from brave_tf.data.views import frames as stored_frames
 from brave_tf.data.views.base import View
-from brave_tf.evaluation import windows
+from brave_tf.evaluation.features import windows
 from brave_tf.pages import pictures
 from brave_tf.pages.spectrogram import spectrogram
 from brave_tf.pages.svg import escape

@@ -10,7 +10,7 @@ from typing import Union
 from brave_tf.config import load_config
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, message
-from brave_tf.evaluation.identity import of_data
+from brave_tf.evaluation.features.identity import of_data
 from brave_tf.pages.svg import escape
 from brave_tf.reporting.film_strips import film_strips
 from brave_tf.reporting.predictions import Neighbours, read_neighbours

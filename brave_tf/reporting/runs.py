@@ -11,7 +11,7 @@ from typing import Any
 from brave_tf import config, model_config
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
-from brave_tf.evaluation.source import FULL_PRECISION
+from brave_tf.interop.models import FULL_PRECISION
 from brave_tf.reporting.curves import Curve, read_curves
 from brave_tf.reporting.ownership import Model
 from brave_tf.training.recipe import CONFIG_FILE

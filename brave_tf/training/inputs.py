@@ -7,10 +7,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from brave_tf.data import pipeline
-from brave_tf.data.attempts import SkippedClips
-from brave_tf.data.decode_service import check_service
-from brave_tf.data.source import open_source
+from brave_tf.data.pipeline import batches as pipeline
+from brave_tf.data.pipeline.decode_service import check_service
+from brave_tf.data.sources.attempts import SkippedClips
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe
 from brave_tf.training.settings import Settings

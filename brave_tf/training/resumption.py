@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import gin
 
 from brave_tf import errors, files
-from brave_tf.data.decode_service import NoServiceError
+from brave_tf.data.pipeline.decode_service import NoServiceError
 from brave_tf.locks import locked
 from brave_tf.training import checkpoint_files, config_changes, event_files
 from brave_tf.training.checkpoints import FOLDER, Checkpoints

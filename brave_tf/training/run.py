@@ -10,8 +10,8 @@ import gin
 import tensorflow as tf
 
 from brave_tf import errors
-from brave_tf.data.attempts import user_errors
-from brave_tf.data.in_step import finish_views
+from brave_tf.data.sources.attempts import user_errors
+from brave_tf.data.views.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.checkpoints import Checkpoints, SaveError

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from brave_tf import gin_statements, recipe_header
 from brave_tf.data import views
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.modalities import Held, MissingModalityError
+from brave_tf.data.records.modalities import Held, MissingModalityError
 from brave_tf.data.views.base import View
+from brave_tf.data.views.log_mel import LogMel
 
 _SPLIT = "train"
 # Within double quotes, a shell leaves these alone.

@@ -11,9 +11,9 @@ import collections
 import json
 
 from brave_tf.cli import prepare
-from brave_tf.data.preparation.annotations import malformed, rows, seconds, table
-from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.collection import Collection, Excerpt
+from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.public.annotations import malformed, rows, seconds, table
+from brave_tf.data.public.collection import Collection, Excerpt
 from brave_tf.errors import UserError
 
 SOURCE = (

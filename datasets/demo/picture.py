@@ -49,9 +49,11 @@ def define_flags() -> None:
 def views_of(kind: str, seed: int) -> dict[str, np.ndarray]:
     """Returns what the views of the recipe make of a clip: view -> values, see `brave_tf.data.views`."""
     from brave_tf import config
-    from brave_tf.data.preparation import clip_encoder, clip_list, records
+    from brave_tf.data.clips import clip_list
+    from brave_tf.data.preparation import clip_encoder
+    from brave_tf.data.preparation import record_writer as records
     from brave_tf.data.preparation.settings import Settings
-    from brave_tf.data.record_reader import parse_clip
+    from brave_tf.data.records.reader import parse_clip
     from brave_tf.training.recipe import Recipe, bound
 
     sizes = [f"{view}.size = {_VIEW_SIZE}" for view in ("narrow/RgbView", "broad_flow/FlowView")]

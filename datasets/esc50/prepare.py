@@ -10,10 +10,10 @@ import os
 from absl import flags
 
 from brave_tf.cli import prepare
-from brave_tf.data.official_splits import fold_name
-from brave_tf.data.preparation.annotations import malformed, table
-from brave_tf.data.preparation.clip_list import Clip, make_clip
-from brave_tf.data.preparation.collection import Collection
+from brave_tf.data.clips.clip_list import Clip, make_clip
+from brave_tf.data.public.annotations import malformed, table
+from brave_tf.data.public.collection import Collection
+from brave_tf.data.public.official_splits import fold_name
 from brave_tf.errors import UserError
 
 SOURCE = "The data set with meta/esc50.csv is at https://github.com/karolpiczak/ESC-50."

@@ -6,8 +6,8 @@ python datasets/kinetics400/prepare.py --input=media/kinetics400 --output=data/k
 from __future__ import annotations
 
 from brave_tf.cli import prepare
-from brave_tf.data.preparation import kinetics
-from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.public import kinetics
 
 
 def read_clips(root: str) -> list[Clip]:

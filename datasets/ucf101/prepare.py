@@ -11,10 +11,10 @@ import os
 from collections import defaultdict
 
 from brave_tf.cli import prepare
-from brave_tf.data.official_splits import role_name
-from brave_tf.data.preparation.annotations import lines, malformed
-from brave_tf.data.preparation.clip_list import Clip, make_clip
-from brave_tf.data.preparation.collection import Collection
+from brave_tf.data.clips.clip_list import Clip, make_clip
+from brave_tf.data.public.annotations import lines, malformed
+from brave_tf.data.public.collection import Collection
+from brave_tf.data.public.official_splits import role_name
 from brave_tf.errors import UserError
 
 SOURCE = (

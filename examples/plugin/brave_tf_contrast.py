@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import scores
-from brave_tf.evaluation.class_protocol import open_bank, outcome
-from brave_tf.evaluation.families import Kind, register_tasks
-from brave_tf.evaluation.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.metrics import scores
+from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
+from brave_tf.evaluation.tasks.families import Kind, register_tasks
 from brave_tf.models.precision import full_dtype
 from brave_tf.objectives.base import NARROW, Objective, Terms
 

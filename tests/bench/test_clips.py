@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from bench import clips, pipeline, pipeline_media, pipeline_memory
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.rgb import RgbView
 
 

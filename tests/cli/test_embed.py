@@ -12,8 +12,8 @@ import untrained_run
 from media import moving_texture, tone, write_audio, write_video
 
 from brave_tf.cli import embed as embed_command
-from brave_tf.data import clip_windows
-from brave_tf.data.preparation.clip_list import read_clips
+from brave_tf.data.clips.clip_list import read_clips
+from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
 from brave_tf.interop import saved_model

@@ -12,7 +12,7 @@ import untrained_run
 
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
-from brave_tf.evaluation import registry
+from brave_tf.evaluation.tasks import registry
 from brave_tf.objectives.base import Objective
 from brave_tf.training import checkpoints, recipe
 
@@ -26,8 +26,8 @@ import signal
 import time
 
 import gin
-from brave_tf.evaluation.probe import Outcome
-from brave_tf.evaluation.registry import Task, register_task
+from brave_tf.evaluation.features.probe import Outcome
+from brave_tf.evaluation.tasks.registry import Task, register_task
 
 @gin.configurable
 def quick(probe, data_dir, top1=0.25):

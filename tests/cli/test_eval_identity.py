@@ -13,14 +13,15 @@ import untrained_run
 
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
-from brave_tf.evaluation import registry, source
+from brave_tf.evaluation.tasks import registry
+from brave_tf.interop import models as source
 
 TASKS = """
 import gin
 import numpy as np
 import tensorflow as tf
-from brave_tf.evaluation.probe import Outcome, Predictions
-from brave_tf.evaluation.registry import Task, register_task
+from brave_tf.evaluation.features.probe import Outcome, Predictions
+from brave_tf.evaluation.tasks.registry import Task, register_task
 
 @gin.configurable
 def embedded(probe, data_dir, factor=1.0):

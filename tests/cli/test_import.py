@@ -15,7 +15,7 @@ import tiny_run
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.cli import import_checkpoint as import_command
-from brave_tf.interop import haiku_file
+from brave_tf.interop.deepmind import haiku_file
 from brave_tf.training import recipe
 
 

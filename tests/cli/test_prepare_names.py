@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from brave_tf.cli import prepare as prepare_command
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records.reader import parse_clip
 
 FAST = ("--fps=5", "--min_side=16", "--flow=none", "--sample_rate=8000", "--workers=1")
 

@@ -11,10 +11,10 @@ import pytest
 from dataset_script import DATASETS, load, run, write
 from media import moving_texture, tone, write_audio, write_video
 
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.official_splits import official_split, train_test_splits
 from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.public.official_splits import official_split, train_test_splits
+from brave_tf.data.records.dataset_info import DatasetInfo
 
 SMALL = ("--fps=5", "--min_side=16", "--sample_rate=8000", "--workers=1")
 FAST = (*SMALL, "--flow=none")

@@ -15,7 +15,7 @@ from prepared import write_csv
 from brave_tf import config
 from brave_tf.cli import eval as evaluate
 from brave_tf.cli import prepare
-from brave_tf.interop import haiku_file
+from brave_tf.interop.deepmind import haiku_file
 
 ROOT = config.RECIPE_DIR.parent
 PAGES = [

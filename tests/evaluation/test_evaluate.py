@@ -13,9 +13,10 @@ from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
-from brave_tf.evaluation import evaluate, registry
-from brave_tf.evaluation.probe import Outcome, Predictions
-from brave_tf.evaluation.source import Source
+from brave_tf.evaluation import evaluate
+from brave_tf.evaluation.features.probe import Outcome, Predictions
+from brave_tf.evaluation.tasks import registry
+from brave_tf.interop.models import Source
 
 VIEWS = {
     "narrow": RgbView(),

@@ -10,8 +10,8 @@ import pytest
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
-from brave_tf.evaluation.identity import Identity
-from brave_tf.evaluation.probe import Predictions
+from brave_tf.evaluation.features.identity import Identity
+from brave_tf.evaluation.features.probe import Predictions
 
 RESULT = results.Result(
     task="demo/linear",

@@ -11,7 +11,7 @@ import record_fixtures
 import tensorflow as tf
 
 from brave_tf.data.views.rgb import RgbView
-from brave_tf.evaluation.probe import Probe
+from brave_tf.evaluation.features.probe import Probe
 
 VIEW = RgbView(num_frames=2, frame_step=1, size=8)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from media import number_of
 
-from brave_tf.data.preparation.media import MediaFile
+from brave_tf.data.media.media import MediaFile
 
 
 def frames(file, start=0.0, end=None, fps=25.0, min_side=48):

@@ -9,8 +9,8 @@ import pathlib
 import numpy as np
 import record_fixtures
 
-from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.records import index as record_index
+from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.inspection import folder_check
 
 RATE, SOUND_RATE, FRAMES = 5.0, 8000, 5

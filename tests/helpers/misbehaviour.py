@@ -7,8 +7,8 @@ import pathlib
 import signal
 import time
 
+from brave_tf.data.clips.clip_list import Clip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, try_encode
-from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.settings import Settings
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.data.views.rgb import RgbView
 
 MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)

@@ -16,8 +16,8 @@ import dataset_script
 
 from bench import __main__ as bench
 from brave_tf import config
-from brave_tf.data import official_splits
-from brave_tf.evaluation import registry
+from brave_tf.data.public import official_splits
+from brave_tf.evaluation.tasks import registry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMMANDS = sorted(

@@ -6,8 +6,8 @@ import media
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.log_mel import LogMel
 from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.data.views.rgb import RgbView
 
 MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)

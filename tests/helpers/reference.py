@@ -11,7 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
-from brave_tf.interop.haiku_file import Checkpoint
+from brave_tf.interop.deepmind.haiku_file import Checkpoint
 
 
 @functools.lru_cache

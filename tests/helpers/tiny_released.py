@@ -9,8 +9,8 @@ import gin
 import numpy as np
 
 from brave_tf import config
-from brave_tf.interop import haiku_file
-from brave_tf.interop.deepmind import parts, to_haiku
+from brave_tf.interop.deepmind import haiku_file
+from brave_tf.interop.deepmind.weights import parts, to_haiku
 from brave_tf.objectives.brave import BraVe
 from brave_tf.training import checkpoints, recipe
 

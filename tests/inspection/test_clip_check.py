@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import record_fixtures
 
-from brave_tf.data.preparation import audio_decoding
+from brave_tf.data.media import audio_decoding
 from brave_tf.inspection.clip_check import check_clip, content_digest
 from brave_tf.inspection.stored_clip import StoredClip
 

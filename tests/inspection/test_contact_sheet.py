@@ -9,8 +9,8 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data import record_fields
-from brave_tf.data.preparation import flow as flow_lib
+from brave_tf.data.media import flow as flow_lib
+from brave_tf.data.records import fields as record_fields
 from brave_tf.inspection import clip_card, contact_sheet
 from brave_tf.inspection.stored_clip import StoredClip
 

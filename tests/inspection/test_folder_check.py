@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from inspected import check, clip, found
 
-from brave_tf.data import record_fields
+from brave_tf.data.records import fields as record_fields
 from brave_tf.errors import UserError
 from brave_tf.inspection.findings import MAX_EXAMPLES, Findings
 

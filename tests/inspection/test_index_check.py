@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from inspected import check, found
 
-from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
+from brave_tf.data.records import index as record_index
+from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.errors import UserError
 from brave_tf.inspection import folder_check
 

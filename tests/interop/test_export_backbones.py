@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from small_backbones import BACKBONES, SOUND
 
-from brave_tf.data.log_mel import LogMel
 from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model

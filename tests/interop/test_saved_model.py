@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brave_tf.data.log_mel import LogMel
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model

@@ -3,8 +3,8 @@ import pytest
 import record_fixtures
 from media import moving_texture, tone, write_video
 
-from brave_tf.data import record_fields
-from brave_tf.data.record_reader import has_fields, parse_clip
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import has_fields, parse_clip
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView

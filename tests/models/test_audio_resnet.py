@@ -4,7 +4,7 @@ import reference
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.interop.deepmind import load_haiku
+from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models.audio_resnet import audio_resnet
 
 

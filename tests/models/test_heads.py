@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop.deepmind import load_haiku
+from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models.heads import predictor, projector
 
 

@@ -6,7 +6,7 @@ import reference
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.interop.deepmind import load_haiku
+from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models.tsm_resnet import tsm_resnet
 
 ENDPOINTS = {

@@ -7,7 +7,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop import published
+from brave_tf.interop.deepmind import runs as published
 
 
 @functools.lru_cache(maxsize=1)

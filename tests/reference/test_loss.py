@@ -5,8 +5,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop import published
-from brave_tf.interop.deepmind import parts, slots_of, to_haiku
+from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind.weights import parts, slots_of, to_haiku
 
 # The reference numbers the broad views: 1 is video, 2 is audio.
 TERMS = {

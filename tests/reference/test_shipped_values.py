@@ -12,8 +12,8 @@ import seeded_values
 import tensorflow as tf
 from seeded_values import compute, disagreements, kept
 
-from brave_tf.interop import published
-from brave_tf.interop.deepmind import load_haiku
+from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models import temporal
 from brave_tf.models.heads import predictor, projector
 from brave_tf.objectives import regression

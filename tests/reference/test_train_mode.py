@@ -9,8 +9,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop import published
-from brave_tf.interop.deepmind import load_haiku, to_haiku
+from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind.weights import load_haiku, to_haiku
 from brave_tf.models.heads import predictor, projector
 
 LONG = pytest.mark.long

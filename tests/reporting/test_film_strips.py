@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import record_fixtures
 
-from brave_tf.data import record_index
+from brave_tf.data.records import index as record_index
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView

@@ -3,7 +3,7 @@
 import re
 
 from brave_tf import config, recipe_header
-from brave_tf.evaluation import registry
+from brave_tf.evaluation.tasks import registry
 from brave_tf.reporting import known_results
 
 README = (config.RECIPE_DIR.parent / "README.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 import reported
 import untrained_run
 
-from brave_tf.evaluation import source
+from brave_tf.interop import models as source
 from brave_tf.interop import saved_model
 from brave_tf.reporting import report
 from brave_tf.reporting.ownership import Model

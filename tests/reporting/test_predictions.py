@@ -8,7 +8,8 @@ import reported
 from sklearn import metrics
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation import results, scores
+from brave_tf.evaluation import results
+from brave_tf.evaluation.metrics import scores
 from brave_tf.reporting import predictions
 
 

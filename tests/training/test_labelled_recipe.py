@@ -6,7 +6,6 @@ import pytest
 import tiny_run
 
 from brave_tf import config
-from brave_tf.evaluation import linear  # noqa: F401 (its bindings must be known)
 from brave_tf.objectives.supervised import Supervised
 from brave_tf.training import labelled_recipe
 from brave_tf.training.recipe import Recipe

@@ -11,8 +11,8 @@ import tiny_run
 
 from brave_tf import config, recipe_header
 from brave_tf.cli import train
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.modalities import Held
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.modalities import Held
 from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings

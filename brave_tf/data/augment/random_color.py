@@ -9,7 +9,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf import quiet
-from brave_tf.data import tfa
+from brave_tf.data.augment import tfa
 from brave_tf.data.augment.base import require_rgb, with_probability
 from brave_tf.data.augment.color_matrix import apply_matrix, mean_color
 from brave_tf.data.kernels import library

@@ -19,8 +19,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from brave_tf.data.clips.clip_list import Clip
 from brave_tf.data.preparation import shards
-from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.filling import Job, fill
 from brave_tf.data.preparation.prepared_folder import PLAN, StorageError
 from brave_tf.data.preparation.shards import Shard

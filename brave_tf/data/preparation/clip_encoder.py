@@ -12,9 +12,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from brave_tf.data.preparation import audio_decoding, flow
-from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.media import MediaError, MediaFile
+from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.media import audio_decoding, flow
+from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.preparation.settings import Settings
 
 FLOW_QUALITY = 95

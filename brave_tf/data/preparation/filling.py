@@ -10,9 +10,9 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Callable
 
-from brave_tf.data.preparation import worker_pool
+from brave_tf import worker_pool
+from brave_tf.data.clips.clip_list import Clip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
-from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 from brave_tf.data.preparation.settings import Settings
 
@@ -53,7 +53,8 @@ def fill(job: Job, planned: Sequence[Shard], workers: int) -> Iterator[Outcome]:
     Raises:
       StorageError: The output cannot be written any more.
     """
-    from brave_tf.data.preparation import records, shards
+    from brave_tf.data.preparation import record_writer as records
+    from brave_tf.data.preparation import shards
 
     label_index = {label: index for index, label in enumerate(job.labels)}
     opened = collections.deque()

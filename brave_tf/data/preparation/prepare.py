@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brave_tf import quiet
+from brave_tf.data.clips.clip_list import Clip
 from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
-from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.data.preparation.settings import Settings
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress

@@ -18,8 +18,8 @@ import av
 
 import brave_tf
 from brave_tf import files
-from brave_tf.data.modalities import MODALITIES
-from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.errors import UserError
 from brave_tf.locks import locked
 
@@ -135,7 +135,7 @@ def clean(folder: str) -> None:
 def discard(folder: str, shards: Iterable[str]) -> None:
     """Removes the shards, and their indexes, of a preparation without a single record."""
     # It imports TensorFlow, which nothing else of this module needs.
-    from brave_tf.data import record_index
+    from brave_tf.data.records import index as record_index
 
     for file in shards:
         path = os.path.join(folder, file)

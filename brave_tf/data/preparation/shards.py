@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from brave_tf import files
-from brave_tf.data import record_index
-from brave_tf.data.preparation.clip_list import Clip, shuffled
+from brave_tf.data.clips.clip_list import Clip, shuffled
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.records import index as record_index
 from brave_tf.locks import locked
 
 CLIPS_PER_SHARD = 256

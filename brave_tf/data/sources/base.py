@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.record_reader import Clip
+from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 

@@ -13,14 +13,13 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import tfio
-from brave_tf.data.preparation import video_decoding
-from brave_tf.data.preparation.clip_list import Clip as MediaClip
-from brave_tf.data.preparation.media import MediaError, MediaFile
-from brave_tf.data.record_reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE, Clip
-from brave_tf.data.record_stream import epoch_seeds
+from brave_tf.data.clips.clip_list import Clip as MediaClip
+from brave_tf.data.media import tfio, video_decoding
+from brave_tf.data.media.media import MediaError, MediaFile
+from brave_tf.data.records.reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE, Clip
 from brave_tf.data.sources.base import Stream
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
+from brave_tf.data.sources.record_stream import epoch_seeds
 from brave_tf.errors import UserError
 
 

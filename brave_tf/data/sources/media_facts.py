@@ -16,9 +16,10 @@ import av
 import numpy as np
 from absl import logging
 
-from brave_tf.data.preparation import video_decoding, wav_header, worker_pool
-from brave_tf.data.preparation.media import MAX_SKEW, MediaError, MediaFile
-from brave_tf.data.preparation.opening import open_media
+from brave_tf import worker_pool
+from brave_tf.data.media import video_decoding, wav_header
+from brave_tf.data.media.media import MAX_SKEW, MediaError, MediaFile
+from brave_tf.data.media.opening import open_media
 from brave_tf.progress import Progress
 
 # What FFmpeg 4 decodes, in every build.

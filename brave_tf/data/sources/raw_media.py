@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data import ffmpeg4, tfio
-from brave_tf.data.modalities import MODALITIES, Held, MissingModalityError
-from brave_tf.data.preparation import clip_counts, clip_list, media_files
+from brave_tf.data.clips import clip_counts, clip_list, media_files
+from brave_tf.data.media import ffmpeg4, tfio
+from brave_tf.data.records.modalities import MODALITIES, Held, MissingModalityError
 from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import record_index
-from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.record_reader import Clip, compression_of, has_fields, parse_clip
-from brave_tf.data.record_stream import Record, RecordStream
-from brave_tf.data.shard_names import find_shards
+from brave_tf.data.records import index as record_index
+from brave_tf.data.records.dataset_info import DatasetInfo
+from brave_tf.data.records.reader import Clip, compression_of, has_fields, parse_clip
+from brave_tf.data.records.shard_names import find_shards
+from brave_tf.data.records.splits import Shard
 from brave_tf.data.sources.base import Source, Stream, register_source
-from brave_tf.data.splits import Shard
+from brave_tf.data.sources.record_stream import Record, RecordStream
 from brave_tf.data.views.base import View
 from brave_tf.progress import Progress
 

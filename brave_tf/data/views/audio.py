@@ -8,10 +8,11 @@ from typing import ClassVar
 import gin
 import tensorflow as tf
 
-from brave_tf.data import record_fields, sampling
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.record_reader import Clip
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import Clip
+from brave_tf.data.views import sampling
 from brave_tf.data.views.base import View
+from brave_tf.data.views.log_mel import LogMel
 
 
 @gin.configurable

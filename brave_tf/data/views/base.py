@@ -8,7 +8,7 @@ from typing import Any, Callable, ClassVar
 
 import tensorflow as tf
 
-from brave_tf.data.record_reader import Clip
+from brave_tf.data.records.reader import Clip
 from brave_tf.errors import UserError
 
 # A view's augmentation: (values of the view's shape, seed (2,) int32) -> values of the same shape.
@@ -64,7 +64,7 @@ class View(abc.ABC):
     @property
     @abc.abstractmethod
     def fields(self) -> tuple[str, ...]:
-        """The sequence fields of a record that the view is made from, of `record_fields`."""
+        """The sequence fields of a record that the view is made from, of `records.fields`."""
 
     @abc.abstractmethod
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:

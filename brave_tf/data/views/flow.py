@@ -8,10 +8,10 @@ from typing import ClassVar
 import gin
 import tensorflow as tf
 
-from brave_tf.data import record_fields
 from brave_tf.data.augment.random_flip import random_flip
-from brave_tf.data.record_reader import Clip
-from brave_tf.data.stored_values import StoredValues
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import Clip
+from brave_tf.data.records.stored_values import StoredValues
 from brave_tf.data.views.base import Augmentation
 from brave_tf.data.views.video import VideoView
 

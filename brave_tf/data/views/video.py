@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from brave_tf.data import frames, sampling
-from brave_tf.data.record_reader import Clip
-from brave_tf.data.stored_values import StoredValues
+from brave_tf.data.records.reader import Clip
+from brave_tf.data.records.stored_values import StoredValues
+from brave_tf.data.views import frames, sampling
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 

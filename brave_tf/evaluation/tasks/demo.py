@@ -1,10 +1,10 @@
 """The rendered videos of the demo."""
 
-from brave_tf.evaluation.families import register_tasks
-from brave_tf.evaluation.finetune import FINETUNE
-from brave_tf.evaluation.knn import KNN
-from brave_tf.evaluation.linear import LINEAR
-from brave_tf.evaluation.retrieval import RETRIEVAL
+from brave_tf.evaluation.protocols.finetune import FINETUNE
+from brave_tf.evaluation.protocols.knn import KNN
+from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
+from brave_tf.evaluation.protocols.svm import LINEAR
+from brave_tf.evaluation.tasks.families import register_tasks
 
 register_tasks(
     "demo",

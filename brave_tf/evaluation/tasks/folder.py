@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from brave_tf.evaluation.families import register_tasks
-from brave_tf.evaluation.finetune import FINETUNE
-from brave_tf.evaluation.knn import KNN
-from brave_tf.evaluation.linear import LINEAR
-from brave_tf.evaluation.linear_layer import LINEAR_LAYER
-from brave_tf.evaluation.mlp import MLP
-from brave_tf.evaluation.retrieval import RETRIEVAL
+from brave_tf.evaluation.protocols.finetune import FINETUNE
+from brave_tf.evaluation.protocols.knn import KNN
+from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
+from brave_tf.evaluation.protocols.mlp import MLP
+from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
+from brave_tf.evaluation.protocols.svm import LINEAR
+from brave_tf.evaluation.tasks.families import register_tasks
 
 _LINEAR_LAYER = dataclasses.replace(LINEAR_LAYER, name="linear_layer")
 

@@ -1,8 +1,8 @@
 """Kinetics-400 (records of datasets/kinetics400/prepare.py), scored on the validation split."""
 
-from brave_tf.evaluation.families import register_tasks
-from brave_tf.evaluation.finetune import FINETUNE
-from brave_tf.evaluation.linear_layer import LINEAR_LAYER
+from brave_tf.evaluation.protocols.finetune import FINETUNE
+from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
+from brave_tf.evaluation.tasks.families import register_tasks
 
 register_tasks(
     "kinetics400",

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data import pipeline
-from brave_tf.data.source import open_source
+from brave_tf.data.pipeline import batches as pipeline
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.objectives.base import Objective

@@ -6,7 +6,7 @@ import pytest
 from media import click, moving_texture, numbered_frame, tone, write_audio, write_video
 from prepared import FAST, write_csv
 
-from brave_tf.data.preparation.clip_list import read_clips
+from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.preparation.prepare import prepare
 
 

@@ -8,8 +8,8 @@ from media import moving_texture, write_video
 from prepared import FAST, contents, failures
 
 import brave_tf.data.preparation
+from brave_tf.data.clips.clip_list import make_clip, read_clips
 from brave_tf.data.preparation import beam_runner
-from brave_tf.data.preparation.clip_list import make_clip, read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.prepared_folder import StorageError
 from brave_tf.data.preparation.shards import ShardWriter

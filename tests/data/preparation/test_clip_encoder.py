@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from media import moving_texture, number_of, numbered_frame, tone, write_audio, write_video
 
-from brave_tf.data.preparation import audio_decoding, clip_encoder, flow
+from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.media import audio_decoding, flow
+from brave_tf.data.media.media import MediaError, MediaFile
+from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, encode, try_encode
-from brave_tf.data.preparation.clip_list import Clip
-from brave_tf.data.preparation.media import MediaError, MediaFile
 from brave_tf.data.preparation.settings import Settings
 
 SETTINGS = Settings(min_side=48, flow="dis")

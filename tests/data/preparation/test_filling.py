@@ -8,8 +8,8 @@ import pytest
 from media import moving_texture, write_video
 from prepared import FAST, contents, failures
 
+from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.preparation import filling
-from brave_tf.data.preparation.clip_list import read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.prepared_folder import StorageError
 

@@ -12,10 +12,10 @@ from media import number_of, tone, write_audio
 from prepared import FAST, contents, failures, records
 from remuxed import joined
 
-from brave_tf.data.preparation.clip_list import make_clip, move_to_test, read_clips
+from brave_tf.data.clips.clip_list import make_clip, move_to_test, read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records.reader import parse_clip
 
 
 def test_report_and_files(prepared):

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from prepared import FAST, contents
 
-from brave_tf.data.preparation import filling, worker_pool
-from brave_tf.data.preparation.clip_list import read_clips
+from brave_tf import worker_pool
+from brave_tf.data.clips.clip_list import read_clips
+from brave_tf.data.preparation import filling
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.prepared_folder import claimed
 from brave_tf.data.preparation.settings import Settings

@@ -9,10 +9,10 @@ import record_fixtures
 import tensorflow as tf
 from prepared import contents
 
-from brave_tf.data import record_index
-from brave_tf.data.preparation.clip_list import Clip
+from brave_tf.data.clips.clip_list import Clip
 from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
 from brave_tf.data.preparation.shards import ShardWriter, clips_done, plan, read_whole
+from brave_tf.data.records import index as record_index
 
 FAILED = {3, 7}
 

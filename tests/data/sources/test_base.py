@@ -1,7 +1,7 @@
 import pytest
 
-from brave_tf.data.source import open_source
 from brave_tf.data.sources import base
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.records import Records
 from brave_tf.errors import UserError
 

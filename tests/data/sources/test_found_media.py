@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from raw_films import RGB
 
-from brave_tf.data.source import open_source
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.raw_media import RawMedia
 from brave_tf.errors import UserError
 

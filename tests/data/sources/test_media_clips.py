@@ -8,7 +8,7 @@ from raw_films import MEL
 
 from brave_tf.data.augment.random_convolution import random_convolution
 from brave_tf.data.augment.spec_augment import spec_augment
-from brave_tf.data.pipeline import clip_dataset
+from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.rgb import RgbView
 

@@ -13,12 +13,12 @@ import tensorflow as tf
 from raw_films import RGB, SOUND, VIEWS, clips, texture
 from remuxed import joined
 
-from brave_tf.data.attempts import SkippedClips
-from brave_tf.data.pipeline import clip_dataset
-from brave_tf.data.preparation import clip_list
+from brave_tf.data.clips import clip_list
+from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
-from brave_tf.data.source import open_source
+from brave_tf.data.sources.attempts import SkippedClips
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.raw_media import RawMedia
 
 RATE = 8000

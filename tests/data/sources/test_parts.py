@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import record_fixtures
 
-from brave_tf.data.source import open_source
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError

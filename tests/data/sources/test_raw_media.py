@@ -10,16 +10,16 @@ import pytest
 import tensorflow as tf
 from raw_films import FILMS, RGB, SOUND, VIEW, VIEWS, clips, texture, write_films
 
-from brave_tf.data.clip_windows import crop_dataset
-from brave_tf.data.pipeline import clip_dataset
-from brave_tf.data.preparation import clip_list
+from brave_tf.data.clips import clip_list
+from brave_tf.data.pipeline.batches import clip_dataset
+from brave_tf.data.pipeline.clip_windows import crop_dataset
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings
-from brave_tf.data.source import open_source
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.media_clips import MediaClips
 from brave_tf.data.sources.raw_media import RawMedia
 from brave_tf.errors import UserError
-from brave_tf.evaluation import windows
+from brave_tf.evaluation.features import windows
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def test_a_split_for_tests_can_be_taken_off(folder):
 
 
 def test_tensorflow_io_without_ffmpeg_4(folder, monkeypatch):
-    monkeypatch.setattr("brave_tf.data.tfio.can_decode_video", lambda: False)
+    monkeypatch.setattr("brave_tf.data.media.tfio.can_decode_video", lambda: False)
     with pytest.raises(UserError, match=r"decoder = 'tfio'.*pip install 'brave_tf\[ffmpeg4\]'"):
         RawMedia(str(folder), decoder="tfio")
     source = RawMedia(str(folder), decoder="auto", min_side=40)

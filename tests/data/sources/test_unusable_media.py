@@ -5,9 +5,9 @@ import media
 import pytest
 from raw_films import RGB, SOUND, VIEWS, clips, texture, write_films
 
-from brave_tf.data.attempts import SkippedClips
-from brave_tf.data.pipeline import clip_dataset
-from brave_tf.data.source import open_source
+from brave_tf.data.pipeline.batches import clip_dataset
+from brave_tf.data.sources.attempts import SkippedClips
+from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.errors import UserError

@@ -7,11 +7,11 @@ import record_fixtures
 import reference
 import tensorflow as tf
 
-from brave_tf.data import record_fields
 from brave_tf.data.augment.spec_augment import spec_augment
-from brave_tf.data.log_mel import LogMel
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.errors import UserError
 
 SMALL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)
@@ -154,7 +154,7 @@ def test_gin_scopes_reach_the_spectrogram():
 def test_gin_chooses_a_preset_of_the_spectrogram():
     gin.parse_config(
         """
-        import brave_tf.data.log_mel
+        import brave_tf.data.views.log_mel
         AudioView.log_mel = @broad_audio/log_mel_preset()
         broad_audio/log_mel_preset.name = '25ms'
         """

@@ -3,9 +3,9 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data import record_fields
 from brave_tf.data.augment.random_flip import random_flip
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.flow import FlowView
 from brave_tf.errors import UserError
 

@@ -7,8 +7,8 @@ import record_fixtures
 import reference
 import tensorflow as tf
 
-from brave_tf.data import record_fields
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records import fields as record_fields
+from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.rgb import RgbView
 
 RNG = np.random.default_rng(0)

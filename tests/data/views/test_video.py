@@ -7,7 +7,7 @@ import record_fixtures
 import reference
 import tensorflow as tf
 
-from brave_tf.data.record_reader import parse_clip
+from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.base import View
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView

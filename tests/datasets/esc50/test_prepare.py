@@ -3,9 +3,9 @@ import csv
 import pytest
 from dataset_script import listing, load, write
 
-from brave_tf.data.official_splits import held_out_fold
 from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.public.official_splits import held_out_fold
 from brave_tf.errors import UserError
 
 HEADER = "filename,fold,target,category,esc10,src_file,take\n"

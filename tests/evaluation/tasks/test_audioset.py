@@ -4,7 +4,8 @@ import pytest
 import record_fixtures
 
 from brave_tf import config
-from brave_tf.evaluation import linear_layer, mlp, registry
+from brave_tf.evaluation.protocols import linear_layer, mlp
+from brave_tf.evaluation.tasks import registry
 
 MODULES = {"mlp": mlp, "linear": linear_layer}
 

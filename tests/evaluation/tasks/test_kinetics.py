@@ -3,7 +3,8 @@
 import pytest
 
 from brave_tf import config
-from brave_tf.evaluation import linear_layer, registry
+from brave_tf.evaluation.protocols import linear_layer
+from brave_tf.evaluation.tasks import registry
 
 
 @pytest.mark.parametrize("dataset", ["kinetics400", "kinetics600"])

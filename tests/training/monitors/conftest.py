@@ -11,7 +11,7 @@ from brave_tf import config
 from brave_tf.training import run
 
 WATCHED = """
-import brave_tf.evaluation.online_knn
+import brave_tf.evaluation.protocols.online_knn
 train.held_out_split = 'test'
 train.probe = @OnlineKnn
 ClipPictures.times = 2

@@ -1,0 +1,159 @@
+"""Where frames are cropped, and how they are decoded.
+
+The frames of a clip are either encoded, (T,) string, a JPEG each, or decoded, (T, H, W, 3) uint8. Encoded
+ones may still be where they are stored: then `take` reads those that are wanted.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from brave_tf.data.kernels import library
+from brave_tf.data.records.stored_values import StoredValues
+
+# The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
+_CROP_ATTEMPTS = 20
+_FALLBACK_PADDING = 16
+# Numbers are resized faster than bytes, but have to be made first: worth it up to so many pixels for one of
+# the result.
+_PIXELS_FOR_ONE = 1.5
+
+
+def random_crop_window(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Draws a crop of random area and aspect ratio (width / height), as in Inception training.
+
+    Args:
+      height: () int32, of the frame.
+      width: () int32, of the frame.
+      area: lowest and highest area, as a fraction of the frame. (1, 1) is the whole frame.
+      aspect: lowest and highest aspect ratio of the crop.
+      seed: (2,) int32.
+
+    Returns:
+      (4,) int32: top, left, height, width. Where 20 draws find none that fits, the centre square that is 16
+      pixels (at most an eighth of the shorter side) smaller on each side.
+    """
+    if tuple(area) == (1.0, 1.0):
+        return tf.stack([0, 0, height, width])
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        image_size=tf.stack([height, width, 3]),
+        bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+        seed=seed,
+        min_object_covered=area[0],
+        aspect_ratio_range=aspect,
+        area_range=area,
+        max_attempts=_CROP_ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    failed = tf.reduce_all(size[:2] == tf.stack([height, width]))
+    padding = tf.minimum(_FALLBACK_PADDING, tf.minimum(height, width) // 8)
+    fallback = padded_center_window(height, width, padding)
+    return tf.where(failed, fallback, tf.concat([begin[:2], size[:2]], 0))
+
+
+def padded_center_window(height: tf.Tensor, width: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:
+    """Returns (4,) int32 top, left, height, width of the centre square, `padding` pixels inside."""
+    side = tf.minimum(height, width)
+    size = side - 2 * padding
+    return tf.stack([(height - side) // 2 + padding, (width - side) // 2 + padding, size, size])
+
+
+def resized_shape(
+    height: tf.Tensor, width: tf.Tensor, short_side: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, () int32, of a frame scaled so that the shorter is `short_side`.
+
+    The longer side is rounded down.
+    """
+    new_height = tf.maximum(short_side, height * short_side // width)
+    new_width = tf.maximum(short_side, width * short_side // height)
+    return new_height, new_width
+
+
+def num_frames(frames: tf.Tensor | StoredValues) -> tf.Tensor:
+    """Returns () int32, how many frames a clip has."""
+    return tf.shape(frames.places if isinstance(frames, StoredValues) else frames)[0]
+
+
+def take(frames: tf.Tensor | StoredValues, indices: tf.Tensor) -> tf.Tensor:
+    """Returns the frames at (n,) integers; those that are stored somewhere are read."""
+    return frames.read(indices) if isinstance(frames, StoredValues) else tf.gather(frames, indices)
+
+
+def frame_shape(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns height and width, () int32, of a frame: of a JPEG () string, from its header, or of pixels."""
+    shape = tf.image.extract_jpeg_shape(frame) if frame.dtype == tf.string else tf.shape(frame)
+    return shape[0], shape[1]
+
+
+def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+    """Takes the same crop of each frame, decoding no more than it where they are encoded.
+
+    Args:
+      frames: (T,) string, JPEGs of one size, in colour or gray; or (T, H, W, 3) uint8.
+      window: (4,) int32: top, left, height, width.
+
+    Returns:
+      (T, height, width, 3) uint8.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if a frame is no JPEG or the crop lies outside it.
+    """
+    return tf.concat(_crops(frames, window), 0)
+
+
+def decode_crop_resize(
+    frames: tf.Tensor,
+    window: tf.Tensor,
+    height: int,
+    width: int,
+    highest: float = 255.0,
+) -> tf.Tensor:
+    """Like `decode_crop`, then resized: (T, height, width, 3) float32 in [0, `highest`].
+
+    Bilinear, half-pixel centres, without antialiasing.
+    """
+    crops = _crops(frames, window)
+    if compiled := library.operations():
+        size = tf.stack([height, width])
+        return compiled.brave_tf_resize_frames(crops, size, highest=highest)
+    return _resize(tf.concat(crops, 0), height, width, highest)
+
+
+def _crops(frames: tf.Tensor, window: tf.Tensor) -> list[tf.Tensor]:
+    """Does what `decode_crop` does: returns (t, height, width, 3) uint8 whose t add up to T."""
+    if frames.dtype != tf.string:
+        top, left, height, width = tf.unstack(window)
+        crop = tf.slice(frames, [0, top, left, 0], [-1, height, width, 3])
+        return [tf.ensure_shape(crop, (frames.shape[0], None, None, 3))]
+
+    def decode(jpeg: tf.Tensor) -> tf.Tensor:
+        return tf.image.decode_and_crop_jpeg(jpeg, window, channels=3)
+
+    if frames.shape[0] is None:
+        spec = tf.TensorSpec((None, None, 3), tf.uint8)
+        return [tf.map_fn(decode, frames, fn_output_signature=spec)]
+    # Unrolled, the decoders need no loop bookkeeping and may run side by side.
+    return [decode(jpeg)[tf.newaxis] for jpeg in tf.unstack(frames)]
+
+
+def _resize(pixels: tf.Tensor, height: int, width: int, highest: float) -> tf.Tensor:
+    """Resizes (T, H, W, 3) uint8 to (T, height, width, 3) float32 in [0, `highest`]."""
+
+    def as_numbers() -> tf.Tensor:
+        quantized = tf.bitcast(pixels, tf.quint8)
+        numbers = tf.quantization.dequantize(quantized, 0.0, highest, mode="MIN_COMBINED")
+        return tf.image.resize(numbers, (height, width))
+
+    def as_bytes() -> tf.Tensor:
+        return tf.image.resize(pixels, (height, width)) * (highest / 255.0)
+
+    before = tf.cast(tf.reduce_prod(tf.shape(pixels)[1:3]), tf.float32)
+    after = tf.cast(height * width, tf.float32)
+    return tf.cond(before <= _PIXELS_FOR_ONE * after, as_numbers, as_bytes)

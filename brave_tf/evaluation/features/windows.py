@@ -1,0 +1,218 @@
+"""The windows of labelled clips that protocols embed.
+
+All protocols share one setting of them, `eval_windows`, so that they share features too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from brave_tf.data.augment.random_color import random_color
+from brave_tf.data.augment.random_flip import random_flip
+from brave_tf.data.pipeline import clip_windows
+from brave_tf.data.records.reader import Clip
+from brave_tf.data.sources.kinds import open_source
+from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+from brave_tf.evaluation.features.store import digest_of_files
+
+_AUGMENTATIONS = {"rgb": (random_flip, random_color), "flow": (random_flip,), "audio": ()}
+_COUNTS = ("train_passes", "temporal_crops", "spatial_crops", "batch_size")
+_SIZES = ("num_frames", "size", "resize")
+
+
+@gin.configurable("eval_windows")
+@dataclasses.dataclass(frozen=True)
+class EvalWindows:
+    """Which windows are cut from clips; bound in gin as `eval_windows.<name>`.
+
+    The defaults are those of the published BraVe evaluations: 10 augmented passes over the training
+    clips with twice the narrow window's frames; 10 temporal x 3 spatial crops of the test clips.
+    Training windows are cropped as the view crops them and augmented by flip and colour (rgb), flip
+    (flow) or nothing (audio).
+
+    Attributes:
+      num_frames: frames of a window; by default twice the view's for the narrow view (the published
+        32 for 16), and the view's own for others.
+      size: side of the frames in pixels; by default the view's.
+      resize: shorter side of the test frames before cropping; by default the view's, or 8/7 of the
+        size (256 for 224).
+      train_passes: augmented windows per training clip.
+      temporal_crops: windows per test clip, evenly spaced.
+      spatial_crops: squares per test window, of rgb and flow: top left, centre and bottom right for 3.
+      batch_size: windows per forward pass, over all devices.
+      seed: of windows and augmentations.
+
+    Raises:
+      UserError: a value cannot be used.
+    """
+
+    num_frames: int | None = None
+    size: int | None = None
+    resize: int | None = None
+    train_passes: int = 10
+    temporal_crops: int = 10
+    spatial_crops: int = 3
+    batch_size: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (*_COUNTS, *(name for name in _SIZES if getattr(self, name) is not None)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise UserError(
+                    f"eval_windows.{name} = {value!r}: expected a whole number above 0."
+                )
+
+    def view(self, view: View, is_narrow: bool) -> View:
+        """Returns the view of the protocols' windows.
+
+        Args:
+          view: that the backbone was trained on.
+          is_narrow: whether it is the narrow view of its recipe.
+
+        Raises:
+          UserError: frames are asked of a view of sound.
+        """
+        changes: dict[str, Any] = {
+            "augmentations": _AUGMENTATIONS[view.modality],
+            "step_augmentations": (),
+        }
+        if view.modality != "audio":
+            changes["num_frames"] = self.num_frames or view.num_frames * (2 if is_narrow else 1)
+            changes["size"] = self.size or view.size
+            changes["resize"] = self.resize or (
+                view.resize if changes["size"] == view.size else None
+            )
+        elif self.num_frames or self.size or self.resize:
+            raise UserError(
+                "eval_windows.num_frames, size and resize are of rgb and flow: take them out to evaluate "
+                "a view of sound, whose window is AudioView.duration."
+            )
+        return dataclasses.replace(view, **changes)
+
+    def crops(self, view: View) -> tuple[int, int]:
+        """Returns the temporal and the spatial crops of a test clip."""
+        return self.temporal_crops, 1 if view.modality == "audio" else self.spatial_crops
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledClips:
+    """The clips of a split that a classifier can be trained or scored on.
+
+    Attributes:
+      labels: (clips,) int64, the first label of each, in the order of the data.
+      total: how many clips the split has, with those without label or without the modality.
+      version: changes with the files, and with how they are read.
+    """
+
+    labels: np.ndarray
+    total: int
+    version: str
+
+
+def labelled_clips(data_dir: str, split: str, view: View) -> LabelledClips:
+    """Reads the labels of a split, decoding nothing; a split without the modality of the view has none.
+
+    Raises:
+      UserError: when the folder cannot be used, or has no such split.
+    """
+    source = open_source(data_dir)
+    labels = source.labels(split, view)
+    version = f"{digest_of_files(source.files(split))} {dict(source.settings)}"
+    return LabelledClips(labels[labels >= 0], source.num_clips(split) or len(labels), version)
+
+
+def pass_windows(
+    data_dir: str,
+    split: str,
+    view: View,
+    passes: Sequence[tuple[int, int]],
+    seed: int,
+    num_labels: int | None = None,
+) -> tf.data.Dataset:
+    """Augmented windows of the labelled clips, one of each in every pass; see `crop_windows`.
+
+    Args:
+      data_dir: folder of prepared records, or media files.
+      split: of the clips.
+      view: what to cut and how to augment it.
+      passes: number of each pass and of its first clip.
+      seed: of windows and augmentations.
+      num_labels: classes of clips that have several labels.
+    """
+    clips = clip_windows.pass_dataset(
+        data_dir, split, view, passes, seed=seed, num_labels=num_labels
+    )
+    return _by_window(clips)
+
+
+def crop_windows(
+    data_dir: str,
+    split: str,
+    view: View,
+    temporal: int,
+    spatial: int,
+    start: int = 0,
+    num_labels: int | None = None,
+) -> tf.data.Dataset:
+    """The test crops of the labelled clips from number `start` on, those of one clip after the other.
+
+    Returns:
+      A dataset of dicts: 'window' (n, *view.shape) float32, where n is what is cut from a clip, 'index' (n,)
+      int64, the number of the clip, 'path' (n,) string, 'pass' (n,) int64, the position in the passes, and
+      'label' (n,) int64, or (n, num_labels) bool when the clips have several.
+    """
+    clips = clip_windows.crop_dataset(
+        data_dir, split, view, temporal, spatial, start_clip=start, num_labels=num_labels
+    )
+    return _by_window(clips)
+
+
+def _by_window(clips: tf.data.Dataset) -> tf.data.Dataset:
+    def windows(clip: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        label = tf.cast(clip["multi_hot"], tf.bool) if "multi_hot" in clip else clip["label"]
+        crops = clip["crops"]
+        of_clip = {**{name: clip[name] for name in ("index", "path", "pass")}, "label": label}
+        repeated = {k: tf.repeat(v[tf.newaxis], crops.shape[0], 0) for k, v in of_clip.items()}
+        return {"window": crops, **repeated}
+
+    return clips.filter(lambda clip: clip["label"] >= 0).map(windows)
+
+
+def clip_key(split: str, index: int) -> str:
+    """Names a clip: its split of records, and its number among the clips there with the view's modality."""
+    return f"{split}/{index}"
+
+
+def read_clips(data_dir: str, keys: Iterable[str], view: View) -> Iterator[tuple[str, Clip]]:
+    """Reads the clips that `clip_key` named, whole, each once, in one pass over each split of records.
+
+    Returns:
+      Pairs of a key and its clip.
+
+    Raises:
+      UserError: there is no such clip.
+    """
+    wanted: dict[str, set[int]] = {}
+    for key in keys:
+        split, _, index = key.rpartition("/")
+        wanted.setdefault(split, set()).add(int(index))
+    for split in sorted(wanted):
+        numbers = sorted(wanted[split])
+        stream = open_source(data_dir).stream(split, {"view": view})
+        items = stream.once(0).enumerate().take(numbers[-1] + 1)
+        items = items.filter(lambda index, _, numbers=numbers: tf.reduce_any(index == numbers))
+        for index, (item, _) in items:
+            numbers.remove(int(index))
+            yield clip_key(split, int(index)), stream.parse(item)
+        if numbers:
+            raise UserError(
+                f"{data_dir}: split {split!r} has no clip number {numbers[0]} with {view.modality}."
+            )

@@ -1,0 +1,80 @@
+"""Registers a dataset's tasks: one for each protocol and modality."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Callable
+
+from brave_tf import config
+from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.tasks.official import over_official_splits
+from brave_tf.evaluation.tasks.registry import Protocol, Task, register_task
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of protocol.
+
+    Attributes:
+      name: the part of a task's name after the slash.
+      protocol: a function of a probe, a folder of records, `train_split` and `test_split`.
+      summary: what it is, for `brave_tf_eval --list`.
+      reports: names of its metrics, the main one first.
+    """
+
+    name: str
+    protocol: Callable[..., Outcome]
+    summary: str
+    reports: tuple[str, ...]
+
+
+def register_tasks(
+    dataset: str,
+    clips: str,
+    kinds: Sequence[Kind],
+    data_dir: str | None = None,
+    modalities: Sequence[str] = ("rgb", "audio", "flow"),
+    official: str | None = None,
+    splits: tuple[str, str] | None = None,
+) -> None:
+    """Registers `<dataset>/<kind>` for the first modality, and `<dataset>/<kind>_audio` and the like.
+
+    Args:
+      dataset: the part of the names before the slash.
+      clips: what is classified, for the list of tasks.
+      kinds: of protocols.
+      data_dir: the folder of records when --data is not given; None when it has to be given.
+      modalities: of the backbones that can be probed, the usual one first.
+      official: what the official splits are, such as 'the 3 official splits', over which protocols are
+        averaged; None where the records have one training and one test split.
+      splits: names of these two; None for those that the protocols have.
+    """
+    for kind in kinds:
+        protocol = kind.protocol
+        if official:
+            protocol = over_official_splits(protocol)
+        elif splits:
+            protocol = with_defaults(protocol, train_split=splits[0], test_split=splits[1])
+        for index, modality in enumerate(modalities):
+            name = f"{dataset}/{kind.name}_{modality}" if index else f"{dataset}/{kind.name}"
+            mean = f", mean of {official}" if official else ""
+            description = f"{kind.summary}, {modality} of {clips}{mean}"
+            task = Task(name, modality, protocol, description, data_dir, kind.reports)
+            register_task(task)
+
+
+def with_defaults(protocol: Callable[..., Outcome], **defaults: Any) -> Protocol:
+    """Returns a protocol that has other defaults, which bindings win over.
+
+    Args:
+      protocol: a function that is configurable by gin.
+      **defaults: its arguments.
+    """
+
+    def run(probe: Probe, data_dir: str) -> Outcome:
+        names = {name: f"{protocol.__name__}.{name}" for name in defaults}
+        free = {k: v for k, v in defaults.items() if not config.is_bound(names[k])}
+        return protocol(probe, data_dir, **free)
+
+    return run

@@ -1,0 +1,111 @@
+"""Evaluation tasks, found by name.
+
+A task is a dataset and a protocol, `hmdb51/linear`. Tasks of the package live one file per dataset
+in `brave_tf/evaluation/tasks/`, named after the part before the slash and imported when a task of
+that dataset is asked for. A task from elsewhere is registered by an `import my_pkg` line in a gin
+file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import re
+from typing import Callable
+
+from brave_tf.errors import UserError, nearest
+from brave_tf.evaluation import tasks
+from brave_tf.evaluation.features.probe import MODALITIES, Outcome, Probe
+
+Protocol = Callable[[Probe, str], Outcome]
+
+_TASKS: dict[str, Task] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is measured on which data.
+
+    Attributes:
+      name: `dataset/protocol`.
+      modality: `rgb`, `flow` or `audio`: which of a model's backbones is probed.
+      protocol: called with the `Probe` of a backbone and the folder of prepared records; returns
+        an `Outcome`.
+      description: one line for `brave_tf_eval --list`.
+      data_dir: the folder of records when --data is not given; None when it has to be given.
+      reports: names of the metrics, the main one first, for `brave_tf_eval --list`.
+    """
+
+    name: str
+    modality: str
+    protocol: Protocol
+    description: str
+    data_dir: str | None = None
+    reports: tuple[str, ...] = ()
+
+
+def register_task(task: Task) -> Task:
+    """Makes `task` known under its name and returns it.
+
+    Raises:
+      TypeError: for what is not a `Task`.
+      ValueError: for a name that is not `dataset/protocol`, an unknown modality, a protocol that
+        cannot be called, or a name that another task has.
+    """
+    if not isinstance(task, Task):
+        raise TypeError(
+            f"register_task was given {task!r}: give it a brave_tf.evaluation.tasks.registry.Task(name, "
+            "modality, protocol, description)."
+        )
+    if not re.fullmatch(r"\w[\w-]*/\w[\w-]*", task.name):
+        raise ValueError(f"task {task.name!r}: name it 'dataset/protocol', such as 'esc50/linear'.")
+    if task.modality not in MODALITIES:
+        raise ValueError(
+            f"task {task.name!r}: modality {task.modality!r} is not one of {', '.join(MODALITIES)}."
+        )
+    if not callable(task.protocol):
+        raise ValueError(
+            f"task {task.name!r}: its protocol {task.protocol!r} cannot be called; give a function "
+            "of a Probe and a data folder, such as brave_tf.evaluation.protocols.svm.linear_svm."
+        )
+    if task.name in _TASKS:
+        raise ValueError(
+            f"task {task.name!r} is registered already, as {_TASKS[task.name].description!r}: give "
+            "one of the two another name."
+        )
+    _TASKS[task.name] = task
+    return task
+
+
+def find_task(name: str) -> Task:
+    """Returns the task called `name`, importing the file of its dataset when there is one.
+
+    Raises:
+      UserError: for an unknown name, with the nearest known ones.
+    """
+    import_dataset(name)
+    if name not in _TASKS:
+        known = list_tasks()
+        if name not in known:
+            datasets = dict.fromkeys(task.split("/")[0] for task in known)
+            raise UserError(
+                f"--task={name}: there is no such task.{nearest(name, known)} There are tasks of "
+                f"{', '.join(datasets)}; --list shows them. A task of your own needs an `import my_pkg` "
+                "line in a --gin_file, for the module that calls register_task."
+            )
+    return _TASKS[name]
+
+
+def list_tasks() -> dict[str, Task]:
+    """Returns every known task by name, sorted, having imported every dataset of the package."""
+    for module in pkgutil.iter_modules(tasks.__path__):
+        import_dataset(module.name)
+    return dict(sorted(_TASKS.items()))
+
+
+def import_dataset(task_name: str) -> None:
+    """Imports the file of the package that holds the tasks of a data set, when there is one."""
+    dataset = task_name.split("/")[0]
+    if dataset in {module.name for module in pkgutil.iter_modules(tasks.__path__)}:
+        importlib.import_module(f"{tasks.__name__}.{dataset}")

@@ -1,0 +1,248 @@
+"""Where an evaluated model comes from: a run, an exported model, or a user's function."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import os
+import pathlib
+import sys
+from collections.abc import Mapping
+from typing import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from brave_tf import config
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.base import View
+from brave_tf.data.views.flow import FlowView
+from brave_tf.data.views.rgb import RgbView
+from brave_tf.errors import UserError
+from brave_tf.evaluation.features.probe import Embed, Probe
+from brave_tf.evaluation.features.store import digest_of_texts, digest_of_weights
+from brave_tf.evaluation.features.windows import EvalWindows
+from brave_tf.interop import saved_model
+from brave_tf.interop.graph_check import check_links
+from brave_tf.training import recipe
+from brave_tf.training.checkpoints import LAST
+
+RUN, EXPORTED, FUNCTION = "model_dir", "model", "function"
+RANDOM, SUPERVISED = BASELINES = ("random", "supervised")
+FULL_PRECISION = "float32"
+
+# View name -> function from (B, *window) to (B, D), and a hash of its weights.
+_Backbones = Callable[[str], "tuple[Embed, str]"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the evaluated model comes from.
+
+    Attributes:
+      location: folder of the run or of the exported model, or `module:name` of a function.
+      kind: which of these: `RUN`, `EXPORTED` or `FUNCTION`, the name of its flag.
+      baseline: None, or of a run: `random` for its random initialisation, `supervised` for its network
+        trained with labels, see `supervised`.
+      checkpoint: of a run: `last`, `best` or a step.
+      precision: that a run's model computes in: a policy of Keras.
+    """
+
+    location: str
+    kind: str = RUN
+    baseline: str | None = None
+    checkpoint: str = LAST
+    precision: str = FULL_PRECISION
+
+    @property
+    def name(self) -> str:
+        """What the model is called in results: a folder without links, for runs/a is also ../runs/a."""
+        return self.location if self.kind == FUNCTION else os.path.realpath(self.location)
+
+    @property
+    def config_file(self) -> str | None:
+        """The gin configuration that the model was built from; a function has none."""
+        if self.kind == FUNCTION:
+            return None
+        return str(pathlib.Path(self.location) / recipe.CONFIG_FILE)
+
+    @property
+    def default_output(self) -> str:
+        """Where results go unless the user says otherwise."""
+        if self.kind == FUNCTION:
+            return str(pathlib.Path("runs") / self.location.replace(":", "-") / "eval")
+        return self.location if self.kind == EXPORTED else str(pathlib.Path(self.location) / "eval")
+
+    def check(self) -> None:
+        """Raises UserError when the model is not what its flag says, or cannot be changed as asked."""
+        if self.kind != RUN:
+            for flag, value, usual in (
+                ("baseline", self.baseline, None),
+                ("checkpoint", self.checkpoint, LAST),
+                ("precision", self.precision, FULL_PRECISION),
+            ):
+                if value != usual:
+                    raise UserError(
+                        f"--{flag}={value} is of runs: give the --model_dir of the run in place of "
+                        f"--{self.kind}."
+                    )
+        if self.baseline and self.checkpoint != LAST:
+            raise UserError(
+                f"--baseline={self.baseline} has no checkpoint: take --checkpoint={self.checkpoint} away."
+            )
+        if self.config_file and not pathlib.Path(self.config_file).is_file():
+            writer = "brave_tf_export" if self.kind == EXPORTED else "brave_tf_train"
+            raise UserError(
+                f"--{self.kind}={self.location}: {self.config_file} was not found. Give the folder that "
+                f"{writer} wrote."
+            )
+        if self.kind == EXPORTED:
+            check_links(self.location)
+
+    def views(self) -> Mapping[str, View]:
+        """The views of the model, once its configuration is loaded; a function may have any."""
+        if self.kind == FUNCTION:
+            return {kind.modality: kind() for kind in (RgbView, FlowView, AudioView)}
+        return recipe.bound(recipe.Recipe).views
+
+
+def configure(source: Source | None, gin_files: list[str], bindings: list[str]) -> None:
+    """Loads the configuration of the model, then that of the evaluation, which wins.
+
+    Raises:
+      UserError: for a folder without a model, or a configuration that cannot be used, or that of the model
+        that is more than data.
+    """
+    if source is not None:
+        source.check()
+    config.load_config(gin_files, bindings, model=source and source.config_file)
+
+
+def load_probes(
+    source: Source,
+    views: Mapping[str, View],
+    strategy: tf.distribute.Strategy | None = None,
+) -> tuple[Callable[[str], Probe], int | None]:
+    """Builds the model and reads its weights.
+
+    Args:
+      source: where it comes from; its configuration is loaded.
+      views: its views.
+      strategy: in whose scope it is made; None for one device.
+
+    Returns:
+      A function from a view's name to the `Probe` of its backbone, and the training step of the
+      weights: 0 for the random initialisation, None when it is not known.
+    """
+    load = {RUN: _of_run, EXPORTED: _of_exported, FUNCTION: _of_function}[source.kind]
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        backbones, step = load(source, views)
+    narrow = None if source.kind == FUNCTION else next(iter(views))
+
+    @functools.cache
+    def probe(name: str) -> Probe:
+        embed, weights = backbones(name)
+        return Probe(
+            view_name=name,
+            view=views[name],
+            is_narrow=name == narrow,
+            embed=embed,
+            weights=weights,
+            step=step,
+            precision=source.precision,
+            strategy=strategy,
+            source=source,
+        )
+
+    return probe, step
+
+
+def load_embeds(source: Source, views: Mapping[str, View]) -> dict[str, Embed]:
+    """Returns view name -> function from batches of it, (B, *window), to (B, D) float32 features.
+
+    Args:
+      source: where they come from; its configuration is loaded.
+      views: some of its views.
+
+    Raises:
+      UserError: a view has no backbone.
+    """
+    probe, _ = load_probes(source, views)
+    return {name: probe(name).embed for name in views}
+
+
+def _of_run(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int]:
+    run = recipe.rebuild_run(
+        source.location, source.baseline is None, source.checkpoint, source.precision
+    )
+
+    def backbone(name: str) -> tuple[Embed, str]:
+        if name not in run.objective.backbones:
+            raise UserError(
+                f"view {name!r} has no backbone in {source.location}, only "
+                f"{', '.join(run.objective.backbones)} have: choose one of these with --view."
+            )
+        weights = digest_of_weights(run.objective.backbones[name].get_weights())
+        if source.baseline == SUPERVISED:
+            # Otherwise features of the random baseline, which are kept under its hash, would pass for these.
+            return _not_trained, digest_of_texts(weights, "not trained")
+        return lambda batch: run.objective.embed(name, batch), weights
+
+    return backbone, run.step
+
+
+def _not_trained(batch: tf.Tensor) -> tf.Tensor:
+    raise UserError(
+        f"--baseline={SUPERVISED}: the task asks for features before the network is trained. Let its "
+        "protocol begin with open_bank of brave_tf.evaluation.protocols.frozen_features, which trains it, "
+        f"or take --baseline={RANDOM}."
+    )
+
+
+def _of_exported(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int | None]:
+    embedder = saved_model.Embedder(source.location)
+
+    def backbone(name: str) -> tuple[Embed, str]:
+        return embedder.embed(name, views[name]), digest_of_weights(embedder.weights(name))
+
+    return backbone, embedder.step
+
+
+def _of_function(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, None]:
+    function = _import(source.location)
+
+    def embed(batch: tf.Tensor) -> tf.Tensor:
+        features = tf.convert_to_tensor(function(batch))
+        if features.shape.rank != 2 or not features.dtype.is_floating:
+            raise UserError(
+                f"--function={source.location} answers {features.dtype.name} {features.shape} to a batch "
+                f"{batch.shape}: expected floats (B, D), one row of features for each window."
+            )
+        return tf.cast(features, tf.float32)
+
+    def backbone(name: str) -> tuple[Embed, str]:
+        # What it answers stands for its weights, of which nothing is known.
+        settings = EvalWindows()
+        shape = (settings.batch_size, *settings.view(views[name], is_narrow=False).shape)
+        answer = embed(tf.random.stateless_uniform(shape, (0, 0)))
+        return embed, digest_of_weights([answer.numpy(), np.array(source.location)])
+
+    return backbone, None
+
+
+def _import(location: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    module, _, name = location.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"--function={location}: {error}. Name a function as module:name, of a module that Python "
+            "finds from the present folder."
+        ) from error
+    if not callable(function):
+        raise UserError(f"--function={location} is {function!r}, which cannot be called.")
+    return function
