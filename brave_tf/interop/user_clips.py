@@ -19,6 +19,7 @@ from brave_tf.data.preparation.settings import Settings
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.reader import compression_of, parse_clip, parse_window
 from brave_tf.data.records.splits import Shard
+from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
@@ -124,8 +125,8 @@ def _of_records(source: str, views: Mapping[str, View], split: str | None) -> Us
     if not usable:
         needed = ", ".join(f"{name} ({view.modality})" for name, view in views.items())
         raise UserError(f"--input={source}: no clip has what a view is made from: {needed}.")
-    info.check(chosen.name, usable)
-    fields = {name: info.stored_fields(view) for name, view in usable.items()}
+    record_checks.check(info, chosen.name, usable)
+    fields = {name: info.stored_fields(view.fields) for name, view in usable.items()}
     return UserClips(chosen.clips, usable, fields, _read(chosen.shards, info))
 
 

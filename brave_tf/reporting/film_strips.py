@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.media.flow import dequantize
+from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
-from brave_tf.data.views import frames as stored_frames
 from brave_tf.data.views.base import View
 from brave_tf.evaluation.features import windows
 from brave_tf.pages import pictures
@@ -96,10 +96,10 @@ def _picture(clip: Clip, modality: str) -> np.ndarray:
 
 def _frames(clip: Clip, modality: str) -> list[np.ndarray]:
     stored = clip.flow if modality == "flow" else clip.images
-    count = int(stored_frames.num_frames(stored))
+    count = int(stored_values.count(stored))
     indices = [int((index + 0.5) * count / _FRAMES) for index in range(_FRAMES)]
     frames = []
-    for frame in stored_frames.take(stored, tf.constant(indices)):
+    for frame in stored_values.take(stored, tf.constant(indices)):
         # Frames of media files are decoded already.
         pixels = tf.io.decode_jpeg(frame, channels=3) if frame.dtype == tf.string else frame
         frames.append(pixels.numpy())

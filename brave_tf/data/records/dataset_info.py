@@ -13,13 +13,11 @@ from absl import logging
 
 from brave_tf.data.records import fields as record_fields
 from brave_tf.data.records import first_records, shard_names
-from brave_tf.data.records.modalities import MODALITIES, Held, MissingModalityError
+from brave_tf.data.records.modalities import MODALITIES, Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.records.splits import Shard, Split, joined
-from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, nearest
 
-_PEEKED_RECORDS = 16
 # Records that are looked at for what clips have together, where the counts do not tell.
 _SURVEYED_RECORDS = 1000
 
@@ -93,60 +91,35 @@ class DatasetInfo:
             )
         return self.splits[name]
 
-    def stored_fields(self, view: View) -> tuple[str, ...]:
-        """Returns the record fields that `view` is made from here, where sound may be kept as FLAC."""
+    def stored_fields(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """Returns the record fields that hold the `wanted` ones here, where sound may be kept as FLAC."""
         if self.settings.get("audio") != "flac":
-            return view.fields
+            return tuple(wanted)
         flac = {record_fields.AUDIO: record_fields.AUDIO_FLAC}
-        return tuple(flac.get(field, field) for field in view.fields)
+        return tuple(flac.get(field, field) for field in wanted)
 
-    def check(self, split: str, views: Mapping[str, View]) -> None:
-        """Makes sure that the views can be made from a split, before any long work starts.
-
-        Looks at the counts, and makes each view from one of the first records.
+    def check_files(self, split: Split) -> None:
+        """Makes sure that the shards of a split are there; warns of those that have another size.
 
         Raises:
-          UserError: no such split, shards are missing, no clip has a modality that a view needs, sound
-            has another rate than a view expects, or no view can be made from the first records.
+          UserError: shards are missing.
         """
-        chosen = self.split(split)
-        _check_files(self.data_dir, chosen)
-        for name, view in views.items():
-            if chosen.with_modality.get(view.modality) == 0:
-                raise self._lacks(chosen, name, view)
-        records = first_records.read(_paths(chosen), _PEEKED_RECORDS)
-        if not records:
-            paths = ", ".join(shard.path for shard in chosen.shards[:3])
-            raise UserError(f"no record can be read from {paths}: the files are empty or damaged.")
-        for name, view in views.items():
-            self._try_view(chosen, name, view, records)
-
-    def _try_view(self, split: Split, name: str, view: View, records: Sequence[tf.Tensor]) -> None:
-        wanted = self.stored_fields(view)
-        usable = [record for record in records if first_records.has_all(record, wanted)]
-        if not usable and view.modality not in split.with_modality:
-            raise self._lacks(split, name, view)
-        for record in usable:
-            try:
-                clip = parse_clip(record, wanted)
-                self._check_sample_rate(name, view, float(clip.sample_rate))
-                view.sample(clip, tf.constant(0.0, tf.float64), tf.zeros((2,), tf.int32))
-                return
-            except tf.errors.InvalidArgumentError as error:
-                failure = error
-        if usable:
+        present = set(shard_names.names_in(self.data_dir))
+        missing = [s.path for s in split.shards if os.path.basename(s.path) not in present]
+        if missing:
             raise UserError(
-                f"view {name!r} cannot be made from any of the first {len(usable)} clips of split "
-                f"{split.name!r} in {self.data_dir}: {failure.message}"
-            ) from failure
-
-    def _check_sample_rate(self, name: str, view: View, rate: float) -> None:
-        expected = getattr(view, "sample_rate", None)
-        if expected is not None and rate != expected:
-            raise UserError(
-                f"view {name!r} expects sound at {expected} Hz, but {self.data_dir} has {rate:g} Hz. "
-                f"Bind LogMel.sample_rate = {rate:g}, or prepare the clips again at {expected} Hz."
+                f"{len(missing)} of the {len(split.shards)} shards of split {split.name!r} are missing, the "
+                f"first is {missing[0]}. Copy them again, or make them with: {_command(self.data_dir)}"
             )
+        for shard in split.shards:
+            found = tf.io.gfile.stat(shard.path).length if shard.bytes is not None else shard.bytes
+            if found != shard.bytes:
+                logging.warning(
+                    "%s has %d bytes, dataset.json says %d: clips will be missing. Copy it again.",
+                    shard.path,
+                    found,
+                    shard.bytes,
+                )
 
     def held(self, split: str) -> Held:
         """Returns what the clips of a split have, by counts, or by the first records where these do not tell.
@@ -161,27 +134,14 @@ class DatasetInfo:
         together = {frozenset(certain), frozenset(certain | unclear)}
         if len(unclear) > 1 or not unclear <= set(counts):
             fields = {m: record_fields.OF_MODALITY[m] for m in unclear}
-            surveyed = first_records.survey(_paths(chosen), _SURVEYED_RECORDS, fields)
+            surveyed = first_records.survey(chosen.paths, _SURVEYED_RECORDS, fields)
             together = {frozenset(certain | held) for held in surveyed}
         return Held(frozenset(together), self._rate_of_sound(chosen))
 
     def _rate_of_sound(self, split: Split) -> float:
-        records = [] if self.settings.get("sample_rate") else first_records.read(_paths(split), 1)
+        records = [] if self.settings.get("sample_rate") else first_records.read(split.paths, 1)
         readable = [record for record in records if first_records.has_all(record, ())]
         return float(parse_clip(readable[0], ()).sample_rate) if readable else self.sample_rate
-
-    def _lacks(self, split: Split, name: str, view: View) -> UserError:
-        text = (
-            f"view {name!r} needs {view.modality}, which no clip of split {split.name!r} in "
-            f"{self.data_dir} has. Take the view out of the recipe{self._remedy(view.modality)}."
-        )
-        return MissingModalityError(text, self.held(split.name))
-
-    def _remedy(self, modality: str) -> str:
-        if modality == "audio" and self.settings.get("audio") in ("float", "flac"):
-            return ", or prepare files that have sound: these, prepared with --audio=float or flac, have none"
-        option = {"flow": " with --flow=tvl1", "audio": " with --audio=float"}.get(modality, "")
-        return f", or prepare the clips again{option}"
 
 
 def _command(data_dir: str) -> str:
@@ -238,30 +198,5 @@ def _found(data_dir: str) -> dict[str, Split]:
 
 
 def _hold_flac(splits: Mapping[str, Split]) -> bool:
-    records = [
-        record for split in splits.values() for record in first_records.read(_paths(split), 1)
-    ]
+    records = [record for split in splits.values() for record in first_records.read(split.paths, 1)]
     return any(has_fields(record, (record_fields.AUDIO_FLAC,)) for record in records)
-
-
-def _check_files(data_dir: str, split: Split) -> None:
-    present = set(shard_names.names_in(data_dir))
-    missing = [s.path for s in split.shards if os.path.basename(s.path) not in present]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of the {len(split.shards)} shards of split {split.name!r} are missing, "
-            f"the first is {missing[0]}. Copy them again, or make them with: {_command(data_dir)}"
-        )
-    for shard in split.shards:
-        found = tf.io.gfile.stat(shard.path).length if shard.bytes is not None else shard.bytes
-        if found != shard.bytes:
-            logging.warning(
-                "%s has %d bytes, dataset.json says %d: clips will be missing. Copy it again.",
-                shard.path,
-                found,
-                shard.bytes,
-            )
-
-
-def _paths(split: Split) -> list[str]:
-    return [shard.path for shard in split.shards]

@@ -14,8 +14,7 @@ import tensorflow as tf
 
 from brave_tf.data.media import tfio
 from brave_tf.data.records import fields
-from brave_tf.data.records.stored_values import StoredValues
-from brave_tf.data.views import frames
+from brave_tf.data.records.stored_values import StoredValues, count
 
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_SAMPLE_RATE = 48_000.0
@@ -54,7 +53,7 @@ class Clip(NamedTuple):
     @property
     def num_frames(self) -> tf.Tensor:
         """() int32: the number of frames of the images, or of the flow where there are no images."""
-        return tf.maximum(frames.num_frames(self.images), frames.num_frames(self.flow))
+        return tf.maximum(count(self.images), count(self.flow))
 
     @property
     def label(self) -> tf.Tensor:

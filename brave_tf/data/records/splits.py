@@ -36,6 +36,11 @@ class Split:
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
 
+    @property
+    def paths(self) -> list[str]:
+        """The files of the shards, in order."""
+        return [shard.path for shard in self.shards]
+
     def count_with(self, modalities: Collection[str]) -> int | None:
         """Returns how many clips have all `modalities`, None when the counts do not tell."""
         if self.clips is None or not set(modalities) <= set(self.with_modality):

@@ -40,7 +40,7 @@ class StoredValues(NamedTuple):
         if indices.shape[0] is None:
             values = tf.map_fn(read, (offsets, lengths), fn_output_signature=tf.string)
         else:
-            # Unrolled, as `frames.decode_crop` is: no loop, and they may be read side by side.
+            # Unrolled: no loop, and they may be read side by side.
             values = tf.stack([read(place) for place in zip(*map(tf.unstack, (offsets, lengths)))])
         same = tf.reduce_all(fingerprints(values) == expected)
         message = "the shard was damaged or replaced after its index was made"
@@ -51,6 +51,16 @@ class StoredValues(NamedTuple):
     def read_all(self) -> tf.Tensor:
         """Reads all values, see `read`."""
         return self.read(tf.range(tf.shape(self.places)[0]))
+
+
+def count(values: tf.Tensor | StoredValues) -> tf.Tensor:
+    """Returns () int32, how many values there are."""
+    return tf.shape(values.places if isinstance(values, StoredValues) else values)[0]
+
+
+def take(values: tf.Tensor | StoredValues, indices: tf.Tensor) -> tf.Tensor:
+    """Returns the values at (n,) integers; those that are stored somewhere are read."""
+    return values.read(indices) if isinstance(values, StoredValues) else tf.gather(values, indices)
 
 
 def fingerprints(values: tf.Tensor) -> tf.Tensor:

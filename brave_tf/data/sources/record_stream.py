@@ -71,7 +71,9 @@ class RecordStream:
           UserError: the share has no clip that can be read and has what the views need.
         """
         chosen = info.split(split)
-        fields = {field: None for view in views.values() for field in info.stored_fields(view)}
+        fields = {
+            field: None for view in views.values() for field in info.stored_fields(view.fields)
+        }
         with_all = chosen.count_with({view.modality for view in views.values()})
         filtered = with_all is None or with_all < chosen.clips
         own_shards = len(chosen.shards) >= num_pipelines

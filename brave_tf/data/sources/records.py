@@ -13,6 +13,7 @@ from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.reader import Clip, compression_of, has_fields, parse_clip
 from brave_tf.data.records.shard_names import find_shards
 from brave_tf.data.records.splits import Shard
+from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.base import Source, Stream, register_source
 from brave_tf.data.sources.record_stream import Record, RecordStream
 from brave_tf.data.views.base import View
@@ -39,7 +40,7 @@ class Records(Source):
         return cls(DatasetInfo.load(location))
 
     def check(self, split: str, views: Mapping[str, View]) -> None:
-        self._info.check(split, views)
+        record_checks.check(self._info, split, views)
 
     def stream(
         self, split: str, views: Mapping[str, View], num_pipelines: int = 1, pipeline: int = 0
@@ -48,7 +49,7 @@ class Records(Source):
 
     def labels(self, split: str, view: View) -> np.ndarray:
         chosen = self._info.split(split)
-        wanted = self._info.stored_fields(view)
+        wanted = self._info.stored_fields(view.fields)
         files = self.files(split)
         indexed = record_index.have_indexes(files)
         files = [*map(record_index.path_of, files)] if indexed else files

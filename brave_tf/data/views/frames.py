@@ -1,7 +1,7 @@
 """Where frames are cropped, and how they are decoded.
 
 The frames of a clip are either encoded, (T,) string, a JPEG each, or decoded, (T, H, W, 3) uint8. Encoded
-ones may still be where they are stored: then `take` reads those that are wanted.
+ones may still be where they are stored: `stored_values.take` reads those that are wanted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import tensorflow as tf
 
 from brave_tf.data.kernels import library
-from brave_tf.data.records.stored_values import StoredValues
 
 # The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
 _CROP_ATTEMPTS = 20
@@ -74,16 +73,6 @@ def resized_shape(
     new_height = tf.maximum(short_side, height * short_side // width)
     new_width = tf.maximum(short_side, width * short_side // height)
     return new_height, new_width
-
-
-def num_frames(frames: tf.Tensor | StoredValues) -> tf.Tensor:
-    """Returns () int32, how many frames a clip has."""
-    return tf.shape(frames.places if isinstance(frames, StoredValues) else frames)[0]
-
-
-def take(frames: tf.Tensor | StoredValues, indices: tf.Tensor) -> tf.Tensor:
-    """Returns the frames at (n,) integers; those that are stored somewhere are read."""
-    return frames.read(indices) if isinstance(frames, StoredValues) else tf.gather(frames, indices)
 
 
 def frame_shape(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

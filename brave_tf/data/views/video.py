@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.records.stored_values import StoredValues
 from brave_tf.data.views import frames, sampling
@@ -104,7 +105,7 @@ class VideoView(View):
         return (self.num_frames, self.size, self.size, self.channels)
 
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
-        count = frames.num_frames(self._jpegs(clip))
+        count = stored_values.count(self._jpegs(clip))
         first = sampling.random_start(count, self._window(clip), seed, loop=loop)
         return tf.cast(first, tf.float64) / clip.frame_rate
 
@@ -116,7 +117,7 @@ class VideoView(View):
             self.frame_step,
             self.frame_rate,
             clip.frame_rate,
-            frames.num_frames(self._jpegs(clip)),
+            stored_values.count(self._jpegs(clip)),
         )
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -136,14 +137,14 @@ class VideoView(View):
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)
-        height, width = frames.frame_shape(frames.take(jpegs, tf.constant([0]))[0])
+        height, width = frames.frame_shape(stored_values.take(jpegs, tf.constant([0]))[0])
         short_side = self.resize or round(self.size * 8 / 7)
         new_height, new_width = frames.resized_shape(height, width, short_side)
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
         whole = tf.stack([0, 0, height, width])
         pixels = frames.decode_crop_resize(
-            frames.take(jpegs, used), whole, new_height, new_width, self.highest_pixel
+            stored_values.take(jpegs, used), whole, new_height, new_width, self.highest_pixel
         )
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
         values = self._values(pixels, clip, scale)
@@ -171,12 +172,12 @@ class VideoView(View):
         )
 
     def _window_jpegs(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
-        return frames.take(self._jpegs(clip), self.frame_indices(clip, start))
+        return stored_values.take(self._jpegs(clip), self.frame_indices(clip, start))
 
     def _crop_frames(self, clip: Clip, temporal: int) -> tf.Tensor:
         """Returns the frames of the test windows, (temporal, num_frames) int32."""
         window = self._window(clip)
-        length = sampling.extended_length(frames.num_frames(self._jpegs(clip)), window)
+        length = sampling.extended_length(stored_values.count(self._jpegs(clip)), window)
         starts = tf.cast(sampling.linear_starts(length, window, temporal), tf.float64)
         return tf.stack(
             [self.frame_indices(clip, start / clip.frame_rate) for start in tf.unstack(starts)]

@@ -1,7 +1,8 @@
 """The fine-tuning protocol: the whole network is trained with labels, from the weights of a checkpoint.
 
 It is a run like any other, in a folder of its own: with checkpoints, TensorBoard, the strategy and the
-precision of the run that it begins with, and exact resumption. For its settings see `finetune_recipe.FineTuning`.
+precision of the run that it begins with, and exact resumption. For its settings see
+`finetune_recipe.FineTuning`.
 """
 
 from __future__ import annotations
