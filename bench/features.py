@@ -19,6 +19,7 @@ from brave_tf import config
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.features.windows import EvalWindows
+from brave_tf.interop.models import FrozenBackbone
 from brave_tf.objectives.base import NARROW
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
@@ -75,8 +76,8 @@ def _probe(precision: str) -> Probe:
     tf.keras.mixed_precision.set_global_policy(policy)
     recipe = bound(Recipe)
     objective = recipe.build(bound(Settings).seed)
-    embed = functools.partial(objective.embed, NARROW)
-    return Probe(NARROW, recipe.views[NARROW], True, embed, precision=policy)
+    backbone = FrozenBackbone(functools.partial(objective.embed, NARROW), precision=policy)
+    return Probe(NARROW, recipe.views[NARROW], True, backbone)
 
 
 def _row(precision: str, name: str, count: int, times: dict[str, timing.Times]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from brave_tf.data.clips import clip_list
 from brave_tf.data.media import flow
 from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.preparation import clip_encoder
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.progress import Progress
 
 _FPS = 25
@@ -74,7 +74,7 @@ def _row(name, files, measure):
 
 def _frames(file, args):
     """Returns the seconds that the clip lasts and the CPU seconds that its frames took."""
-    settings = Settings(min_side=args.min_side, flow="none", audio="none")
+    settings = PreparationSettings(min_side=args.min_side, flow="none", audio="none")
     began = time.process_time()
     try:
         prepared = clip_encoder.encode(_window(file, args.seconds), settings)

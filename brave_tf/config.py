@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import gin
 
-from brave_tf import binding_checks, errors, gin_statements, model_config, trust
+from brave_tf import binding_checks, errors, gin_statements, model_config, moved, trust
 from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
 # What gin raises for a text that it cannot use.
@@ -114,7 +114,7 @@ def find_recipe(name: str) -> pathlib.Path:
 def bindings_of_others(package: str) -> str:
     """Returns a text that differs when bindings differ, but for those of what `package` defines."""
     bindings = {
-        f"{scope}/{selector}": sorted(values.items())
+        f"{scope}/{moved.former_name(selector)}": sorted(values.items())
         for (scope, selector), values in gin.config._CONFIG.items()
         if not selector.startswith(f"{package}.")
     }
@@ -142,7 +142,13 @@ def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) 
             if reference.selector == MACRO and key in gin.config._CONFIG and key not in kept:
                 kept[key] = gin.config._CONFIG[key]
                 waiting.append({key: kept[key]})
-    return repr(sorted((key, sorted(values.items())) for key, values in kept.items() if values))
+    return repr(
+        sorted(
+            ((scope, moved.former_name(selector)), sorted(values.items()))
+            for (scope, selector), values in kept.items()
+            if values
+        )
+    )
 
 
 def is_bound(parameter: str) -> bool:
@@ -166,17 +172,17 @@ def recipe_of(text: str) -> str | None:
     return found and found[1]
 
 
-def _given(bindings: Sequence[str]) -> list[gin_statements.Source]:
+def _given(bindings: Sequence[str]) -> list[gin_statements.GinText]:
     """Returns a source for each binding: text that is not closed in one is not closed by the next."""
     for text in bindings:
         if not re.sub(r"#.*", "", text).strip():
             raise errors.UserError(
                 f"--gin_bindings={text!r} binds nothing: expected a statement such as 'train.batch_size = 2'."
             )
-    return [gin_statements.Source(f"--gin_bindings={text!r}", text) for text in bindings]
+    return [gin_statements.GinText(f"--gin_bindings={text!r}", text) for text in bindings]
 
 
-def _trust_imports(sources: Sequence[gin_statements.Source]) -> None:
+def _trust_imports(sources: Sequence[gin_statements.GinText]) -> None:
     """Has models use the modules that the user's files import; for those of the package there are rules."""
     modules = {each.module for source in sources for each in gin_statements.imports_of(source)}
     trust.allow(
@@ -184,7 +190,7 @@ def _trust_imports(sources: Sequence[gin_statements.Source]) -> None:
     )
 
 
-def _settle(sources: Sequence[gin_statements.Source], unused: Sequence[str]) -> None:
+def _settle(sources: Sequence[gin_statements.GinText], unused: Sequence[str]) -> None:
     """Leaves what would be written, with the name of the recipe and without macros that have no use.
 
     gin writes mappings sorted by key. What runs is what would be written, so that a run that is loaded from

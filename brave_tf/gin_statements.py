@@ -37,7 +37,7 @@ class Reference:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class GinText:
     """A text with gin statements.
 
     Attributes:
@@ -50,7 +50,7 @@ class Source:
     name: str
     text: str
     path: pathlib.Path | None = None
-    included_by: Source | None = None
+    included_by: GinText | None = None
 
     @property
     def of_package(self) -> bool:
@@ -67,7 +67,7 @@ class Source:
         """Whether `gin.config_str` wrote it, with the macros of a recipe whether they are used or not."""
         return bool(WRITTEN.search(self.text))
 
-    def chain(self) -> list[Source]:
+    def chain(self) -> list[GinText]:
         """The source, that which includes it, and so on, up to the one that was asked for."""
         return [self, *(self.included_by.chain() if self.included_by else [])]
 
@@ -89,7 +89,7 @@ class Binding:
     configurable: str
     parameter: str
     value: Any
-    source: Source
+    source: GinText
     line: int
 
     @property
@@ -130,7 +130,7 @@ def find(name: str) -> pathlib.Path:
     return path
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str) -> GinText:
     """Returns the source of a file given as for `find`.
 
     Raises:
@@ -138,10 +138,10 @@ def source_of(name: str) -> Source:
       OSError, UnicodeDecodeError: it cannot be read.
     """
     path = find(name)
-    return Source(name, _text(path), path.resolve())
+    return GinText(name, _text(path), path.resolve())
 
 
-def bindings_of(sources: Sequence[Source]) -> list[Binding]:
+def bindings_of(sources: Sequence[GinText]) -> list[Binding]:
     """Returns the bindings of sources and of what they include, in gin's order.
 
     Raises:
@@ -151,19 +151,19 @@ def bindings_of(sources: Sequence[Source]) -> list[Binding]:
     return [binding for source in sources for binding in _bindings(source)]
 
 
-def files_of(source: Source) -> list[Source]:
+def files_of(source: GinText) -> list[GinText]:
     """Returns a source and all that it includes, a file before its includes."""
     included = [s.included for s in _statements(source) if isinstance(s, _Include)]
     return [source, *(file for each in included for file in files_of(each))]
 
 
-def imports_of(source: Source) -> list[config_parser.ImportStatement]:
+def imports_of(source: GinText) -> list[config_parser.ImportStatement]:
     """Returns the imports of a source and of what it includes."""
     found = [statement for file in files_of(source) for statement in _statements(file)]
     return [each for each in found if isinstance(each, config_parser.ImportStatement)]
 
 
-def parse(source: Source) -> None:
+def parse(source: GinText) -> None:
     """Has gin read a source; a file that it includes is looked for beside it first.
 
     Raises:
@@ -175,7 +175,7 @@ def parse(source: Source) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Include:
-    included: Source
+    included: GinText
     line: int
     end: int
 
@@ -191,7 +191,7 @@ class _Names(config_parser.ParserDelegate):
         return Reference(tuple(macro_name.split("/")), MACRO)
 
 
-def _statements(source: Source) -> Iterator[Any]:
+def _statements(source: GinText) -> Iterator[Any]:
     """Gives gin's statements of a source; includes are `_Include`s."""
     file = io.StringIO(source.text)
     file.name = source.name
@@ -205,7 +205,7 @@ def _statements(source: Source) -> Iterator[Any]:
             yield statement
 
 
-def _bindings(source: Source) -> Iterator[Binding]:
+def _bindings(source: GinText) -> Iterator[Binding]:
     for statement in _statements(source):
         if isinstance(statement, _Include):
             yield from _bindings(statement.included)
@@ -218,7 +218,7 @@ def _bindings(source: Source) -> Iterator[Binding]:
             yield Binding(scope, name, parameter, value, source, location.line_num)
 
 
-def _included(name: str, by: Source) -> Source:
+def _included(name: str, by: GinText) -> GinText:
     """Finds an included file: beside the including one, then as given, then in packages.
 
     What the package's own files include is not looked for in the working directory.
@@ -238,7 +238,7 @@ def _included(name: str, by: Source) -> Source:
                 f"include {name!r}: the file includes itself, {chain}. Take the line out."
             )
         raise _unknown(name, candidates, f" included by {by.name}")
-    return Source(name, _text(path), path.resolve(), by)
+    return GinText(name, _text(path), path.resolve(), by)
 
 
 def _of_package(name: str) -> list[pathlib.Path]:
@@ -264,7 +264,7 @@ def _text(path: pathlib.Path) -> str:
 
 
 @contextlib.contextmanager
-def _numbered(source: Source) -> Iterator[io.StringIO]:
+def _numbered(source: GinText) -> Iterator[io.StringIO]:
     """Gives the text as gin reads it: includes name the files that were found, lines keep their numbers."""
     # As the parser counts them: other separators may stand in comments and in text.
     lines = source.text.split("\n")
@@ -285,5 +285,5 @@ def _numbered(source: Source) -> Iterator[io.StringIO]:
 
 
 # What is being read: name that gin is given -> source.
-_FOUND: dict[str, Source] = {}
+_FOUND: dict[str, GinText] = {}
 gin.config.register_file_reader(lambda key: _numbered(_FOUND[key]), lambda key: key in _FOUND)

@@ -18,8 +18,8 @@ from typing import Any
 
 from gin import config_parser
 
-from brave_tf import errors, files, gin_statements, trust, value_types, written_values
-from brave_tf.gin_statements import RECIPE_DIR, Source, values_in
+from brave_tf import errors, files, gin_statements, moved, trust, value_types, written_values
+from brave_tf.gin_statements import RECIPE_DIR, GinText, values_in
 from brave_tf.written_values import AsWritten, Reference, macro_of
 
 # A recipe of the package makes 4 kB.
@@ -59,7 +59,7 @@ def read_text(path: str | pathlib.Path) -> str:
         raise _refused(path, f"it cannot be read as text: {error}") from error
 
 
-def source_of(path: str | pathlib.Path) -> Source:
+def source_of(path: str | pathlib.Path) -> GinText:
     """Reads a configuration that a model's folder brings, once it is found to be data.
 
     Modules of the package, and those that the user has named, are imported.
@@ -99,7 +99,7 @@ def source_of(path: str | pathlib.Path) -> Source:
     for each in bindings:
         if not dynamic:
             _check_binding(each, path)
-    return Source(str(path), _written(found, text), path.resolve())
+    return GinText(str(path), _written(found, text), path.resolve())
 
 
 def _statements(path: pathlib.Path, text: str) -> Iterator[Any]:
@@ -114,6 +114,8 @@ def _statements(path: pathlib.Path, text: str) -> Iterator[Any]:
     file = io.StringIO(text)
     file.name = str(path)
     for statement in config_parser.ConfigParser(file, AsWritten()):
+        if isinstance(statement, config_parser.ImportStatement):
+            statement = statement._replace(module=moved.present_name(statement.module))
         if not isinstance(statement, config_parser.BlockDeclaration):
             yield statement
 
@@ -130,7 +132,7 @@ def _written(statements: list[Any], text: str) -> str:
             key = "/".join(filter(None, [each.scope, each.selector]))
             key = ".".join(filter(None, [key, each.arg_name]))
             lines[index] = f"{key} = {each.value!r}"
-    # `Source.is_written` knows a text of gin's by this.
+    # `GinText.is_written` knows a text of gin's by this.
     mark = gin_statements.WRITTEN.search(text)
     return "\n".join([*lines, mark[0] if mark else "", ""])
 

@@ -65,10 +65,10 @@ def main(argv: list[str]) -> int:
     temporal, spatial = _checked()
     quiet.load_tensorflow()
     from brave_tf.interop import embedding, user_clips
-    from brave_tf.interop.models import EXPORTED, RUN, Source, configure, load_embeds
+    from brave_tf.interop.models import EXPORTED, RUN, ModelSource, configure, load_embeds
 
     kind = RUN if FLAGS.model_dir else EXPORTED
-    model = Source(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)
+    model = ModelSource(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)
     configure(model, [], FLAGS.gin_bindings)
     views = _chosen(model.views())
     source = user_clips.open_clips(

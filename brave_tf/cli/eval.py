@@ -89,7 +89,7 @@ def main(argv: list[str]) -> int:
     quiet.load_tensorflow()
     from brave_tf.evaluation import command
     from brave_tf.evaluation.tasks import registry
-    from brave_tf.interop.models import Source, configure
+    from brave_tf.interop.models import ModelSource, configure
 
     for name in FLAGS.task:
         registry.import_dataset(name)  # So that bindings of its protocol are known.
@@ -99,7 +99,7 @@ def main(argv: list[str]) -> int:
         return 0
     kind, location = given
     arguments = command.Arguments(
-        source=Source(location, kind, FLAGS.baseline, FLAGS.checkpoint, FLAGS.precision),
+        source=ModelSource(location, kind, FLAGS.baseline, FLAGS.checkpoint, FLAGS.precision),
         tasks=FLAGS.task,
         data=FLAGS.data,
         view=FLAGS.view,

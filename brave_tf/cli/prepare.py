@@ -22,11 +22,11 @@ from absl import flags
 
 from brave_tf.cli import app
 from brave_tf.data.clips import clip_counts, clip_list, media_files
-from brave_tf.data.clips.clip import Clip
+from brave_tf.data.clips.clip import ListedClip
 from brave_tf.errors import UserError, nearest
 
 RUNNERS = ("local", "beam")
-ClipReader = Callable[[str], "list[Clip]"]
+ClipReader = Callable[[str], "list[ListedClip]"]
 
 
 def define_flags(own_input: bool = False) -> None:
@@ -35,9 +35,9 @@ def define_flags(own_input: bool = False) -> None:
     Args:
       own_input: Leave out the flags that describe a folder of any files, or a CSV.
     """
-    from brave_tf.data.preparation.settings import Settings
+    from brave_tf.data.preparation.settings import PreparationSettings
 
-    default = Settings()
+    default = PreparationSettings()
     if own_input:
         flags.DEFINE_string("input", None, "The folder with the files of the data set.")
     else:
@@ -165,10 +165,10 @@ def _check_flags(values):
 
 
 def _settings(values):
-    from brave_tf.data.preparation.settings import Settings
+    from brave_tf.data.preparation.settings import PreparationSettings
 
-    names = [field.name for field in dataclasses.fields(Settings)]
-    return Settings(**{name: values[name].value for name in names})
+    names = [field.name for field in dataclasses.fields(PreparationSettings)]
+    return PreparationSettings(**{name: values[name].value for name in names})
 
 
 def _read_input(source):

@@ -15,10 +15,11 @@ from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation import evaluate, results
 from brave_tf.evaluation.features.identity import identify
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.features.store import size_of
 from brave_tf.evaluation.tasks import registry
-from brave_tf.evaluation.watch import Run
-from brave_tf.interop.models import Source, configure, load_probes
+from brave_tf.evaluation.watch import WatchedRun
+from brave_tf.interop.models import ModelSource, configure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Arguments:
       gin_bindings: statements that win over these.
     """
 
-    source: Source
+    source: ModelSource
     tasks: Sequence[str]
     data: str | None = None
     view: str | None = None
@@ -58,7 +59,7 @@ class Arguments:
 
 
 @dataclasses.dataclass
-class Outcome:
+class Evaluated:
     """What became of the tasks: results, and errors."""
 
     done: list[results.Result] = dataclasses.field(default_factory=list)
@@ -79,7 +80,7 @@ def listed_tasks() -> str:
     return "\n".join(lines).lstrip("\n")
 
 
-def run(arguments: Arguments) -> Outcome:
+def run(arguments: Arguments) -> Evaluated:
     """Evaluates a model, prints its results and keeps them.
 
     Raises:
@@ -103,7 +104,7 @@ def run(arguments: Arguments) -> Outcome:
     return outcome
 
 
-def watch(arguments: Arguments, run: Run | None = None) -> Outcome:
+def watch(arguments: Arguments, run: WatchedRun | None = None) -> Evaluated:
     """Evaluates each checkpoint of a run, into its charts too, until the run has ended.
 
     Tasks that are done for a step, with these weights, data and settings, are not run again.
@@ -115,10 +116,10 @@ def watch(arguments: Arguments, run: Run | None = None) -> Outcome:
     Raises:
       UserError: before any long work, for what cannot be evaluated.
     """
-    run = run or Run(arguments.source.location)
+    run = run or WatchedRun(arguments.source.location)
     run.await_beginning()
     files.check_writable(arguments.folder, "output")
-    every = Outcome()
+    every = Evaluated()
 
     def evaluate_step(step: int) -> None:
         outcome = _evaluate_step(arguments.of_step(step), run, step)
@@ -139,7 +140,7 @@ def watch(arguments: Arguments, run: Run | None = None) -> Outcome:
     return every
 
 
-def _evaluate_step(arguments: Arguments, run: Run, step: int) -> Outcome:
+def _evaluate_step(arguments: Arguments, run: WatchedRun, step: int) -> Evaluated:
     """Runs the tasks that have no result for a checkpoint yet, and charts all."""
     configure(arguments.source, arguments.gin_files, arguments.gin_bindings)
     plan = _plan(arguments)
@@ -149,12 +150,12 @@ def _evaluate_step(arguments: Arguments, run: Run, step: int) -> Outcome:
     except UserError as error:
         # Other checkpoints may be whole.
         print(f"step {step} is passed over: {error}", flush=True)
-        return Outcome()
+        return Evaluated()
     try:
         done = {job: model.find_result(job) for job in plan}
         run.chart([result for result in done.values() if result], step)
         jobs = [job for job in plan if not done[job]]
-        outcome = model.evaluate(jobs, cache) if jobs else Outcome()
+        outcome = model.evaluate(jobs, cache) if jobs else Evaluated()
     finally:
         tf.keras.backend.clear_session()
     run.chart(outcome.done, step)
@@ -176,7 +177,7 @@ class _Model:
         source = arguments.source
         self._probe, self._step = load_probes(source, source.views(), _strategy())
 
-    def evaluate(self, jobs: Sequence[evaluate.Job], cache: pathlib.Path) -> Outcome:
+    def evaluate(self, jobs: Sequence[evaluate.PlannedTask], cache: pathlib.Path) -> Evaluated:
         """Runs tasks, with features in a folder."""
         done, failed = evaluate.evaluate(
             jobs,
@@ -186,9 +187,9 @@ class _Model:
             output=self._arguments.folder,
             cache=str(cache),
         )
-        return Outcome(done, failed)
+        return Evaluated(done, failed)
 
-    def find_result(self, job: evaluate.Job) -> results.Result | None:
+    def find_result(self, job: evaluate.PlannedTask) -> results.Result | None:
         """Returns the result of a task for these weights, if it is there."""
         sought = (job.task.name, job.view_name, self._step, self._arguments.source.baseline)
         identity = identify(self._probe(job.view_name), job.data_dir)
@@ -198,7 +199,7 @@ class _Model:
                 return entry
         return None
 
-    def delete_features(self, jobs: Sequence[evaluate.Job], cache: pathlib.Path) -> None:
+    def delete_features(self, jobs: Sequence[evaluate.PlannedTask], cache: pathlib.Path) -> None:
         """Deletes what tasks have left in a folder of features; those of other models stay."""
         for name in {job.view_name for job in jobs}:
             shutil.rmtree(evaluate.folder_of(str(cache), self._probe(name)), ignore_errors=True)
@@ -207,7 +208,7 @@ class _Model:
                 folder.rmdir()
 
 
-def _plan(arguments: Arguments) -> list[evaluate.Job]:
+def _plan(arguments: Arguments) -> list[evaluate.PlannedTask]:
     return evaluate.plan(
         arguments.tasks,
         arguments.source.views(),
@@ -223,7 +224,7 @@ def _strategy() -> tf.distribute.Strategy | None:
     )
 
 
-def _print(outcome: Outcome, folder: str) -> None:
+def _print(outcome: Evaluated, folder: str) -> None:
     if outcome.done:
         path = pathlib.Path(folder) / results.FILE_NAME
         print(f"\n{results.tables(outcome.done)}\n\nadded to {path}", flush=True)

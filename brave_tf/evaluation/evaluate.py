@@ -18,13 +18,13 @@ from brave_tf.evaluation.features.identity import identify
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.tasks import registry
 from brave_tf.files import NotWrittenError
-from brave_tf.interop.models import Source
+from brave_tf.interop.models import ModelSource
 
 FEATURES = "features"
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class PlannedTask:
     """One task, with the view and the records that it is evaluated on."""
 
     task: registry.Task
@@ -38,7 +38,7 @@ def plan(
     *,
     data_dir: str | None = None,
     view_name: str | None = None,
-) -> list[Job]:
+) -> list[PlannedTask]:
     """Finds the tasks and what each of them is evaluated on, before any long work.
 
     Args:
@@ -57,15 +57,15 @@ def plan(
             raise UserError(
                 f"{task.name} needs --data: name the folder of records that brave_tf_prepare wrote."
             )
-        jobs.append(Job(task, _choose_view(task, views, view_name), folder))
+        jobs.append(PlannedTask(task, _choose_view(task, views, view_name), folder))
     return jobs
 
 
 def evaluate(
-    jobs: Sequence[Job],
+    jobs: Sequence[PlannedTask],
     probe: Callable[[str], Probe],
     *,
-    source: Source,
+    source: ModelSource,
     step: int | None,
     output: str,
     cache: str | None = None,
@@ -114,10 +114,12 @@ def evaluate(
 
 def folder_of(cache: str, probe: Probe) -> pathlib.Path:
     """Returns the folder for the features of a model: what is deleted with it is of no other."""
-    return pathlib.Path(cache) / probe.weights[:16]
+    return pathlib.Path(cache) / probe.backbone.weights[:16]
 
 
-def _run(job: Job, probe: Probe, source: Source, step: int | None, output: str) -> results.Result:
+def _run(
+    job: PlannedTask, probe: Probe, source: ModelSource, step: int | None, output: str
+) -> results.Result:
     # Before it is run: the data may be others afterwards.
     identity = identify(probe, job.data_dir)
     start = time.monotonic()

@@ -15,7 +15,7 @@ import numpy as np
 from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.identity import Identity
-from brave_tf.evaluation.features.probe import Predictions
+from brave_tf.evaluation.protocols.outcome import Predictions
 from brave_tf.locks import locked
 
 FORMAT = 1

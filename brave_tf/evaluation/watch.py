@@ -26,7 +26,7 @@ CHARTS = "eval"
 _SECONDS_TO_BEGIN = 120.0
 
 
-class Run:
+class WatchedRun:
     """A run that another process may be training.
 
     Args:

@@ -14,7 +14,7 @@ _ANEW = "Prepare the clips again, or leave these out."
 _COPY = "Copy the shard again, or prepare the clips again into an empty folder."
 
 
-class Kind(NamedTuple):
+class FindingKind(NamedTuple):
     """A kind of finding: problem or note, what was found, and what to do about it."""
 
     severity: str
@@ -23,123 +23,129 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "shard_missing": Kind(PROBLEM, "shards that are missing", _COPY),
-    "shard_unlisted": Kind(
+    "shard_missing": FindingKind(PROBLEM, "shards that are missing", _COPY),
+    "shard_unlisted": FindingKind(
         PROBLEM,
         "shards that dataset.json does not list",
         "Nothing reads them: remove them, or remove dataset.json to read what is there.",
     ),
-    "shard_bytes": Kind(PROBLEM, "shards of another size than dataset.json says", _COPY),
-    "shard_checksum": Kind(PROBLEM, "shards of another sha256 than dataset.json says", _COPY),
-    "shard_truncated": Kind(PROBLEM, "shards that end in the middle of a record", _COPY),
-    "shard_damaged": Kind(PROBLEM, "shards that cannot be read to their end", _COPY),
-    "record_damaged": Kind(PROBLEM, "records with a wrong checksum", _COPY),
-    "record_unreadable": Kind(
+    "shard_bytes": FindingKind(PROBLEM, "shards of another size than dataset.json says", _COPY),
+    "shard_checksum": FindingKind(
+        PROBLEM, "shards of another sha256 than dataset.json says", _COPY
+    ),
+    "shard_truncated": FindingKind(PROBLEM, "shards that end in the middle of a record", _COPY),
+    "shard_damaged": FindingKind(PROBLEM, "shards that cannot be read to their end", _COPY),
+    "record_damaged": FindingKind(PROBLEM, "records with a wrong checksum", _COPY),
+    "record_unreadable": FindingKind(
         PROBLEM,
         "records that are no SequenceExample with the fields of a clip",
         "They are skipped in training. Prepare the clips again.",
     ),
-    "record_empty": Kind(PROBLEM, "records without frames, flow and sound", _ANEW),
-    "count_differs": Kind(PROBLEM, "counts other than dataset.json says", _COPY),
-    "index_differs": Kind(
+    "record_empty": FindingKind(PROBLEM, "records without frames, flow and sound", _ANEW),
+    "count_differs": FindingKind(PROBLEM, "counts other than dataset.json says", _COPY),
+    "index_differs": FindingKind(
         PROBLEM,
         "shards that are other than when their index was made",
         "Make it again with brave_tf_inspect --index.",
     ),
-    "frame_undecodable": Kind(PROBLEM, "frames that do not decode", _ANEW),
-    "frame_size": Kind(
+    "frame_undecodable": FindingKind(PROBLEM, "frames that do not decode", _ANEW),
+    "frame_size": FindingKind(
         PROBLEM,
         "clips whose frames have different sizes",
         "One crop is cut from all frames of a clip, so it cannot be made. " + _ANEW,
     ),
-    "flow_length": Kind(
+    "flow_length": FindingKind(
         PROBLEM,
         "clips with another number of flow fields than frames",
         "Flow and frames would not show the same moment. " + _ANEW,
     ),
-    "sound_undecodable": Kind(PROBLEM, "clips whose sound does not decode", _ANEW),
-    "sound_values": Kind(
+    "sound_undecodable": FindingKind(PROBLEM, "clips whose sound does not decode", _ANEW),
+    "sound_values": FindingKind(
         PROBLEM,
         "clips whose sound is not PCM in [-1, 1]",
         "Integer samples must be divided by their full scale. " + _ANEW,
     ),
-    "rates_differ": Kind(
+    "rates_differ": FindingKind(
         PROBLEM,
         "splits with sound of several sample rates",
         "A view reads sound of one rate only. Prepare the clips again with one --sample_rate.",
     ),
-    "rate_setting": Kind(
+    "rate_setting": FindingKind(
         PROBLEM,
         "splits with other rates than dataset.json says",
         "Prepare the clips again, or correct the settings in dataset.json.",
     ),
-    "label_range": Kind(
+    "label_range": FindingKind(
         PROBLEM,
         "label indices that labels.txt does not have",
         "Use the labels.txt that was written with these records.",
     ),
-    "label_text": Kind(
+    "label_text": FindingKind(
         PROBLEM,
         "label texts other than labels.txt gives for their index",
         "Use the labels.txt that was written with these records.",
     ),
-    "leak": Kind(
+    "leak": FindingKind(
         PROBLEM,
         "clips that occur in more than one split",
         "Scores on the held-out split would be too good. Take them out of one of the splits.",
     ),
-    "leak_content": Kind(
+    "leak_content": FindingKind(
         PROBLEM,
         "clips with the same frames and sound as one of another split, under another name",
         "Scores on the held-out split would be too good. Take them out of one of the splits.",
     ),
-    "index_missing": Kind(
+    "index_missing": FindingKind(
         NOTE,
         "shards without an index",
         "Their records are read whole, which is slower: brave_tf_inspect --index makes it.",
     ),
-    "index_impossible": Kind(
+    "index_impossible": FindingKind(
         NOTE,
         "shards that can have no index",
         "Compressed and damaged ones have none, and those with sound that is not packed.",
     ),
-    "duplicate": Kind(NOTE, "clips that occur again in their split", "Each counts once more."),
-    "shared_file": Kind(
+    "duplicate": FindingKind(
+        NOTE, "clips that occur again in their split", "Each counts once more."
+    ),
+    "shared_file": FindingKind(
         NOTE,
         "files of which different parts are in different splits",
         "Parts of one recording look alike: keep them in one split if the splits are your own.",
     ),
-    "modality_missing": Kind(
+    "modality_missing": FindingKind(
         NOTE, "clips without a modality that others have", "Views of it leave these clips out."
     ),
-    "rate_missing": Kind(
+    "rate_missing": FindingKind(
         NOTE,
         "clips that state no frame or sample rate",
         "25 frames and 48,000 samples per second are taken for granted.",
     ),
-    "sound_length": Kind(
+    "sound_length": FindingKind(
         NOTE,
         "clips whose sound and frames differ in length by more than 0.1 s",
         "Shorter sound is followed by silence, longer sound is cut.",
     ),
-    "silent": Kind(NOTE, "clips with silent sound", "No sample is above -60 dB of full scale."),
-    "still": Kind(
+    "silent": FindingKind(
+        NOTE, "clips with silent sound", "No sample is above -60 dB of full scale."
+    ),
+    "still": FindingKind(
         NOTE,
         "clips whose picture does not move",
         "First, middle and last frame are the same but for noise.",
     ),
-    "duration": Kind(
+    "duration": FindingKind(
         NOTE,
         "clips shorter than half the median of their split, or longer than twice it",
         "Short clips are looped until a window fits.",
     ),
-    "unlabelled": Kind(NOTE, "clips without a label", "Evaluation leaves them out."),
-    "label_absent": Kind(
+    "unlabelled": FindingKind(NOTE, "clips without a label", "Evaluation leaves them out."),
+    "label_absent": FindingKind(
         NOTE,
         "labels that some splits have and others lack",
         "Scores cannot tell how well they are learned.",
     ),
-    "label_balance": Kind(
+    "label_balance": FindingKind(
         NOTE,
         "splits with a label more than ten times as frequent as another",
         "Read mean accuracy per class beside accuracy.",

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from brave_tf.data.records import index as record_index
 from brave_tf.errors import UserError
-from brave_tf.inspection.shard_scan import Record, ShardScan
+from brave_tf.inspection.shard_scan import ScannedRecord, ShardScan
 
 
 class ShardIndex:
@@ -28,7 +28,7 @@ class ShardIndex:
         if not scan.compressed and (make or self._there):
             self._entries = record_index.Entries()
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[ScannedRecord]:
         for record in self._scan:
             self._add(record)
             yield record
@@ -55,7 +55,7 @@ class ShardIndex:
             ) from error
         return None
 
-    def _add(self, record: Record) -> None:
+    def _add(self, record: ScannedRecord) -> None:
         if self._entries is None:
             return
         try:

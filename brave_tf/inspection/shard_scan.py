@@ -16,7 +16,7 @@ from brave_tf.data.records.reader import compression_of
 _BLOCK = 1 << 20
 
 
-class Record(NamedTuple):
+class ScannedRecord(NamedTuple):
     """A record as it is stored.
 
     Attributes:
@@ -64,7 +64,7 @@ class ShardScan:
         self.sha256 = None
         self.num_records = 0
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[ScannedRecord]:
         digest = hashlib.sha256()
         records = self._compressed() if self.compressed else self._plain()
         with tf.io.gfile.GFile(self.path, "rb") as file:
@@ -81,7 +81,7 @@ class ShardScan:
         while self._checksum and file.tell() < end:
             digest.update(file.read(min(_BLOCK, end - file.tell())))
 
-    def _plain(self) -> Iterator[tuple[Record, int]]:
+    def _plain(self) -> Iterator[tuple[ScannedRecord, int]]:
         """Yields the records of a shard that is not compressed, and where the next ones begin."""
         offset = position = 0
         while offset < self.size:
@@ -89,7 +89,7 @@ class ShardScan:
             position += 1
             yield record, offset
 
-    def _compressed(self) -> Iterator[tuple[Record, int]]:
+    def _compressed(self) -> Iterator[tuple[ScannedRecord, int]]:
         """Yields what TensorFlow reads of a compressed shard, up to the first damage."""
         records = iter(tf.data.TFRecordDataset(self.path, compression_of(self.path)))
         position = length = 0
@@ -97,15 +97,15 @@ class ShardScan:
             try:
                 data = next(records).numpy()
                 length += HEADER_BYTES + len(data) + FOOTER_BYTES
-                yield Record(position, 0, data), 0
+                yield ScannedRecord(position, 0, data), 0
             except StopIteration:
                 if length % 2**32 != self._stated_length():
                     detail = f"the compressed data end early, after record {position - 1}"
-                    yield Record(position, 0, None, "shard_truncated", detail), 0
+                    yield ScannedRecord(position, 0, None, "shard_truncated", detail), 0
                 return
             except tf.errors.OpError:
                 detail = f"nothing from record {position} on"
-                yield Record(position, 0, None, "shard_damaged", detail), 0
+                yield ScannedRecord(position, 0, None, "shard_damaged", detail), 0
                 return
             position += 1
 
@@ -115,12 +115,12 @@ class ShardScan:
             file.seek(max(self.size - 4, 0))
             return int.from_bytes(file.read(4), "little")
 
-    def _read(self, position: int, offset: int) -> tuple[Record, int]:
+    def _read(self, position: int, offset: int) -> tuple[ScannedRecord, int]:
         """Reads the record at `offset`; returns it, and where the next one begins."""
         message = ""
         try:
             data, end = self._reader.read(offset)
-            return Record(position, offset, data), end
+            return ScannedRecord(position, offset, data), end
         except IndexError:
             end = self.size + 1  # Not even its length is there.
         except tf.errors.DataLossError as error:
@@ -129,11 +129,13 @@ class ShardScan:
         # The error names the byte of what is damaged: the length, or the data after it.
         if re.search(rf"corrupted record at {offset}\b", message):
             detail = f"nothing after byte {offset:,} of {self.size:,}, record {position}"
-            return Record(position, offset, None, "shard_damaged", detail), self.size
+            return ScannedRecord(position, offset, None, "shard_damaged", detail), self.size
         if end > self.size:
             detail = f"record {position}, from byte {offset:,}, is cut off at {self.size:,}"
-            return Record(position, offset, None, "shard_truncated", detail), self.size
-        return Record(position, offset, None, "record_damaged", f"{end - offset:,} bytes"), end
+            return ScannedRecord(position, offset, None, "shard_truncated", detail), self.size
+        return ScannedRecord(
+            position, offset, None, "record_damaged", f"{end - offset:,} bytes"
+        ), end
 
     def _end(self, offset: int) -> int:
         """Returns where the record at `offset` ends by its own account."""

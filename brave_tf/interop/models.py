@@ -1,10 +1,9 @@
-"""Where an evaluated model comes from: a run, an exported model, or a user's function."""
+"""Models in: a run, an exported model, or a user's function, for whoever wants features of them."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import importlib
 import os
 import pathlib
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Mapping
 from typing import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from brave_tf import config
@@ -20,10 +18,8 @@ from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.base import View
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
+from brave_tf.digests import digest_of_texts, digest_of_weights
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Embed, Probe
-from brave_tf.evaluation.features.store import digest_of_texts, digest_of_weights
-from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
 from brave_tf.training import recipe
@@ -33,12 +29,14 @@ RUN, EXPORTED, FUNCTION = "model_dir", "model", "function"
 RANDOM, SUPERVISED = BASELINES = ("random", "supervised")
 FULL_PRECISION = "float32"
 
+# (B, *window) -> (B, D) float32.
+Embed = Callable[[tf.Tensor], tf.Tensor]
 # View name -> function from (B, *window) to (B, D), and a hash of its weights.
 _Backbones = Callable[[str], "tuple[Embed, str]"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ModelSource:
     """Where the evaluated model comes from.
 
     Attributes:
@@ -108,7 +106,7 @@ class Source:
         return recipe.bound(recipe.Recipe).views
 
 
-def configure(source: Source | None, gin_files: list[str], bindings: list[str]) -> None:
+def configure(source: ModelSource | None, gin_files: list[str], bindings: list[str]) -> None:
     """Loads the configuration of the model, then that of the evaluation, which wins.
 
     Raises:
@@ -120,11 +118,32 @@ def configure(source: Source | None, gin_files: list[str], bindings: list[str]) 
     config.load_config(gin_files, bindings, model=source and source.config_file)
 
 
-def load_probes(
-    source: Source,
+@dataclasses.dataclass(frozen=True)
+class FrozenBackbone:
+    """The backbone of one view, in inference mode.
+
+    Attributes:
+      embed: (B, *window) -> (B, D) float32; the window is that of the view, or for video any (T, H, W, C).
+      weights: a hash of its weights; empty where nothing is known of them.
+      step: of these; None when it is not known.
+      precision: that it computes in, a policy of Keras.
+      strategy: in whose scope it was made; None for one device.
+      source: where it comes from; None when it was made by hand.
+    """
+
+    embed: Embed
+    weights: str = ""
+    step: int | None = None
+    precision: str = FULL_PRECISION
+    strategy: tf.distribute.Strategy | None = None
+    source: ModelSource | None = None
+
+
+def load_backbones(
+    source: ModelSource,
     views: Mapping[str, View],
     strategy: tf.distribute.Strategy | None = None,
-) -> tuple[Callable[[str], Probe], int | None]:
+) -> tuple[Callable[[str], FrozenBackbone], int | None]:
     """Builds the model and reads its weights.
 
     Args:
@@ -133,33 +152,20 @@ def load_probes(
       strategy: in whose scope it is made; None for one device.
 
     Returns:
-      A function from a view's name to the `Probe` of its backbone, and the training step of the
-      weights: 0 for the random initialisation, None when it is not known.
+      A function from a view's name to its backbone, which raises UserError where the view has none; and the
+      training step of the weights: 0 for the random initialisation, None when it is not known.
     """
     load = {RUN: _of_run, EXPORTED: _of_exported, FUNCTION: _of_function}[source.kind]
     with strategy.scope() if strategy else contextlib.nullcontext():
-        backbones, step = load(source, views)
-    narrow = None if source.kind == FUNCTION else next(iter(views))
+        parts, step = load(source, views)
 
-    @functools.cache
-    def probe(name: str) -> Probe:
-        embed, weights = backbones(name)
-        return Probe(
-            view_name=name,
-            view=views[name],
-            is_narrow=name == narrow,
-            embed=embed,
-            weights=weights,
-            step=step,
-            precision=source.precision,
-            strategy=strategy,
-            source=source,
-        )
+    def backbone(name: str) -> FrozenBackbone:
+        return FrozenBackbone(*parts(name), step, source.precision, strategy, source)
 
-    return probe, step
+    return backbone, step
 
 
-def load_embeds(source: Source, views: Mapping[str, View]) -> dict[str, Embed]:
+def load_embeds(source: ModelSource, views: Mapping[str, View]) -> dict[str, Embed]:
     """Returns view name -> function from batches of it, (B, *window), to (B, D) float32 features.
 
     Args:
@@ -169,11 +175,11 @@ def load_embeds(source: Source, views: Mapping[str, View]) -> dict[str, Embed]:
     Raises:
       UserError: a view has no backbone.
     """
-    probe, _ = load_probes(source, views)
-    return {name: probe(name).embed for name in views}
+    backbone, _ = load_backbones(source, views)
+    return {name: backbone(name).embed for name in views}
 
 
-def _of_run(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int]:
+def _of_run(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones, int]:
     run = recipe.rebuild_run(
         source.location, source.baseline is None, source.checkpoint, source.precision
     )
@@ -201,7 +207,7 @@ def _not_trained(batch: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _of_exported(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, int | None]:
+def _of_exported(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones, int | None]:
     embedder = saved_model.Embedder(source.location)
 
     def backbone(name: str) -> tuple[Embed, str]:
@@ -210,7 +216,7 @@ def _of_exported(source: Source, views: Mapping[str, View]) -> tuple[_Backbones,
     return backbone, embedder.step
 
 
-def _of_function(source: Source, views: Mapping[str, View]) -> tuple[_Backbones, None]:
+def _of_function(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones, None]:
     function = _import(source.location)
 
     def embed(batch: tf.Tensor) -> tf.Tensor:
@@ -222,14 +228,7 @@ def _of_function(source: Source, views: Mapping[str, View]) -> tuple[_Backbones,
             )
         return tf.cast(features, tf.float32)
 
-    def backbone(name: str) -> tuple[Embed, str]:
-        # What it answers stands for its weights, of which nothing is known.
-        settings = EvalWindows()
-        shape = (settings.batch_size, *settings.view(views[name], is_narrow=False).shape)
-        answer = embed(tf.random.stateless_uniform(shape, (0, 0)))
-        return embed, digest_of_weights([answer.numpy(), np.array(source.location)])
-
-    return backbone, None
+    return lambda name: (embed, ""), None
 
 
 def _import(location: str) -> Callable[[tf.Tensor], tf.Tensor]:

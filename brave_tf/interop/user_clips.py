@@ -12,10 +12,10 @@ from absl import logging
 
 from brave_tf import worker_pool
 from brave_tf.data.clips import clip_list, media_files
-from brave_tf.data.clips.clip import Clip, make_clip
+from brave_tf.data.clips.clip import ListedClip, make_clip
 from brave_tf.data.preparation import clip_encoder, filling
 from brave_tf.data.preparation.record_writer import serialize_clip
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.reader import compression_of, parse_clip, parse_window
 from brave_tf.data.records.splits import Shard
@@ -166,24 +166,24 @@ def _label_name(label: int, names: Sequence[str]) -> str:
     return names[label] if label < len(names) else str(label)
 
 
-def _settings(views: Mapping[str, View], flow: str) -> Settings:
+def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
     video = [view for view in views.values() if view.modality != "audio"]
     audio = [view for view in views.values() if view.modality == "audio"]
     rates = sorted({view.sample_rate for view in audio})
     if len(rates) > 1:
         raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
-    return Settings(
-        fps=max((view.frame_rate for view in video), default=Settings.fps),
+    return PreparationSettings(
+        fps=max((view.frame_rate for view in video), default=PreparationSettings.fps),
         min_side=max((view.resize or round(view.size * 8 / 7) for view in video), default=16),
         flow=flow if any(view.modality == "flow" for view in video) else "none",
         audio="float" if audio else "none",
-        sample_rate=rates[0] if rates else Settings.sample_rate,
+        sample_rate=rates[0] if rates else PreparationSettings.sample_rate,
         jpeg_quality=_QUALITY,
     )
 
 
 def _decoded(
-    clips: Sequence[Clip], settings: Settings, workers: int, timeout: float
+    clips: Sequence[ListedClip], settings: PreparationSettings, workers: int, timeout: float
 ) -> Iterator[UserClip]:
     encode = functools.partial(clip_encoder.try_encode, settings=settings)
     results = worker_pool.run_in_order(encode, clips, workers=workers, timeout=timeout)

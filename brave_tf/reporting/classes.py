@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from brave_tf.pages.svg import escape
-from brave_tf.reporting.predictions import Predictions, read_predictions, recalls
+from brave_tf.reporting.predictions import StoredPredictions, read_predictions, recalls
 from brave_tf.reporting.result_charts import Series, class_bars, confusion_matrix, count
 from brave_tf.reporting.runs import Entry, Run
 from brave_tf.reporting.tables import percent, series_name
@@ -37,7 +37,7 @@ def chance(group: Group) -> float | None:
     return None
 
 
-def _predictions(entry: Entry) -> Predictions | None:
+def _predictions(entry: Entry) -> StoredPredictions | None:
     return read_predictions(entry.predictions, entry.content) if entry.predictions else None
 
 
@@ -60,7 +60,7 @@ def class_figures(group: Group) -> str:
     return f'<div class="flow">{_bars(kept)}{ours}{others}</div>'
 
 
-def _bars(kept: Sequence[tuple[Series, Predictions]]) -> str:
+def _bars(kept: Sequence[tuple[Series, StoredPredictions]]) -> str:
     tables = [found.confusion() for _, found in kept]
     shares, intervals = zip(*map(recalls, tables))
     series = [each for each, _ in kept]
@@ -90,7 +90,7 @@ def _figure(title: str, series: Sequence[Series], said: str, chart: str) -> str:
     return f'<figure><h3>{title}</h3><p class="muted">{escape(said)}</p>{chart}</figure>'
 
 
-def _confusions(series: Series, found: Predictions) -> str:
+def _confusions(series: Series, found: StoredPredictions) -> str:
     cells = found.confusion()
     used = np.flatnonzero(cells.sum(axis=0) + cells.sum(axis=1))
     cells, names = cells[np.ix_(used, used)], [found.classes[index] for index in used]

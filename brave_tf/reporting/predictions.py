@@ -20,7 +20,7 @@ _Z = 1.959964
 
 
 @dataclasses.dataclass(frozen=True)
-class Predictions:
+class StoredPredictions:
     """Predictions of one label per clip.
 
     Attributes:
@@ -73,7 +73,7 @@ class Neighbours:
 
 def read_predictions(
     path: pathlib.Path, result: Mapping[str, Any] | None = None
-) -> Predictions | None:
+) -> StoredPredictions | None:
     """Reads a file of predictions; None where they are not of one label per clip.
 
     Args:
@@ -97,7 +97,7 @@ def read_predictions(
     size = max(len(classes), int(labels.max()) + 1, predicted.shape[1])
     classes += tuple(map(str, range(len(classes), size)))
     predicted = np.pad(predicted, ((0, 0), (0, size - predicted.shape[1])))
-    return Predictions(labels.astype(np.int64), predicted, classes)
+    return StoredPredictions(labels.astype(np.int64), predicted, classes)
 
 
 def _shares(decisions: np.ndarray, path: pathlib.Path) -> np.ndarray:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf.data.views.base import View
 from brave_tf.objectives.base import Objective
-from brave_tf.training import layer_rates
+from brave_tf.training.optimizers import layer_rates
 
 _SCOPE = "labelled"
 

@@ -11,7 +11,7 @@ import collections
 import json
 
 from brave_tf.cli import prepare
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.public.annotations import malformed, rows, seconds, table
 from brave_tf.data.public.collection import Collection, Excerpt
 from brave_tf.errors import UserError
@@ -24,7 +24,7 @@ SOURCE = (
 SPLITS = ("balanced_train", "unbalanced_train", "eval")
 
 
-def read_clips(root: str) -> list[Clip]:
+def read_clips(root: str) -> list[ListedClip]:
     """Lists the segments of AudioSet; media may be missing.
 
     Raises:

@@ -52,13 +52,13 @@ def views_of(kind: str, seed: int) -> dict[str, np.ndarray]:
     from brave_tf.data.clips import clip_list
     from brave_tf.data.preparation import clip_encoder
     from brave_tf.data.preparation import record_writer as records
-    from brave_tf.data.preparation.settings import Settings
+    from brave_tf.data.preparation.settings import PreparationSettings
     from brave_tf.data.records.reader import parse_clip
     from brave_tf.training.recipe import Recipe, bound
 
     sizes = [f"{view}.size = {_VIEW_SIZE}" for view in ("narrow/RgbView", "broad_flow/FlowView")]
     config.load_config([str(RECIPE)], sizes)
-    settings = Settings(
+    settings = PreparationSettings(
         fps=scene.FRAME_RATE, min_side=_FILM_SIZE, flow="dis", sample_rate=scene.SAMPLE_RATE
     )
     with tempfile.TemporaryDirectory() as folder:

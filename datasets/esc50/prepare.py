@@ -10,7 +10,7 @@ import os
 from absl import flags
 
 from brave_tf.cli import prepare
-from brave_tf.data.clips.clip_list import Clip, make_clip
+from brave_tf.data.clips.clip_list import ListedClip, make_clip
 from brave_tf.data.public.annotations import malformed, table
 from brave_tf.data.public.collection import Collection
 from brave_tf.data.public.official_splits import fold_name
@@ -20,7 +20,7 @@ SOURCE = "The data set with meta/esc50.csv is at https://github.com/karolpiczak/
 COLUMNS = ("filename", "fold", "category")
 
 
-def read_clips(root: str, esc10: bool = False) -> list[Clip]:
+def read_clips(root: str, esc10: bool = False) -> list[ListedClip]:
     """Lists the clips of ESC-50; files may be missing.
 
     Args:

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 
 from brave_tf.cli import prepare
-from brave_tf.data.clips.clip_list import Clip, make_clip
+from brave_tf.data.clips.clip_list import ListedClip, make_clip
 from brave_tf.data.public.annotations import lines, malformed
 from brave_tf.data.public.collection import Collection
 from brave_tf.data.public.official_splits import role_name
@@ -26,7 +26,7 @@ ROLES = {"0": "unused", "1": "train", "2": "test"}
 NAME = re.compile(r"(.+)_test_split([123])\.txt")
 
 
-def read_clips(root: str) -> list[Clip]:
+def read_clips(root: str) -> list[ListedClip]:
     """Lists the clips of HMDB51; videos may be missing.
 
     Raises:

@@ -6,11 +6,11 @@ python datasets/kinetics400/prepare.py --input=media/kinetics400 --output=data/k
 from __future__ import annotations
 
 from brave_tf.cli import prepare
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.public import kinetics
 
 
-def read_clips(root: str) -> list[Clip]:
+def read_clips(root: str) -> list[ListedClip]:
     """Lists the clips of Kinetics-400, see `kinetics.read_clips`."""
     return kinetics.read_clips(root, num_classes=400)
 

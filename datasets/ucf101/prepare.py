@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 
 from brave_tf.cli import prepare
-from brave_tf.data.clips.clip_list import Clip, make_clip
+from brave_tf.data.clips.clip_list import ListedClip, make_clip
 from brave_tf.data.public.annotations import lines, malformed
 from brave_tf.data.public.collection import Collection
 from brave_tf.data.public.official_splits import role_name
@@ -23,7 +23,7 @@ SOURCE = (
 )
 
 
-def read_clips(root: str) -> list[Clip]:
+def read_clips(root: str) -> list[ListedClip]:
     """Lists the clips of UCF101; videos may be missing.
 
     Raises:

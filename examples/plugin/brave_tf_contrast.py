@@ -12,10 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
-from brave_tf.evaluation.tasks.families import Kind, register_tasks
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.evaluation.tasks.families import register_tasks
 from brave_tf.models.precision import full_dtype
 from brave_tf.objectives.base import NARROW, Objective, Terms
 

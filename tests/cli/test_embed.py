@@ -15,7 +15,7 @@ from brave_tf.cli import embed as embed_command
 from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.preparation.prepare import prepare
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.interop import saved_model
 from brave_tf.training import recipe
 
@@ -67,7 +67,7 @@ def test_media_become_what_their_records_become(folder, tmp_path, capsys):
     (failure,) = failures(output)
     assert (failure["path"], failure["stage"]) == ("cat/junk.mp4", "open")
 
-    settings = Settings(fps=10.0, min_side=18, flow="none", sample_rate=8000)
+    settings = PreparationSettings(fps=10.0, min_side=18, flow="none", sample_rate=8000)
     prepare(read_clips(str(folder / "media")), str(tmp_path / "records"), settings, workers=1)
     again = tmp_path / "records.npz"
     assert embed(folder, again, "--crops=2x3", f"--input={tmp_path / 'records'}") == 0
@@ -161,7 +161,7 @@ def test_windows_of_one_file_stay_apart(folder, tmp_path):
     source.write_text("\n".join(["path,start,end,label", *rows]))
     output = tmp_path / "list.npz"
     assert embed(folder, output, f"--input={source}") == 0
-    settings = Settings(fps=10.0, min_side=18, flow="none", sample_rate=8000)
+    settings = PreparationSettings(fps=10.0, min_side=18, flow="none", sample_rate=8000)
     prepare(read_clips(str(source)), str(tmp_path / "records"), settings, workers=1)
     again = tmp_path / "records.npz"
     assert embed(folder, again, f"--input={tmp_path / 'records'}") == 0

@@ -26,7 +26,7 @@ import signal
 import time
 
 import gin
-from brave_tf.evaluation.features.probe import Outcome
+from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.evaluation.tasks.registry import Task, register_task
 
 @gin.configurable

@@ -13,6 +13,7 @@ import untrained_run
 
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.tasks import registry
 from brave_tf.interop import models as source
 
@@ -20,12 +21,12 @@ TASKS = """
 import gin
 import numpy as np
 import tensorflow as tf
-from brave_tf.evaluation.features.probe import Outcome, Predictions
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.tasks.registry import Task, register_task
 
 @gin.configurable
 def embedded(probe, data_dir, factor=1.0):
-    features = probe.embed(tf.ones((1, *probe.view.shape))).numpy()
+    features = probe.backbone.embed(tf.ones((1, *probe.view.shape))).numpy()
     keys = np.array(["test/0"])
     found = Predictions(keys, np.array([0]), keys, factor * features)
     clips = {"train": 1, "test": 1, "missing": 0}
@@ -89,10 +90,10 @@ def check_predictions(found):
 
 def expected(model_dir):
     """The feature, by the run's own backbone."""
-    of = source.Source(str(model_dir))
+    of = source.ModelSource(str(model_dir))
     source.configure(of, [], [])
-    probe = source.load_probes(of, of.views())[0]("narrow")
-    return float(np.mean(probe.embed(tf.ones((1, *probe.view.shape)))))
+    probe = load_probes(of, of.views())[0]("narrow")
+    return float(np.mean(probe.backbone.embed(tf.ones((1, *probe.view.shape)))))
 
 
 def test_a_model_exported_twice_to_one_folder(folder, task):

@@ -12,7 +12,7 @@ from dataset_script import DATASETS, load, run, write
 from media import moving_texture, tone, write_audio, write_video
 
 from brave_tf.data.preparation import clip_encoder
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.public.official_splits import official_split, train_test_splits
 from brave_tf.data.records.dataset_info import DatasetInfo
 
@@ -180,7 +180,7 @@ def linked(source, root, names):
 
 
 def encoded(clips):
-    settings = Settings(fps=5, min_side=32, flow="none", sample_rate=8000)
+    settings = PreparationSettings(fps=5, min_side=32, flow="none", sample_rate=8000)
     return {clip.path: clip_encoder.encode(clip, settings) for clip in clips}
 
 

@@ -14,9 +14,9 @@ from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.evaluation import evaluate
-from brave_tf.evaluation.features.probe import Outcome, Predictions
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.tasks import registry
-from brave_tf.interop.models import Source
+from brave_tf.interop.models import ModelSource
 
 VIEWS = {
     "narrow": RgbView(),
@@ -48,8 +48,8 @@ def test_a_task_may_know_its_records():
 def run(output, protocol, step=7, baseline=None, task="some/task", **kwargs):
     task = registry.Task(task, "rgb", protocol, "for a test")
     probe = lambda name: coloured_clips.probe(view_name=name)  # noqa: E731
-    jobs = [evaluate.Job(task, "narrow", "records")]
-    source = Source("runs/a", baseline=baseline)
+    jobs = [evaluate.PlannedTask(task, "narrow", "records")]
+    source = ModelSource("runs/a", baseline=baseline)
     return evaluate.evaluate(jobs, probe, source=source, step=step, output=str(output), **kwargs)
 
 
@@ -122,10 +122,10 @@ def test_a_full_disk_ends_it_with_one_message(tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr("brave_tf.files.write_json", full)
     task = registry.Task("some/task", "rgb", protocol, "for a test")
-    jobs = [evaluate.Job(task, "narrow", name) for name in ("first", "second")]
+    jobs = [evaluate.PlannedTask(task, "narrow", name) for name in ("first", "second")]
     probe = lambda name: coloured_clips.probe(view_name=name)  # noqa: E731
     done, (error,) = evaluate.evaluate(
-        jobs, probe, source=Source("runs/a"), step=7, output=str(tmp_path)
+        jobs, probe, source=ModelSource("runs/a"), step=7, output=str(tmp_path)
     )
     assert (done, begun) == ([], ["first"])
     shown = capsys.readouterr().err

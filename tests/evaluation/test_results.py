@@ -11,7 +11,7 @@ import pytest
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.evaluation.features.identity import Identity
-from brave_tf.evaluation.features.probe import Predictions
+from brave_tf.evaluation.protocols.outcome import Predictions
 
 RESULT = results.Result(
     task="demo/linear",

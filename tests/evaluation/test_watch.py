@@ -50,7 +50,7 @@ class Trainer:
 
 
 def followed(trainer, during=lambda step: None):
-    run, seen = watch.Run(str(trainer.folder), trainer.wait), []
+    run, seen = watch.WatchedRun(str(trainer.folder), trainer.wait), []
     run.await_beginning()
 
     def evaluate(step):
@@ -81,7 +81,7 @@ def test_a_run_that_has_ended_is_evaluated_to_the_end(tmp_path):
 def test_what_was_written_just_before_the_end_is_not_missed(tmp_path, monkeypatch):
     trainer = Trainer(tmp_path, ("save",))
     trainer.begin()
-    steps, seen = watch.Run.steps, []
+    steps, seen = watch.WatchedRun.steps, []
 
     def at_the_last_moment(run):
         found = steps(run)
@@ -90,8 +90,8 @@ def test_what_was_written_just_before_the_end_is_not_missed(tmp_path, monkeypatc
             trainer.end()
         return found
 
-    monkeypatch.setattr(watch.Run, "steps", at_the_last_moment)
-    watch.Run(str(tmp_path), trainer.wait).follow(seen.append)
+    monkeypatch.setattr(watch.WatchedRun, "steps", at_the_last_moment)
+    watch.WatchedRun(str(tmp_path), trainer.wait).follow(seen.append)
     assert seen == [5]
 
 
@@ -107,7 +107,7 @@ def test_pruned_checkpoints_are_passed_over(tmp_path, capsys):
 def test_nothing_to_follow_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "_SECONDS_TO_BEGIN", -1.0)
     with pytest.raises(UserError, match="no checkpoint, and no process trains in it"):
-        watch.Run(str(tmp_path / "nowhere")).await_beginning()
+        watch.WatchedRun(str(tmp_path / "nowhere")).await_beginning()
 
 
 def test_a_lock_of_another_process_is_seen(tmp_path):
@@ -130,7 +130,7 @@ def test_metrics_go_to_the_charts_of_the_run(tmp_path):
     metrics = {"top1": 0.25, "top1_ci95": [0.1, 0.4], "splits": [], "R@5": 0.5}
     result = Result("a/knn", "m", "narrow", 30, None, metrics, {}, 1.0, {})
     for step in (30, 60, 30):
-        watch.Run(str(tmp_path)).chart([result], step)
+        watch.WatchedRun(str(tmp_path)).chart([result], step)
     found = []
     for path in sorted((tmp_path / "tensorboard" / "eval").glob("events*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
@@ -141,7 +141,7 @@ def test_metrics_go_to_the_charts_of_the_run(tmp_path):
 
 
 def test_metrics_of_another_model_are_replaced_in_the_charts(tmp_path):
-    run = watch.Run(str(tmp_path))
+    run = watch.WatchedRun(str(tmp_path))
     for step in (30, 60):
         run.chart([knn(0.25)], step)
     before = read_curves(tmp_path / "tensorboard")["eval"]
@@ -165,4 +165,4 @@ def test_charts_that_cannot_be_written_are_told(tmp_path):
     with pytest.raises(
         NotWrittenError, match="tensorboard/eval could not be written.* MB are free"
     ):
-        watch.Run(str(tmp_path)).chart([knn(0.5)], 30)
+        watch.WatchedRun(str(tmp_path)).chart([knn(0.5)], 30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Callable
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.evaluation.features.probe import Probe
+from brave_tf.interop.models import FrozenBackbone
 
 VIEW = RgbView(num_frames=2, frame_step=1, size=8)
 
@@ -22,9 +24,13 @@ def moments(batch: tf.Tensor) -> tf.Tensor:
 
 
 def probe(**fields) -> Probe:
-    """A backbone that sees the moments of the narrow view."""
+    """A backbone that sees the moments of the narrow view; fields of either class can be given."""
+    names = {field.name for field in dataclasses.fields(FrozenBackbone)}
+    own = {name: value for name, value in fields.items() if name in names}
+    others = {name: value for name, value in fields.items() if name not in names}
+    backbone = FrozenBackbone(**{"embed": moments, **own})
     return Probe(
-        **{"view_name": "narrow", "view": VIEW, "is_narrow": True, "embed": moments, **fields}
+        **{"view_name": "narrow", "view": VIEW, "is_narrow": True, "backbone": backbone, **others}
     )
 
 

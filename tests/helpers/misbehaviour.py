@@ -7,9 +7,9 @@ import pathlib
 import signal
 import time
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, try_encode
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
 
 def do(task):
@@ -42,7 +42,9 @@ class Unloadable:
         return os._exit, (3,)
 
 
-def encode_unless_named(clip: Clip, settings: Settings) -> PreparedClip | ClipFailure:
+def encode_unless_named(
+    clip: ListedClip, settings: PreparationSettings
+) -> PreparedClip | ClipFailure:
     """Encodes a clip, but hangs or crashes for files named so."""
     if "hang" in clip.path:
         time.sleep(60)

@@ -7,9 +7,9 @@ import pathlib
 
 import tensorflow as tf
 
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
-FAST = Settings(fps=12.5, min_side=32, flow="dis", sample_rate=8000, num_shards=3)
+FAST = PreparationSettings(fps=12.5, min_side=32, flow="dis", sample_rate=8000, num_shards=3)
 
 
 def contents(folder: str | pathlib.Path) -> dict[str, bytes]:

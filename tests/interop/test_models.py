@@ -11,12 +11,13 @@ import untrained_run
 
 from brave_tf import errors
 from brave_tf.data.views.rgb import RgbView
+from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
-from brave_tf.evaluation.features.store import digest_of_weights
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.interop import models as source
 from brave_tf.interop import saved_model
-from brave_tf.interop.models import EXPORTED, FUNCTION, Source
+from brave_tf.interop.models import EXPORTED, FUNCTION, ModelSource
 from brave_tf.training import checkpoints, recipe
 
 
@@ -34,7 +35,7 @@ def exported(model_dir, tmp_path_factory):
 
 def load(of, bindings=(), strategy=None):
     source.configure(of, [], bindings)
-    return source.load_probes(of, of.views(), strategy)
+    return load_probes(of, of.views(), strategy)
 
 
 def batch(view, seed=0):
@@ -42,40 +43,41 @@ def batch(view, seed=0):
 
 
 def test_the_checkpoint_is_evaluated_in_inference_mode(model_dir):
-    probe, step = load(Source(model_dir))
+    probe, step = load(ModelSource(model_dir))
     assert step == untrained_run.STEP
     narrow = probe("narrow")
     assert narrow.is_narrow
     assert not probe("broad_audio").is_narrow
-    assert narrow.source == Source(model_dir)
+    assert narrow.source == ModelSource(model_dir)
     loaded = recipe.load_run(model_dir).objective
     x = batch(narrow.view)
     tf.debugging.assert_near(narrow.embed(x), loaded.backbones["narrow"](x, training=False))
     assert narrow.embed(x).dtype == tf.float32
-    assert probe("narrow").weights == narrow.weights != probe("broad_audio").weights
+    assert probe("narrow").backbone.weights == narrow.backbone.weights
+    assert narrow.backbone.weights != probe("broad_audio").backbone.weights
 
 
 def test_the_random_baseline_is_the_runs_own_initialisation(model_dir):
-    of = Source(model_dir, baseline="random")
+    of = ModelSource(model_dir, baseline="random")
     probe, step = load(of)
-    trained, _ = load(Source(model_dir))
+    trained, _ = load(ModelSource(model_dir))
     assert step == 0
     x = batch(probe("narrow").view)
     initial = recipe.load_run(model_dir, restore=False).objective
     np.testing.assert_array_equal(probe("narrow").embed(x), initial.embed("narrow", x))
-    assert probe("narrow").weights != trained("narrow").weights
+    assert probe("narrow").backbone.weights != trained("narrow").backbone.weights
 
 
 def test_the_supervised_baseline_has_no_features_before_it_is_trained(model_dir):
-    probe, _ = load(Source(model_dir, baseline="supervised"))
-    initial, _ = load(Source(model_dir, baseline="random"))
+    probe, _ = load(ModelSource(model_dir, baseline="supervised"))
+    initial, _ = load(ModelSource(model_dir, baseline="random"))
     records = str(pathlib.Path(model_dir).parent / "records")
     bank = FeatureBank(probe("narrow"), records)
     with pytest.raises(UserError, match="before the network is trained.*open_bank") as refused:
         bank.test("test")
     assert errors.message(refused.value).startswith("--baseline=supervised")
     # What is kept of the random baseline is not taken for it.
-    assert probe("narrow").weights != initial("narrow").weights
+    assert probe("narrow").backbone.weights != initial("narrow").backbone.weights
 
 
 def test_a_checkpoint_is_chosen_by_its_step(model_dir, tmp_path):
@@ -86,20 +88,20 @@ def test_a_checkpoint_is_chosen_by_its_step(model_dir, tmp_path):
         checkpoints.save_weights(objective, str(tmp_path), step)
     config = (recipe.pathlib.Path(model_dir) / recipe.CONFIG_FILE).read_text()
     (tmp_path / recipe.CONFIG_FILE).write_text(config)
-    found = {name: load(Source(str(tmp_path), checkpoint=name)) for name in ("last", "3")}
+    found = {name: load(ModelSource(str(tmp_path), checkpoint=name)) for name in ("last", "3")}
     assert {name: step for name, (_, step) in found.items()} == {"last": 5, "3": 3}
     weights = {name: probe("narrow").weights for name, (probe, _) in found.items()}
     assert weights["last"] == digest_of_weights(objective.backbones["narrow"].get_weights())
     assert weights["last"] != weights["3"]
     with pytest.raises(UserError, match="checkpoint '4' is not in"):
-        load(Source(str(tmp_path), checkpoint="4"))
+        load(ModelSource(str(tmp_path), checkpoint="4"))
 
 
 def test_bfloat16_gives_nearly_the_same_features(model_dir):
-    full, _ = load(Source(model_dir))
+    full, _ = load(ModelSource(model_dir))
     x = batch(full("narrow").view)
     expected = full("narrow").embed(x).numpy()
-    half, _ = load(Source(model_dir, precision="mixed_bfloat16"))
+    half, _ = load(ModelSource(model_dir, precision="mixed_bfloat16"))
     found = half("narrow").embed(x)
     assert found.dtype == tf.float32
     assert half("narrow").precision == "mixed_bfloat16"
@@ -111,8 +113,8 @@ def test_bfloat16_gives_nearly_the_same_features(model_dir):
 def test_a_model_is_made_in_the_scope_of_a_strategy(model_dir):
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]
     strategy = tf.distribute.MirroredStrategy(devices, tf.distribute.ReductionToOneDevice())
-    mirrored, _ = load(Source(model_dir), strategy=strategy)
-    one, _ = load(Source(model_dir))
+    mirrored, _ = load(ModelSource(model_dir), strategy=strategy)
+    one, _ = load(ModelSource(model_dir))
     assert mirrored("narrow").strategy is strategy
     assert mirrored("narrow").weights == one("narrow").weights
     x = batch(one("narrow").view)
@@ -123,8 +125,8 @@ def test_a_model_is_made_in_the_scope_of_a_strategy(model_dir):
 
 @pytest.mark.parametrize("view", ["narrow", "broad_audio"])
 def test_an_exported_model_gives_the_features_of_its_run(model_dir, exported, view):
-    of_run, step = load(Source(model_dir))
-    of_export, exported_step = load(Source(exported, EXPORTED))
+    of_run, step = load(ModelSource(model_dir))
+    of_export, exported_step = load(ModelSource(exported, EXPORTED))
     assert exported_step == step
     a, b = of_run(view), of_export(view)
     x = batch(a.view)
@@ -134,9 +136,9 @@ def test_an_exported_model_gives_the_features_of_its_run(model_dir, exported, vi
 
 
 def test_a_view_without_backbone_is_named(model_dir):
-    of = Source(model_dir)
+    of = ModelSource(model_dir)
     source.configure(of, [], [])
-    probe, _ = source.load_probes(of, {**of.views(), "broad_rgb": RgbView()})
+    probe, _ = load_probes(of, {**of.views(), "broad_rgb": RgbView()})
     with pytest.raises(UserError, match="'broad_rgb' has no backbone.*narrow"):
         probe("broad_rgb")
 
@@ -160,7 +162,7 @@ def module(tmp_path, monkeypatch):
 
 
 def test_a_function_is_a_model_of_every_modality(module):
-    of = Source(f"{module}:embed", FUNCTION)
+    of = ModelSource(f"{module}:embed", FUNCTION)
     bindings = ["RgbView.num_frames = 3", "RgbView.size = 8"]
     probe, step = load(of, bindings)
     assert step is None
@@ -187,7 +189,7 @@ def test_a_function_is_a_model_of_every_modality(module):
     ],
 )
 def test_what_is_no_function_to_features(module, name, message):
-    of = Source(f"{module}:{name}", FUNCTION)
+    of = ModelSource(f"{module}:{name}", FUNCTION)
     with pytest.raises(UserError, match=message):
         load(of, ["RgbView.size = 8"])[0]("rgb")
 
@@ -195,7 +197,7 @@ def test_what_is_no_function_to_features(module, name, message):
 def test_modules_that_are_not_there_are_named():
     for location in ("nowhere_at_all:embed", ":embed", "json"):
         with pytest.raises(UserError, match=f"--function={location}: .*module:name"):
-            load(Source(location, FUNCTION))
+            load(ModelSource(location, FUNCTION))
 
 
 @pytest.mark.parametrize(
@@ -211,4 +213,4 @@ def test_modules_that_are_not_there_are_named():
 )
 def test_models_that_cannot_be_evaluated_so(model_dir, changes, message):
     with pytest.raises(UserError, match=message):
-        dataclasses.replace(Source(model_dir), **changes).check()
+        dataclasses.replace(ModelSource(model_dir), **changes).check()

@@ -7,6 +7,7 @@ import pytest
 import reported
 import untrained_run
 
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.interop import models as source
 from brave_tf.interop import saved_model
 from brave_tf.reporting import report
@@ -101,9 +102,9 @@ def test_an_export_is_known_by_its_weights(tmp_path):
 
 
 def weights(exported):
-    of = source.Source(str(exported), source.EXPORTED)
+    of = source.ModelSource(str(exported), source.EXPORTED)
     source.configure(of, [], [])
-    return source.load_probes(of, of.views())[0]("narrow").weights
+    return load_probes(of, of.views())[0]("narrow").backbone.weights
 
 
 def test_real_paths_are_compared(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ DEFAULT_SPLIT = "train"
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class ListedClip:
     """A window of a media file.
 
     Attributes:
@@ -47,8 +47,8 @@ def make_clip(
     start: float = 0.0,
     end: float | None = None,
     may_be_cut: bool = False,
-) -> Clip:
-    """Returns the Clip of a file that may be missing.
+) -> ListedClip:
+    """Returns the ListedClip of a file that may be missing.
 
     Args:
       root: The folder of the input.
@@ -65,4 +65,4 @@ def make_clip(
     # Where `..` follows a link, an absolute path without it would be that of another file.
     file = os.path.realpath(file) if ".." in path.split("/") else os.path.abspath(file)
     labels = tuple(dict.fromkeys(map(one_form, labels)))
-    return Clip(one_form(path), file, start, end, labels, one_form(split), size, may_be_cut)
+    return ListedClip(one_form(path), file, start, end, labels, one_form(split), size, may_be_cut)

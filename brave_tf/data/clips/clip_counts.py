@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator, Sequence
 
-from brave_tf.data.clips.clip import Clip
+from brave_tf.data.clips.clip import ListedClip
 from brave_tf.data.clips.names import look_alikes
 
 _NAMED_MISSING = 20
 
 
-def lines(clips: Sequence[Clip]) -> Iterator[str]:
+def lines(clips: Sequence[ListedClip]) -> Iterator[str]:
     """Yields lines of text: clips by split and label, and the first of the missing files."""
     for split in sorted({clip.split for clip in clips}):
         yield from _split_lines(split, [clip for clip in clips if clip.split == split])
@@ -22,7 +22,7 @@ def lines(clips: Sequence[Clip]) -> Iterator[str]:
         yield f"missing: {len(missing) - _NAMED_MISSING} more files"
 
 
-def missing(clips: Sequence[Clip]) -> Iterator[str]:
+def missing(clips: Sequence[ListedClip]) -> Iterator[str]:
     """Yields a line of text for each split that lacks files: how many clips, of how many."""
     count = collections.Counter(clip.split for clip in clips)
     lacking = collections.Counter(clip.split for clip in clips if clip.size is None)
@@ -30,7 +30,7 @@ def missing(clips: Sequence[Clip]) -> Iterator[str]:
         yield f"{split}: {lacking[split]} of {count[split]} clips are of missing files"
 
 
-def suspicions(clips: Sequence[Clip]) -> Iterator[str]:
+def suspicions(clips: Sequence[ListedClip]) -> Iterator[str]:
     """Yields a line of text for names of labels and of splits that may be meant to be one."""
     names = {
         "labels": {label for clip in clips for label in clip.labels},

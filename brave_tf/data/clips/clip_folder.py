@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from brave_tf.data.clips.clip import DEFAULT_SPLIT, Clip, make_clip
+from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip
 from brave_tf.data.clips.media_files import media_below
 from brave_tf.errors import UserError
 
@@ -13,7 +13,7 @@ _SPLIT_FOLDERS = frozenset(
 )
 
 
-def read_folder(root: str) -> list[Clip]:
+def read_folder(root: str) -> list[ListedClip]:
     """Lists the clips of a folder: each media file in it and its sub-folders.
 
     Raises:

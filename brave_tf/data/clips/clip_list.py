@@ -12,7 +12,7 @@ from collections import defaultdict
 
 from absl import logging
 
-from brave_tf.data.clips.clip import DEFAULT_SPLIT, Clip, make_clip
+from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip
 from brave_tf.data.clips.clip_folder import read_folder
 from brave_tf.data.clips.csv_columns import check_columns, read_seconds
 from brave_tf.data.clips.media_files import is_media
@@ -28,7 +28,7 @@ def read_clips(
     label_column: str = "label",
     split_column: str = "split",
     label_separator: str = "",
-) -> list[Clip]:
+) -> list[ListedClip]:
     """Lists the clips of `source`; files need not exist.
 
     Args:
@@ -59,7 +59,7 @@ def read_clips(
     return _told_apart(os.path.dirname(source), clips)
 
 
-def move_to_test(clips: list[Clip], fraction: float, seed: int) -> list[Clip]:
+def move_to_test(clips: list[ListedClip], fraction: float, seed: int) -> list[ListedClip]:
     """Returns the clips with a share of the files of each class moved from the split train to test.
 
     All clips of a file move together. The choice depends on the names of the files and the seed alone.
@@ -102,7 +102,7 @@ def move_to_test(clips: list[Clip], fraction: float, seed: int) -> list[Clip]:
     ]
 
 
-def shuffled(clips: list[Clip], seed: int) -> list[Clip]:
+def shuffled(clips: list[ListedClip], seed: int) -> list[ListedClip]:
     """Returns the clips in an order that depends on the seed and the clips, not on their order."""
     return sorted(clips, key=lambda clip: (_rank(seed, clip.path, clip.start, clip.end), clip.path))
 

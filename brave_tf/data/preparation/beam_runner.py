@@ -19,18 +19,20 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation import shards
-from brave_tf.data.preparation.filling import Job, fill
+from brave_tf.data.preparation.filling import FillJob, fill
 from brave_tf.data.preparation.prepared_folder import PLAN, StorageError
-from brave_tf.data.preparation.shards import Shard
+from brave_tf.data.preparation.shards import PlannedShard
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress
 
 _WATCH_EVERY = 5.0
 
 
-def run(job: Job, planned: Sequence[Shard], workers: int, options: Sequence[str]) -> None:
+def run(
+    job: FillJob, planned: Sequence[PlannedShard], workers: int, options: Sequence[str]
+) -> None:
     """Fills the shards that are not whole.
 
     Args:
@@ -72,7 +74,7 @@ def run(job: Job, planned: Sequence[Shard], workers: int, options: Sequence[str]
 class _FillShard(beam.DoFn):
     """Fills the shard whose line of the plan begins at a byte."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: FillJob):
         self._job = job
 
     def process(self, offset: int) -> tuple[()]:
@@ -115,15 +117,15 @@ def _read_plan(folder, offset):
     with open(os.path.join(folder, PLAN), "rb") as file:
         file.seek(offset)
         split, name, clips = json.loads(file.readline())
-    return Shard(split, name, [_clip(**values) for values in clips])
+    return PlannedShard(split, name, [_clip(**values) for values in clips])
 
 
 def _clip(labels, **others):
-    return Clip(labels=tuple(labels), **others)
+    return ListedClip(labels=tuple(labels), **others)
 
 
 @contextlib.contextmanager
-def _watched(folder: str, planned: Sequence[Shard]) -> Iterator[None]:
+def _watched(folder: str, planned: Sequence[PlannedShard]) -> Iterator[None]:
     """Shows how many clips are done while the pipeline runs."""
     total = sum(len(shard.clips) for shard in planned)
     done = sum(shards.clips_done(folder, shard) for shard in planned)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.media import audio_decoding, flow
 from brave_tf.data.media.media import MediaError, MediaFile
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
 FLOW_QUALITY = 95
 # Protocol buffers, and so records, hold less than 2 GiB.
@@ -37,7 +37,7 @@ class PreparedClip:
       warnings: What may make the clip other than it should be, see `MediaFile.warnings`.
     """
 
-    clip: Clip
+    clip: ListedClip
     end: float
     height: int | None = None
     width: int | None = None
@@ -55,7 +55,7 @@ class ClipFailure(NamedTuple):
     reason: str
 
 
-def try_encode(clip: Clip, settings: Settings) -> PreparedClip | ClipFailure:
+def try_encode(clip: ListedClip, settings: PreparationSettings) -> PreparedClip | ClipFailure:
     """Like `encode`, but an error becomes a ClipFailure."""
     try:
         return encode(clip, settings)
@@ -65,7 +65,7 @@ def try_encode(clip: Clip, settings: Settings) -> PreparedClip | ClipFailure:
         return ClipFailure("encode", f"{type(error).__name__}: {error}")
 
 
-def encode(clip: Clip, settings: Settings) -> PreparedClip:
+def encode(clip: ListedClip, settings: PreparationSettings) -> PreparedClip:
     """Decodes and encodes one clip.
 
     Raises:

@@ -11,20 +11,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Callable
 
 from brave_tf import worker_pool
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
-from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
+from brave_tf.data.preparation.settings import PreparationSettings
 
 if TYPE_CHECKING:
-    from brave_tf.data.preparation.shards import Shard
+    from brave_tf.data.preparation.shards import PlannedShard
 
 _SPACE_SAMPLE = 32
-Encoder = Callable[[Clip, Settings], "PreparedClip | ClipFailure"]
+Encoder = Callable[[ListedClip, PreparationSettings], "PreparedClip | ClipFailure"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class FillJob:
     """What a process must know to fill shards.
 
     Attributes:
@@ -36,13 +36,13 @@ class Job:
     """
 
     output: str
-    settings: Settings
+    settings: PreparationSettings
     labels: tuple[str, ...]
     encoder: Encoder
     timeout: float
 
 
-def fill(job: Job, planned: Sequence[Shard], workers: int) -> Iterator[Outcome]:
+def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterator[ClipOutcome]:
     """Encodes the clips that shards still lack and adds them; yields what became of each.
 
     Args:
@@ -83,7 +83,7 @@ def fill(job: Job, planned: Sequence[Shard], workers: int) -> Iterator[Outcome]:
                 record = records.serialize_clip(result, job.settings, label_index)
                 space.add(len(record))
             else:
-                outcome, record = Outcome(failure=tuple(failure(result))), None
+                outcome, record = ClipOutcome(failure=tuple(failure(result))), None
             opened[0].add(outcome, record)
             if opened[0].whole:
                 opened.popleft().close()
@@ -102,7 +102,7 @@ def _outcome(prepared):
     }
     modalities = tuple(name for name, part in parts.items() if part is not None)
     seconds = prepared.end - prepared.clip.start
-    return Outcome(modalities, seconds, warnings=prepared.warnings)
+    return ClipOutcome(modalities, seconds, warnings=prepared.warnings)
 
 
 def failure(

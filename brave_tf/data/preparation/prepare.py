@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brave_tf import quiet
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress
 
@@ -27,9 +27,9 @@ class Report(NamedTuple):
 
 
 def prepare(
-    clips: Sequence[Clip],
+    clips: Sequence[ListedClip],
     output: str,
-    settings: Settings,
+    settings: PreparationSettings,
     *,
     workers: int = 0,
     timeout: float = 0.0,
@@ -61,7 +61,7 @@ def prepare(
     }
     timeout = timeout or (7200.0 if settings.flow == "tvl1" else 300.0)
     labels = tuple(sorted({label for clip in clips for label in clip.labels}))
-    job = filling.Job(os.path.abspath(output), settings, labels, encoder, timeout)
+    job = filling.FillJob(os.path.abspath(output), settings, labels, encoder, timeout)
     workers = workers or os.cpu_count() or 1
     with prepared_folder.claimed(output):
         dataset = prepared_folder.completed(output, identity)

@@ -18,7 +18,7 @@ import av
 
 import brave_tf
 from brave_tf import files
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.errors import UserError
 from brave_tf.locks import locked
@@ -37,7 +37,7 @@ class StorageError(OSError):
     """The output cannot be written any more; what was finished is kept."""
 
 
-class Outcome(NamedTuple):
+class ClipOutcome(NamedTuple):
     """What became of a clip: modalities and seconds of its record, or a failure's (stage, reason).
 
     `warnings` say what may make the record other than it should be.
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def fingerprint(clips: Sequence[Clip]) -> dict[str, Any]:
+def fingerprint(clips: Sequence[ListedClip]) -> dict[str, Any]:
     """Returns what tells one list of clips from another: their number, and a digest of all but the folder."""
     digest = hashlib.sha256()
     for clip in clips:
@@ -147,14 +147,14 @@ def discard(folder: str, shards: Iterable[str]) -> None:
 
 
 def write_failures(
-    folder: str, clips: Iterable[Clip], failures: Iterable[tuple[str, str] | None]
+    folder: str, clips: Iterable[ListedClip], failures: Iterable[tuple[str, str] | None]
 ) -> None:
     """Writes failures.csv: a row for each of the clips that has a failure."""
     rows = ([clip, *failure] for clip, failure in zip(clips, failures) if failure is not None)
     _write_rows(os.path.join(folder, "failures.csv"), ("stage", "reason"), rows)
 
 
-def write_warnings(folder: str, warned: Iterable[tuple[Clip, str]]) -> None:
+def write_warnings(folder: str, warned: Iterable[tuple[ListedClip, str]]) -> None:
     """Writes warnings.csv: a row for each warning of a clip that has a record; without any, no file."""
     path = os.path.join(folder, WARNINGS)
     rows = [[clip, warning] for clip, warning in warned]
@@ -185,7 +185,10 @@ class SplitSummary:
         self._warned = 0
 
     def add(
-        self, description: dict[str, Any], clips: Sequence[Clip], outcomes: Sequence[Outcome]
+        self,
+        description: dict[str, Any],
+        clips: Sequence[ListedClip],
+        outcomes: Sequence[ClipOutcome],
     ) -> None:
         """Counts a shard: its description (file, clips, bytes, sha256) and what became of its clips."""
         self._shards.append(description)

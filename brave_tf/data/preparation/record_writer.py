@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.preparation.clip_encoder import PreparedClip
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records import fields
 
 
 def serialize_clip(
-    prepared: PreparedClip, settings: Settings, label_index: Mapping[str, int]
+    prepared: PreparedClip, settings: PreparationSettings, label_index: Mapping[str, int]
 ) -> bytes:
     """Returns a clip as a serialized SequenceExample; equal clips give equal bytes.
 

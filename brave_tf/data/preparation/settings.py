@@ -12,7 +12,7 @@ AUDIOS = ("float", "flac", "none")
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class PreparationSettings:
     """How clips are turned into records, and records into shards.
 
     Attributes:

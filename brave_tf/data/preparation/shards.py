@@ -16,23 +16,23 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from brave_tf import files
-from brave_tf.data.clips.clip_list import Clip, shuffled
-from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.clips.clip_list import ListedClip, shuffled
+from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.records import index as record_index
 from brave_tf.locks import locked
 
 CLIPS_PER_SHARD = 256
 
 
-class Shard(NamedTuple):
+class PlannedShard(NamedTuple):
     """A shard to be written: its split, its file name, and its clips in order."""
 
     split: str
     file: str
-    clips: list[Clip]
+    clips: list[ListedClip]
 
 
-def plan(clips: Sequence[Clip], num_shards: int, seed: int) -> list[Shard]:
+def plan(clips: Sequence[ListedClip], num_shards: int, seed: int) -> list[PlannedShard]:
     """Deals the clips of each split, in a seeded order, to `num_shards` shards of equal size.
 
     Args:
@@ -47,11 +47,11 @@ def plan(clips: Sequence[Clip], num_shards: int, seed: int) -> list[Shard]:
         bounds = [len(ordered) * index // count for index in range(count + 1)]
         for index in range(count):
             file = f"{split}-{index:05d}-of-{count:05d}.tfrecord"
-            shards.append(Shard(split, file, ordered[bounds[index] : bounds[index + 1]]))
+            shards.append(PlannedShard(split, file, ordered[bounds[index] : bounds[index + 1]]))
     return shards
 
 
-def clips_done(folder: str, shard: Shard) -> int:
+def clips_done(folder: str, shard: PlannedShard) -> int:
     """Returns how many clips of a shard are done, as far as can be told without reading it."""
     if os.path.isfile(os.path.join(folder, shard.file)):
         return len(shard.clips)
@@ -60,7 +60,7 @@ def clips_done(folder: str, shard: Shard) -> int:
     return 0
 
 
-def read_whole(folder: str, shard: Shard) -> tuple[dict[str, Any], list[Outcome]] | None:
+def read_whole(folder: str, shard: PlannedShard) -> tuple[dict[str, Any], list[ClipOutcome]] | None:
     """Returns `file`, `clips`, `bytes` and `sha256` of a shard, and what became of each of its clips.
 
     None while it is not whole.
@@ -82,7 +82,7 @@ class ShardWriter:
       whole: The shard is complete and has its name.
     """
 
-    def __init__(self, folder: str, shard: Shard):
+    def __init__(self, folder: str, shard: PlannedShard):
         """Takes up what there is of the shard in `folder`, which exists.
 
         Raises:
@@ -122,7 +122,7 @@ class ShardWriter:
                 with contextlib.suppress(tf.errors.OpError):
                     self._writer.close()
 
-    def add(self, outcome: Outcome, record: bytes | None) -> None:
+    def add(self, outcome: ClipOutcome, record: bytes | None) -> None:
         """Stores the outcome of the next clip and, unless it failed, its record.
 
         Raises:
@@ -197,7 +197,7 @@ def _read_journal(path):
                     shard = entry["shard"]
                 else:
                     outcomes.append(
-                        Outcome(
+                        ClipOutcome(
                             tuple(entry["modalities"]),
                             entry["seconds"],
                             entry["failure"] and tuple(entry["failure"]),

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
-from brave_tf.data.clips.clip import Clip, make_clip
+from brave_tf.data.clips.clip import ListedClip, make_clip
 from brave_tf.data.clips.media_files import (
     VIDEO_EXTENSIONS,
     extension,
@@ -158,7 +158,7 @@ class Collection:
         ]
         return _best(whole, folder), False
 
-    def clip(self, excerpt: Excerpt, otherwise: str, folder: str = "") -> Clip:
+    def clip(self, excerpt: Excerpt, otherwise: str, folder: str = "") -> ListedClip:
         """Returns the clip of an excerpt, whose file may be missing.
 
         A file that is named after the video alone may be the excerpt, cut out, unless the lists have another

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.public.annotations import malformed, seconds, table
 from brave_tf.data.public.collection import Collection, Excerpt
 from brave_tf.errors import UserError
@@ -22,7 +22,7 @@ _NAME = rf"(?:k(?:inetics)?[-_]?)?(?:\d+[-_])?({'|'.join(_SPLITS)})\.(?:csv|txt)
 _REPLACEMENTS = "replacement_for_corrupted_k400"
 
 
-def read_clips(root: str, num_classes: int) -> list[Clip]:
+def read_clips(root: str, num_classes: int) -> list[ListedClip]:
     """Lists the clips that the annotation files below `root` name; videos may be missing.
 
     Args:

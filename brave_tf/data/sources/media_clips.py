@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.clips.clip_list import Clip as MediaClip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.media import tfio, video_decoding
 from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.records.reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE, Clip
@@ -62,7 +62,7 @@ class MediaClips(Stream):
 
     def __init__(
         self,
-        clips: Sequence[MediaClip],
+        clips: Sequence[ListedClip],
         facts: Sequence[Facts],
         label_names: Sequence[str],
         decoding: Decoding,

@@ -177,7 +177,7 @@ class RawMedia(Source):
         return [*lists, *filter(os.path.isfile, files)]
 
     @cached_property
-    def _clips(self) -> list[clip_list.Clip]:
+    def _clips(self) -> list[clip_list.ListedClip]:
         try:
             clips = clip_list.read_clips(
                 self.location, self.label_column, self.split_column, self.label_separator
@@ -188,7 +188,7 @@ class RawMedia(Source):
             text = str(error).replace("--input=", "").replace("--test_fraction=", "test_fraction=")
             raise UserError(text) from error
 
-    def _split(self, name: str) -> list[clip_list.Clip]:
+    def _split(self, name: str) -> list[clip_list.ListedClip]:
         for part in name.split("+"):
             if part not in self.split_names:
                 raise UserError(
@@ -207,7 +207,7 @@ class RawMedia(Source):
 
     def _usable(
         self, split: str, views: Mapping[str, View]
-    ) -> tuple[list[clip_list.Clip], list[Facts]]:
+    ) -> tuple[list[clip_list.ListedClip], list[Facts]]:
         """Returns the clips that have what the views need, and what is known of their files."""
         clips = self._split(split)
         found = find_facts((clip.file for clip in clips), self.timeout)

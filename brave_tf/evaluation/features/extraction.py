@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from brave_tf.data.sources.attempts import user_errors
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Embed
 from brave_tf.evaluation.features.store import FeatureStore, Rows
 from brave_tf.files import NotWrittenError
+from brave_tf.interop.models import Embed
 from brave_tf.progress import Progress
 
 _SECONDS_BETWEEN_PARTS = 60.0
@@ -26,7 +26,7 @@ _IN_FLIGHT = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class ExtractionJob:
     """The windows of a split, embedded into one store for each pass over its clips.
 
     Attributes:
@@ -52,7 +52,7 @@ class Job:
 
 def extract(
     embed: Embed,
-    jobs: Sequence[Job],
+    jobs: Sequence[ExtractionJob],
     *,
     batch_size: int,
     description: str,
@@ -110,11 +110,11 @@ def mean_of_windows(features: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Pass:
-    job: Job
+    job: ExtractionJob
     store: FeatureStore
 
 
-def _chained(jobs: Sequence[Job]) -> tf.data.Dataset:
+def _chained(jobs: Sequence[ExtractionJob]) -> tf.data.Dataset:
     """The windows of all jobs, whose 'pass' counts on from those of the jobs before."""
 
     def counted_on(windows: tf.data.Dataset, before: int) -> tf.data.Dataset:

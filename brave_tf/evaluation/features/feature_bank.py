@@ -16,7 +16,7 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features import windows
-from brave_tf.evaluation.features.extraction import Job, extract, mean_of_windows
+from brave_tf.evaluation.features.extraction import ExtractionJob, extract, mean_of_windows
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.features.store import FeatureStore, Part, Rows, sole_writer
 from brave_tf.finite_features import check_finite
@@ -129,7 +129,7 @@ class FeatureBank:
             "batch_size": self.windows.batch_size,
             "windows_seed": self.windows.seed,
             "window": list(self.view.shape),
-            "precision": self.probe.precision,
+            "precision": self.probe.backbone.precision,
             **{name: getattr(self.view, name) for name in video if hasattr(self.view, name)},
         }
 
@@ -197,7 +197,7 @@ class FeatureBank:
                 keys = [{"pass": number, "seed": seed} for number in passes]
                 stores[name] = [self._store(name, clips, key) for key in keys]
                 make = functools.partial(self._passes, name)
-                jobs.append(Job(make, len(clips.labels), stores[name]))
+                jobs.append(ExtractionJob(make, len(clips.labels), stores[name]))
             self._extract(jobs, f"{split}, {len(passes)} passes")
         return stores
 
@@ -212,7 +212,9 @@ class FeatureBank:
                     store = self._store(name, clips, {**key, "average": True})
                 stores[name] = store
                 make = functools.partial(self._crops, name)
-                jobs.append(Job(make, len(clips.labels), [store], temporal * spatial, average))
+                jobs.append(
+                    ExtractionJob(make, len(clips.labels), [store], temporal * spatial, average)
+                )
             self._extract(jobs, f"{split}, {temporal * spatial} crops")
         return stores
 
@@ -230,8 +232,8 @@ class FeatureBank:
             **key,
             # Augmentations are those of the modality.
             "view": repr(replace(self.view, augmentations=())),
-            "weights": self.probe.weights,
-            "precision": self.probe.precision,
+            "weights": self.probe.backbone.weights,
+            "precision": self.probe.backbone.precision,
             "config": config.bindings_of_others("brave_tf.evaluation"),
             "split": split,
             "records": clips.version,
@@ -239,13 +241,13 @@ class FeatureBank:
         }
         return FeatureStore(self.probe.cache, json.loads(json.dumps(key)))
 
-    def _extract(self, jobs: list[Job], description: str) -> None:
+    def _extract(self, jobs: list[ExtractionJob], description: str) -> None:
         extract(
-            self.probe.embed,
+            self.probe.backbone.embed,
             jobs,
             batch_size=self.windows.batch_size,
             description=description,
-            strategy=self.probe.strategy,
+            strategy=self.probe.backbone.strategy,
             check=self._check_finite,
         )
 
@@ -253,7 +255,7 @@ class FeatureBank:
         return [KeyedPart(part.rows, part, split, self._check_finite) for part in store.parts]
 
     def _check_finite(self, rows: Rows) -> None:
-        source = self.probe.source
+        source = self.probe.backbone.source
         model = source.location if source else "the model"
         check_finite(rows.features, rows.paths, model, self.probe.view_name)
 
@@ -274,7 +276,7 @@ class FeatureBank:
 
 
 def _check_batch(batch_size: int, probe: Probe) -> None:
-    replicas = probe.strategy.num_replicas_in_sync if probe.strategy else 1
+    replicas = probe.backbone.strategy.num_replicas_in_sync if probe.backbone.strategy else 1
     if batch_size % replicas:
         raise UserError(
             f"eval_windows.batch_size = {batch_size} cannot be divided over {replicas} devices: bind a "

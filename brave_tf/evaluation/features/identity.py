@@ -10,16 +10,13 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from brave_tf import config
 from brave_tf.data.sources.kinds import open_source
+from brave_tf.digests import digest_of_texts
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.store import digest_of_texts
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.training.resumption import run_id
-
-if TYPE_CHECKING:
-    from brave_tf.evaluation.features.probe import Probe
 
 # What only training reads: a run that goes on for more steps keeps the results that it has.
 _OF_TRAINING = ("brave_tf.training",)
@@ -50,11 +47,11 @@ def identify(probe: Probe, data_dir: str) -> Identity:
     # The functions, which have no lasting text, are bound or those of the protocols.
     view = dataclasses.replace(probe.view, augmentations=(), step_augmentations=())
     return Identity(
-        weights=probe.weights,
-        precision=probe.precision,
+        weights=probe.backbone.weights,
+        precision=probe.backbone.precision,
         data=of_data(data_dir),
         settings=digest_of_texts(repr(view), config.bindings_text(_OF_TRAINING)),
-        run=None if probe.source is None else run_id(probe.source.location),
+        run=None if probe.backbone.source is None else run_id(probe.backbone.source.location),
     )
 
 

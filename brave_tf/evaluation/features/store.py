@@ -249,23 +249,3 @@ def sole_writer(folder: str | os.PathLike[str] | None) -> Iterator[None]:
 def size_of(folder: str | os.PathLike[str]) -> int:
     """Returns the bytes that the stores in a folder take."""
     return sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file())
-
-
-def digest_of_weights(weights: Sequence[np.ndarray]) -> str:
-    """Returns a hash of the values of `weights`."""
-    digest = hashlib.sha256()
-    for weight in weights:
-        digest.update(repr((weight.shape, weight.dtype)).encode())
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
-
-
-def digest_of_texts(*texts: str) -> str:
-    """Returns a hash of texts."""
-    return hashlib.sha256(repr(texts).encode()).hexdigest()
-
-
-def digest_of_files(paths: Sequence[str]) -> str:
-    """Returns a hash of the names, sizes and times of change of files."""
-    stats = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in paths]
-    return hashlib.sha256(repr(stats).encode()).hexdigest()

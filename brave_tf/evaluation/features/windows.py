@@ -19,8 +19,8 @@ from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
+from brave_tf.digests import digest_of_files
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.store import digest_of_files
 
 _AUGMENTATIONS = {"rgb": (random_flip, random_color), "flow": (random_flip,), "audio": ()}
 _COUNTS = ("train_passes", "temporal_crops", "spatial_crops", "batch_size")

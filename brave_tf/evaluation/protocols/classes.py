@@ -7,7 +7,7 @@ from absl import logging
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
-from brave_tf.evaluation.features.probe import Predictions
+from brave_tf.evaluation.protocols.outcome import Predictions
 
 
 def check_classes(bank: FeatureBank, train_split: str, test_split: str) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols import labelled_run, supervised
 from brave_tf.evaluation.protocols.classes import check_classes, count_classes, predictions
 from brave_tf.evaluation.protocols.finetune_recipe import FineTuning, recipe_text
-from brave_tf.evaluation.tasks.families import Kind
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.interop.models import FUNCTION
 from brave_tf.training.checkpoints import BEST, LAST
 
@@ -45,7 +46,7 @@ def finetune(probe: Probe, data_dir: str, **splits: str) -> Outcome:
       KeyboardInterrupt, SystemExit: the training was interrupted and saved; called again, it goes on.
     """
     settings = FineTuning(**splits)
-    if probe.source is None or probe.source.kind == FUNCTION:
+    if probe.backbone.source is None or probe.backbone.source.kind == FUNCTION:
         raise UserError(
             "a function has no weights that could be fine-tuned: give a run by --model_dir, or an exported "
             "model by --model."

@@ -20,8 +20,9 @@ from brave_tf.data.views.base import Augmentation, View
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.interop.models import RANDOM, RUN
-from brave_tf.training import checkpoints, labelled_recipe, layer_rates
+from brave_tf.training import checkpoints, labelled_recipe
 from brave_tf.training.labelled_recipe import Reference
+from brave_tf.training.optimizers import layer_rates
 from brave_tf.training.recipe import Recipe, bound
 
 # Optimizer -> its module in `brave_tf.training.optimizers`.
@@ -184,15 +185,15 @@ def recipe_text(
 
 
 def _initial_weights(probe: Probe) -> dict[str, Any]:
-    source = probe.source
+    source = probe.backbone.source
     folder, checkpoint = source.location, checkpoints.LAST
     if source.baseline == RANDOM:
         folder = None
     elif source.kind == RUN:
         # The newest one may be another by the time that the fine-tuning begins or goes on.
-        step = (
-            checkpoints.find_step(folder, source.checkpoint) if probe.step is None else probe.step
-        )
+        step = probe.backbone.step
+        if step is None:
+            step = checkpoints.find_step(folder, source.checkpoint)
         checkpoint = str(step)
     return {"train.initial_weights": folder, "train.initial_checkpoint": checkpoint}
 

@@ -8,10 +8,11 @@ from typing import Any, Callable
 import numpy as np
 
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
-from brave_tf.evaluation.features.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols import supervised
 from brave_tf.evaluation.protocols.classes import check_classes
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 
 
 def open_bank(

@@ -11,17 +11,18 @@ import gin
 import numpy as np
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.classes import class_names, count_classes
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
+from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.neighbours import (
     AUGMENTED,
     check_train_windows,
     neighbour_columns,
     train_features,
 )
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.protocols.votes import votes
-from brave_tf.evaluation.tasks.families import Kind
 
 
 @gin.configurable

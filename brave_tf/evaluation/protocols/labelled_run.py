@@ -16,13 +16,13 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf import config, files
+from brave_tf.digests import digest_of_texts, digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
 from brave_tf.evaluation.features.identity import of_data
 from brave_tf.evaluation.features.probe import Probe
-from brave_tf.evaluation.features.store import digest_of_texts, digest_of_weights
 from brave_tf.files import NotWrittenError
-from brave_tf.interop.models import RUN, load_probes
+from brave_tf.interop.models import RUN, load_backbones
 from brave_tf.training import checkpoint_files, recipe, run
 from brave_tf.training.checkpoints import FOLDER, SaveError
 from brave_tf.training.interruption import INTERRUPTED, Interruption
@@ -77,10 +77,10 @@ def train(probe: Probe, kind: str, text: str) -> str:
 
 def load(probe: Probe, folder: str, checkpoint: str) -> recipe.LoadedRun:
     """Loads a checkpoint of a run, in the precision and under the strategy of a probe."""
-    scope = probe.strategy.scope() if probe.strategy else contextlib.nullcontext()
+    scope = probe.backbone.strategy.scope() if probe.backbone.strategy else contextlib.nullcontext()
     with config.kept(), scope:
         config.load_config([], model=str(pathlib.Path(folder) / recipe.CONFIG_FILE))
-        loaded = recipe.rebuild_run(folder, True, checkpoint, probe.precision)
+        loaded = recipe.rebuild_run(folder, True, checkpoint, probe.backbone.precision)
     tf.keras.mixed_precision.set_global_policy("float32")
     return loaded
 
@@ -107,7 +107,10 @@ def test(
         return tf.concat(each, axis=1)
 
     weights = [weight for objective in objectives for weight in objective.get_weights()]
-    tested = dataclasses.replace(probe, embed=probabilities, weights=digest_of_weights(weights))
+    classifier = dataclasses.replace(
+        probe.backbone, embed=probabilities, weights=digest_of_weights(weights)
+    )
+    tested = dataclasses.replace(probe, backbone=classifier)
     clips = bank.of(tested).test(split)
     return clips, np.split(clips.mean, len(objectives), axis=1)
 
@@ -122,7 +125,7 @@ def _own_folder(
     """
     settings = recipe.bound(Settings)
     begins_with = {
-        "weights": probe.weights,
+        "weights": probe.backbone.weights,
         "data": of_data(settings.data_dir, settings.split.split("+")),
         "split": settings.split,
         "settings": digest_of_texts(config.bindings_text(parameters=_PATHS)),
@@ -161,13 +164,13 @@ def _check_unchanged(probe: Probe) -> None:
     Raises:
       UserError: the model was exported or trained anew since.
     """
-    source = probe.source
-    if source is None or source.baseline is not None or not probe.weights:
+    source = probe.backbone.source
+    if source is None or source.baseline is not None or not probe.backbone.weights:
         return
     if source.kind == RUN:
-        source = dataclasses.replace(source, checkpoint=str(probe.step))
-    found, _ = load_probes(source, source.views())
-    if found(probe.view_name).weights != probe.weights:
+        source = dataclasses.replace(source, checkpoint=str(probe.backbone.step))
+    found, _ = load_backbones(source, source.views())
+    if found(probe.view_name).weights != probe.backbone.weights:
         raise UserError(
             f"{source.location} holds another model than when the evaluation began: start the same command "
             "again."

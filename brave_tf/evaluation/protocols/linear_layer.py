@@ -8,10 +8,11 @@ from typing import Callable, ClassVar
 import gin
 import tensorflow as tf
 
-from brave_tf.evaluation.features.probe import Outcome, Probe
-from brave_tf.evaluation.protocols.heads.protocol import Head, evaluate_head
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.heads.training import HeadTraining, OneOrSeveral, momentum_sgd
-from brave_tf.evaluation.tasks.families import Kind
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.evaluation.protocols.trained_heads import Head, evaluate_head
 
 
 @gin.configurable("linear_layer_training")

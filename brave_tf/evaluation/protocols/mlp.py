@@ -10,11 +10,12 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import multi_label
-from brave_tf.evaluation.protocols.heads.protocol import Head, evaluate_head
 from brave_tf.evaluation.protocols.heads.training import HeadTraining, OneOrSeveral, plain_adamw
-from brave_tf.evaluation.tasks.families import Kind
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.evaluation.protocols.trained_heads import Head, evaluate_head
 
 
 @gin.configurable("mlp_training")

@@ -13,8 +13,9 @@ import numpy as np
 from scipy import stats
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
+from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.neighbours import (
     AUGMENTED,
     check_train_windows,
@@ -22,7 +23,7 @@ from brave_tf.evaluation.protocols.neighbours import (
     neighbour_columns,
     train_features,
 )
-from brave_tf.evaluation.tasks.families import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 
 KS = (1, 5, 10, 20, 50)
 

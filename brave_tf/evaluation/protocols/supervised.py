@@ -11,10 +11,10 @@ import dataclasses
 
 import gin
 
+from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import Probe
-from brave_tf.evaluation.features.store import digest_of_weights
 from brave_tf.evaluation.protocols import labelled_run
 from brave_tf.evaluation.protocols.classes import count_classes
 from brave_tf.interop.models import SUPERVISED
@@ -40,18 +40,17 @@ def trained(bank: FeatureBank, train_split: str) -> FeatureBank:
         return bank
     objective = labelled_run.load(probe, train(bank, train_split), LAST).objective
     weights = objective.backbones[probe.view_name].get_weights()
-    return bank.of(
-        dataclasses.replace(
-            probe,
-            embed=lambda batch: objective.embed(probe.view_name, batch),
-            weights=digest_of_weights(weights),
-        )
+    backbone = dataclasses.replace(
+        probe.backbone,
+        embed=lambda batch: objective.embed(probe.view_name, batch),
+        weights=digest_of_weights(weights),
     )
+    return bank.of(dataclasses.replace(probe, backbone=backbone))
 
 
 def is_baseline(probe: Probe) -> bool:
     """Whether the supervised baseline is evaluated."""
-    return probe.source is not None and probe.source.baseline == SUPERVISED
+    return probe.backbone.source is not None and probe.backbone.source.baseline == SUPERVISED
 
 
 def train(bank: FeatureBank, train_split: str) -> str:

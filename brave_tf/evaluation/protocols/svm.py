@@ -15,11 +15,12 @@ from absl import logging
 from sklearn import exceptions, pipeline, preprocessing, svm
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols.classes import count_classes, predictions
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
-from brave_tf.evaluation.tasks.families import Kind
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
 
 CROSS_VALIDATION = "cross_validation"
 CANDIDATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

@@ -3,11 +3,13 @@
 import dataclasses
 
 from brave_tf.data.sources.kinds import open_source
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import multi_label
+from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
 from brave_tf.evaluation.protocols.mlp import MLP
-from brave_tf.evaluation.tasks.families import Kind, register_tasks, with_defaults
+from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.evaluation.tasks.families import register_tasks, with_defaults
 
 _TRAIN = ("balanced_train", "unbalanced_train")
 

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Callable
 
 from brave_tf import config
-from brave_tf.evaluation.features.probe import Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.evaluation.tasks.official import over_official_splits
 from brave_tf.evaluation.tasks.registry import Protocol, Task, register_task
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A kind of protocol.
-
-    Attributes:
-      name: the part of a task's name after the slash.
-      protocol: a function of a probe, a folder of records, `train_split` and `test_split`.
-      summary: what it is, for `brave_tf_eval --list`.
-      reports: names of its metrics, the main one first.
-    """
-
-    name: str
-    protocol: Callable[..., Outcome]
-    summary: str
-    reports: tuple[str, ...]
 
 
 def register_tasks(

@@ -9,8 +9,9 @@ import numpy as np
 
 from brave_tf.data.public.official_splits import train_test_splits
 from brave_tf.data.sources.kinds import open_source
-from brave_tf.evaluation.features.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.tasks.registry import Protocol
 
 _CLIPS = ("train", "test", "missing")

@@ -14,9 +14,11 @@ import pkgutil
 import re
 from typing import Callable
 
+from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation import tasks
-from brave_tf.evaluation.features.probe import MODALITIES, Outcome, Probe
+from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.protocols.outcome import Outcome
 
 Protocol = Callable[[Probe, str], Outcome]
 

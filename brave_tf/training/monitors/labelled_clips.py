@@ -21,7 +21,7 @@ _SIDE = 48
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledClips:
+class WatchedClips:
     """Clips as a network sees them.
 
     Attributes:
@@ -77,7 +77,7 @@ class ClipSample:
         self.label_names: Sequence[str] = source.label_names
         self._forward: tf.types.experimental.GenericFunction | None = None
 
-    def embed(self, objective: Objective) -> LabelledClips:
+    def embed(self, objective: Objective) -> WatchedClips:
         """Returns the clips with the features that the objective's backbone has for them now."""
         if self._forward is None:
             spec = tf.TensorSpec((_BATCH, *self._view.shape), tf.float32)
@@ -92,7 +92,7 @@ class ClipSample:
             if len(stills) >= self._count:
                 break
         arrays = map(np.concatenate, (features, labels, [np.stack(stills)]))
-        return LabelledClips(*(array[: self._count] for array in arrays))
+        return WatchedClips(*(array[: self._count] for array in arrays))
 
     def _clips(self) -> tf.data.Dataset:
         # Records lie in a random order already, and a buffer of them would take time and memory.

@@ -12,7 +12,7 @@ from absl import logging
 from tensorboard.plugins import projector
 
 from brave_tf.errors import UserError
-from brave_tf.training.monitors.labelled_clips import LabelledClips
+from brave_tf.training.monitors.labelled_clips import WatchedClips
 from brave_tf.training.monitors.occasions import Occasions
 
 _VECTORS, _LABELS, _STILLS = "features.tsv", "labels.tsv", "stills.png"
@@ -49,7 +49,7 @@ class FeatureSnapshots:
 
 
 def write_snapshot(
-    folder: pathlib.Path, name: str, clips: LabelledClips, label_names: Sequence[str]
+    folder: pathlib.Path, name: str, clips: WatchedClips, label_names: Sequence[str]
 ) -> None:
     """Writes the points, their labels and pictures, and the projector's description of them.
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from media import moving_texture, number_of, numbered_frame, tone, write_audio, write_video
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.media import audio_decoding, flow
 from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip, encode, try_encode
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
-SETTINGS = Settings(min_side=48, flow="dis")
+SETTINGS = PreparationSettings(min_side=48, flow="dis")
 
 
 def clip(file, start=0.0, end=None):
-    return Clip(file.name, str(file), start, end, (), "train", file.stat().st_size)
+    return ListedClip(file.name, str(file), start, end, (), "train", file.stat().st_size)
 
 
 def decoded(jpeg):
@@ -101,7 +101,7 @@ def test_window_ends_with_its_last_picture_and_sound(tmp_path):
     file = write_video(
         tmp_path / "clip.mp4", [numbered_frame(i) for i in range(50)], audio=tone(2.0)
     )
-    prepared = encode(clip(file, 0.4, 0.8), Settings(min_side=48, flow="none"))
+    prepared = encode(clip(file, 0.4, 0.8), PreparationSettings(min_side=48, flow="none"))
     assert [number_of(decoded(jpeg)) for jpeg in prepared.frames] == list(range(10, 20))
     assert prepared.end == pytest.approx(0.8)
     assert prepared.audio.shape == (19200,)
@@ -125,13 +125,13 @@ def test_sound_alone_has_no_pictures(tmp_path):
     assert prepared.end == pytest.approx(1.5, abs=1e-4)
     assert abs(len(prepared.audio) - 48000) <= 1
     with pytest.raises(MediaError, match="sound only"):
-        encode(clip(file), Settings(audio="none"))
+        encode(clip(file), PreparationSettings(audio="none"))
     with pytest.raises(MediaError, match="no sound at 2 s"):
         encode(clip(file, 2.0), SETTINGS)
 
 
 def test_sound_can_be_left_out(moving):
-    prepared = encode(clip(moving), Settings(min_side=48, flow="none", audio="none"))
+    prepared = encode(clip(moving), PreparationSettings(min_side=48, flow="none", audio="none"))
     assert prepared.audio is None and prepared.flac is None and prepared.frames
 
 
@@ -143,7 +143,7 @@ def test_silent_film_has_no_sound(tmp_path):
 def test_flac_holds_the_sound_in_16_bits(tmp_path):
     sound = np.random.default_rng(0).uniform(-1, 1, 6000).astype(np.float32)
     file = write_audio(tmp_path / "a.wav", sound, codec="pcm_f32le")
-    prepared = encode(clip(file), Settings(audio="flac"))
+    prepared = encode(clip(file), PreparationSettings(audio="flac"))
     assert prepared.audio is None and prepared.flac[:4] == b"fLaC"
     path = tmp_path / "b.flac"
     path.write_bytes(prepared.flac)
@@ -161,7 +161,11 @@ def test_encode_flac_of_nothing_special():
 
 def test_jpeg_quality_sets_the_size(moving):
     sizes = [
-        len(encode(clip(moving), Settings(min_side=48, flow="none", jpeg_quality=q)).frames[0])
+        len(
+            encode(
+                clip(moving), PreparationSettings(min_side=48, flow="none", jpeg_quality=q)
+            ).frames[0]
+        )
         for q in (30, 95)
     ]
     assert sizes[0] < 0.6 * sizes[1]
@@ -173,7 +177,7 @@ def test_jpeg_quality_sets_the_size(moving):
 )
 def test_clip_that_is_too_long_for_a_record(tmp_path, monkeypatch, flow_method, audio):
     film = write_video(tmp_path / "a.mp4", moving_texture(20), audio=tone(0.8))
-    settings = Settings(min_side=48, flow=flow_method, audio=audio)
+    settings = PreparationSettings(min_side=48, flow=flow_method, audio=audio)
     whole = encode(clip(film), settings)
     size = sum(map(len, [*whole.frames, *(whole.flow or ())])) + 4 * 38400 * (audio != "none")
     monkeypatch.setattr(clip_encoder, "MAX_BYTES", size + 1)

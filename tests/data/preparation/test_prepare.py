@@ -14,7 +14,7 @@ from remuxed import joined
 
 from brave_tf.data.clips.clip_list import make_clip, move_to_test, read_clips
 from brave_tf.data.preparation.prepare import prepare
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records.reader import parse_clip
 
 
@@ -98,7 +98,7 @@ def test_folder_input_with_test_fraction(tmp_path):
         (tmp_path / "in" / label).mkdir(parents=True)
         for number in range(4):
             write_audio(tmp_path / "in" / label / f"{number}.wav", tone(0.2))
-    settings = Settings(flow="none", audio="flac", sample_rate=8000)
+    settings = PreparationSettings(flow="none", audio="flac", sample_rate=8000)
     clips = move_to_test(read_clips(str(tmp_path / "in")), 0.25, seed=0)
     prepare(clips, str(tmp_path / "out"), settings, workers=1)
     splits = json.loads((tmp_path / "out" / "dataset.json").read_text())["splits"]

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import PreparedClip
 from brave_tf.data.preparation.record_writer import serialize_clip
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
-SETTINGS = Settings(fps=12.5, flow="dis", flow_bound=15.0, sample_rate=16000)
+SETTINGS = PreparationSettings(fps=12.5, flow="dis", flow_bound=15.0, sample_rate=16000)
 LABELS = {"cat": 0, "dog": 1}
 
 
 def clip(labels=("dog",), path="a/b.mp4"):
-    return Clip(path, "/data/a/b.mp4", 1.25, 9.0, labels, "train", 100)
+    return ListedClip(path, "/data/a/b.mp4", 1.25, 9.0, labels, "train", 100)
 
 
 def full():

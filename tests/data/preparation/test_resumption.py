@@ -12,7 +12,7 @@ from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.preparation import filling
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.prepared_folder import claimed
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
 from brave_tf.progress import Progress
 
@@ -69,7 +69,7 @@ def test_interrupted_preparation_goes_on(clips, prepared, tmp_path, monkeypatch,
 def test_another_preparation_is_refused(clips, prepared):
     folder = str(prepared.folder)
     with pytest.raises(UserError, match=r"its --fps is 12\.5, not 25\.0; its --flow is 'dis', not"):
-        prepare(clips, folder, Settings(min_side=32, sample_rate=8000, num_shards=3))
+        prepare(clips, folder, PreparationSettings(min_side=32, sample_rate=8000, num_shards=3))
     with pytest.raises(UserError, match=r"18 clips, now 19 clips"):
         prepare([*clips, clips[0]], folder, FAST)
     for change in ({"split": "val"}, {"labels": ("clap",)}, {"end": 0.5}, {"size": 7}):
@@ -82,7 +82,7 @@ def test_unfinished_other_preparation_is_refused(clips, tmp_path, monkeypatch):
     with pytest.raises(SystemExit):
         prepare(clips, str(tmp_path), FAST, workers=1)
     with pytest.raises(UserError, match="another preparation: its --seed is 0, not 1"):
-        prepare(clips, str(tmp_path), Settings(**{**vars(FAST), "seed": 1}))
+        prepare(clips, str(tmp_path), PreparationSettings(**{**vars(FAST), "seed": 1}))
 
 
 def test_foreign_records_are_left_alone(clips, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
 
 
@@ -20,4 +20,4 @@ from brave_tf.errors import UserError
 )
 def test_settings_out_of_range(name, value):
     with pytest.raises(UserError, match=f"--{name}={value}: expected"):
-        Settings(**{name: value})
+        PreparationSettings(**{name: value})

@@ -9,8 +9,8 @@ import record_fixtures
 import tensorflow as tf
 from prepared import contents
 
-from brave_tf.data.clips.clip_list import Clip
-from brave_tf.data.preparation.prepared_folder import Outcome, StorageError
+from brave_tf.data.clips.clip_list import ListedClip
+from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.preparation.shards import ShardWriter, clips_done, plan, read_whole
 from brave_tf.data.records import index as record_index
 
@@ -18,7 +18,7 @@ FAILED = {3, 7}
 
 
 def make_clips(count=10, split="train"):
-    return [Clip(f"{split}{i}.mp4", f"/{i}", 0.0, None, (), split, 5) for i in range(count)]
+    return [ListedClip(f"{split}{i}.mp4", f"/{i}", 0.0, None, (), split, 5) for i in range(count)]
 
 
 def record_of(clip):
@@ -30,9 +30,9 @@ def add_all(folder, shard, limit=None):
     with ShardWriter(str(folder), shard) as writer:
         for clip in shard.clips[writer.done :][:limit]:
             if int(clip.path[len(clip.split) : -4]) in FAILED:
-                writer.add(Outcome(failure=("decode", "bad")), None)
+                writer.add(ClipOutcome(failure=("decode", "bad")), None)
             else:
-                writer.add(Outcome(("rgb",), 2.0), record_of(clip))
+                writer.add(ClipOutcome(("rgb",), 2.0), record_of(clip))
         return writer
 
 
@@ -84,7 +84,7 @@ def test_shard_holds_the_records_in_order(tmp_path, shard, whole):
     }
     failed = [outcome.failure == ("decode", "bad") for outcome in outcomes]
     assert failed == [int(clip.path[5:-4]) in FAILED for clip in shard.clips]
-    assert outcomes[failed.index(False)] == Outcome(("rgb",), 2.0)
+    assert outcomes[failed.index(False)] == ClipOutcome(("rgb",), 2.0)
     found = contents(tmp_path)
     assert set(found) == {shard.file, f".{shard.file}.journal", f"index/{shard.file}"}
     record_index.make(str(tmp_path / shard.file))
@@ -175,7 +175,9 @@ def test_second_writer_waits_and_finds_the_work_done(tmp_path, shard, whole):
         for clip in shard.clips:
             assert not found
             failed = int(clip.path[5:-4]) in FAILED
-            outcome = Outcome(failure=("decode", "bad")) if failed else Outcome(("rgb",), 2.0)
+            outcome = (
+                ClipOutcome(failure=("decode", "bad")) if failed else ClipOutcome(("rgb",), 2.0)
+            )
             writer.add(outcome, None if failed else record_of(clip))
     other.join(timeout=30)
     assert found == [(True, 10)]
@@ -191,7 +193,9 @@ def test_disk_that_takes_no_more(tmp_path, shard, whole):
         with ShardWriter(str(tmp_path), shard) as writer:
             resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
             with pytest.raises(StorageError, match="run the same command again"):
-                writer.add(Outcome(("rgb",), 2.0), record_fixtures.record(images=[b"x" * 100_000]))
+                writer.add(
+                    ClipOutcome(("rgb",), 2.0), record_fixtures.record(images=[b"x" * 100_000])
+                )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, ignored)

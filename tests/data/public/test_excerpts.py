@@ -5,9 +5,9 @@ from media import numbered_frame, tone, write_audio, write_video
 
 from brave_tf.data.clips.clip_list import make_clip
 from brave_tf.data.preparation import clip_encoder
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 
-SETTINGS = Settings(fps=10, min_side=16, flow="none", sample_rate=8000)
+SETTINGS = PreparationSettings(fps=10, min_side=16, flow="none", sample_rate=8000)
 
 
 def encode(file, start, end, may_be_cut):

@@ -5,11 +5,11 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 
-from brave_tf.data.clips.clip_list import Clip
+from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.preparation.clip_encoder import PreparedClip
 from brave_tf.data.preparation.record_writer import serialize_clip
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records import fields
 from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.audio import AudioView
@@ -95,9 +95,9 @@ def test_their_files_are_a_dataset(tmp_path, name):
 
 
 def ours(labels=("running", "dancing"), **settings):
-    settings = Settings(**settings)
+    settings = PreparationSettings(**settings)
     prepared = PreparedClip(
-        clip=Clip(
+        clip=ListedClip(
             path="a/b.mp4",
             file="/a/b.mp4",
             start=1.0,

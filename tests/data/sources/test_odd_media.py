@@ -16,7 +16,7 @@ from remuxed import joined
 from brave_tf.data.clips import clip_list
 from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.preparation.prepare import prepare
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.sources.attempts import SkippedClips
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.raw_media import RawMedia
@@ -72,7 +72,7 @@ def write_odd_films(folder):
 def test_odd_media_are_read_as_they_are_prepared(tmp_path, write, views, decoder):
     (tmp_path / "media").mkdir()
     write(tmp_path / "media")
-    settings = Settings(flow="none", min_side=48, sample_rate=RATE, jpeg_quality=100)
+    settings = PreparationSettings(flow="none", min_side=48, sample_rate=RATE, jpeg_quality=100)
     report = prepare(
         clip_list.read_clips(str(tmp_path / "media")),
         str(tmp_path / "records"),

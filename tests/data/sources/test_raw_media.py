@@ -14,7 +14,7 @@ from brave_tf.data.clips import clip_list
 from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.pipeline.clip_windows import crop_dataset
 from brave_tf.data.preparation.prepare import prepare
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.media_clips import MediaClips
 from brave_tf.data.sources.raw_media import RawMedia
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
 def records(folder, tmp_path_factory):
     """The films, prepared."""
     output = str(tmp_path_factory.mktemp("records"))
-    settings = Settings(flow="none", min_side=40, sample_rate=8000)
+    settings = PreparationSettings(flow="none", min_side=40, sample_rate=8000)
     prepare(clip_list.read_clips(str(folder)), output, settings, workers=1)
     return output
 

@@ -4,7 +4,7 @@ import pytest
 from dataset_script import listing, load, write
 
 from brave_tf.data.preparation import clip_encoder
-from brave_tf.data.preparation.settings import Settings
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.public.official_splits import held_out_fold
 from brave_tf.errors import UserError
 
@@ -70,5 +70,5 @@ def test_real_sounds(shared_dir, tmp_path):
     assert sorted(clip.labels[0] for clip in clips) == sorted(sound["label"] for sound in sounds)
     splits = {clip.split for clip in clips}
     assert held_out_fold(splits, 5) == ("fold1+fold2+fold3+fold4", "fold5")
-    prepared = clip_encoder.encode(clips[0], Settings(sample_rate=16000))
+    prepared = clip_encoder.encode(clips[0], PreparationSettings(sample_rate=16000))
     assert prepared.end == pytest.approx(5, abs=0.1) and prepared.frames is None

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features import extraction as features
-from brave_tf.evaluation.features.extraction import Job
+from brave_tf.evaluation.features.extraction import ExtractionJob
 from brave_tf.evaluation.features.store import FeatureStore
 
 CLIPS, CROPS = 10, 3
@@ -56,7 +56,7 @@ def windows_of(passes, clips=CLIPS, crops=CROPS, unreadable=()):
 
 def job(stores, average=True, crops=CROPS, **kwargs):
     make = lambda passes: windows_of(passes, crops=crops, **kwargs)  # noqa: E731
-    return Job(make, CLIPS, stores, crops, average)
+    return ExtractionJob(make, CLIPS, stores, crops, average)
 
 
 def extract(embed, jobs, **kwargs):

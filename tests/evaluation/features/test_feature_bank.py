@@ -20,7 +20,7 @@ from brave_tf.evaluation.features.store import Rows
 from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.evaluation.protocols import knn, linear_layer, mlp, retrieval
 from brave_tf.evaluation.protocols import svm as linear
-from brave_tf.interop.models import Source
+from brave_tf.interop.models import ModelSource
 
 SETTINGS = EvalWindows(train_passes=2, temporal_crops=2, spatial_crops=1)
 
@@ -175,7 +175,7 @@ def spoiling(value, **fields):
         red = (found[:, :1] > found[:, 1:2]) & (found[:, :1] > found[:, 2:3])
         return tf.where(red, tf.concat([found[:, :1] * 0 + value, found[:, 1:]], 1), found)
 
-    return coloured_clips.probe(embed=embed, source=Source("runs/bad"), **fields)
+    return coloured_clips.probe(embed=embed, source=ModelSource("runs/bad"), **fields)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -220,7 +220,7 @@ def test_what_is_not_finite_in_the_cache_is_an_error(folds, tmp_path, parts):
     columns["features"][1, 0, 0] = np.inf
     np.savez(path, **columns)
     sign(path)
-    again = bank(folds, weights="w", cache=str(tmp_path), source=Source("runs/bad"))
+    again = bank(folds, weights="w", cache=str(tmp_path), source=ModelSource("runs/bad"))
     message = r"runs/bad, view 'narrow': .* 1 of 2 clips are not finite: fold2/1.mp4 \(infinite\)"
     with pytest.raises(UserError, match=message):
         [part.load() for part in again.test_parts("fold2")] if parts else again.test("fold2")

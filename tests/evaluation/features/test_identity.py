@@ -9,8 +9,9 @@ import coloured_records
 import pytest
 import untrained_run
 
+from brave_tf.digests import digest_of_weights
 from brave_tf.evaluation.features import identity
-from brave_tf.evaluation.features.store import digest_of_weights
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.interop import models as source
 from brave_tf.interop import saved_model
 
@@ -29,12 +30,12 @@ def test_weights_have_one_hash_wherever_they_are(original, tmp_path, view):
     shutil.copytree(original / "model", tmp_path / "copy")
     hashes = []
     for of in (
-        source.Source(str(original / "model")),
-        source.Source(str(tmp_path / "copy")),
-        source.Source(str(original / "exported"), source.EXPORTED),
+        source.ModelSource(str(original / "model")),
+        source.ModelSource(str(tmp_path / "copy")),
+        source.ModelSource(str(original / "exported"), source.EXPORTED),
     ):
         source.configure(of, [], [])
-        hashes.append(source.load_probes(of, of.views())[0](view).weights)
+        hashes.append(load_probes(of, of.views())[0](view).backbone.weights)
     stored = saved_model.stored_weights(str(original / "exported"), view)
     hashes.append(digest_of_weights(stored))
     assert len(set(hashes)) == 1

@@ -1,6 +1,5 @@
 """Features on disk."""
 
-import os
 import pathlib
 import pickle
 import re
@@ -14,8 +13,6 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation.features.store import (
     FeatureStore,
     Rows,
-    digest_of_files,
-    digest_of_weights,
     size_of,
     sole_writer,
 )
@@ -163,18 +160,3 @@ def test_one_process_at_a_time_computes_features(tmp_path, capsys):
     thread.join(10)
     assert order == ["first", "second"]
     assert "waiting for another evaluation" in capsys.readouterr().out
-
-
-def test_digests_change_with_what_they_stand_for(tmp_path):
-    weights = [np.zeros((2, 3), np.float32), np.ones(4, np.float32)]
-    digest = digest_of_weights(weights)
-    assert digest == digest_of_weights([w.copy() for w in weights])
-    assert digest != digest_of_weights([weights[0].reshape(3, 2), weights[1]])
-    assert digest != digest_of_weights([weights[0], weights[1] + 1e-6])
-
-    path = tmp_path / "a"
-    path.write_text("x")
-    digest = digest_of_files([str(path)])
-    assert digest == digest_of_files([str(path)])
-    os.utime(path, ns=(0, 0))
-    assert digest != digest_of_files([str(path)])

@@ -15,11 +15,12 @@ from scipy import special
 from brave_tf.data.pipeline import clip_windows
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
-from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.features.probe import Probe, load_probes
 from brave_tf.evaluation.protocols import finetune, labelled_run, supervised
 from brave_tf.evaluation.protocols import finetune_recipe as finetuning
 from brave_tf.evaluation.tasks import official
 from brave_tf.interop import models as source
+from brave_tf.interop.models import FrozenBackbone
 from brave_tf.objectives.supervised import Supervised
 from brave_tf.training import config_changes, recipe
 from brave_tf.training.interruption import INTERRUPTED, PREEMPTED
@@ -47,18 +48,18 @@ def records(tmp_path_factory):
 
 
 def make_probe(model_dir, output, *bindings, **changes):
-    of = source.Source(model_dir, **changes)
+    of = source.ModelSource(model_dir, **changes)
     source.configure(of, [], [*BINDINGS, *bindings])
-    probe, _ = source.load_probes(of, of.views())
+    probe, _ = load_probes(of, of.views())
     return dataclasses.replace(probe("narrow"), output=str(output))
 
 
 def make_blind_probe(model_dir, output="unused", kind=source.RUN, baseline=None, bindings=()):
     """Makes a probe for what does not look at features, without its model."""
-    source.configure(source.Source(model_dir), [], [*BINDINGS, *bindings])
-    of = source.Source(model_dir, kind, baseline)
+    source.configure(source.ModelSource(model_dir), [], [*BINDINGS, *bindings])
+    of = source.ModelSource(model_dir, kind, baseline)
     view = recipe.Recipe().views["narrow"]
-    return Probe("narrow", view, True, embed=None, source=of, output=str(output))
+    return Probe("narrow", view, True, FrozenBackbone(None, source=of), output=str(output))
 
 
 @pytest.fixture(scope="module")
@@ -255,8 +256,10 @@ def test_the_supervised_baseline_has_the_runs_own_settings(model_dir, records, t
     run = labelled_run.load(probe, str(folder), "last")
     assert (run.step, type(run.objective)) == (6, Supervised)
     x = tf.random.stateless_uniform((2, *probe.view.shape), (0, 0))
-    np.testing.assert_allclose(bank.probe.embed(x), run.objective.embed("narrow", x), rtol=1e-5)
+    np.testing.assert_allclose(
+        bank.probe.backbone.embed(x), run.objective.embed("narrow", x), rtol=1e-5
+    )
     initial = make_probe(model_dir, tmp_path, baseline="random")
-    assert np.abs(bank.probe.embed(x) - initial.embed(x)).max() > 1e-3
+    assert np.abs(bank.probe.backbone.embed(x) - initial.embed(x)).max() > 1e-3
     again = supervised.trained(FeatureBank(probe, records), "train")
-    assert again.probe.weights == bank.probe.weights != probe.weights
+    assert again.probe.backbone.weights == bank.probe.backbone.weights != probe.backbone.weights

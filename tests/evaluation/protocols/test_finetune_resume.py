@@ -11,6 +11,7 @@ import tensorflow as tf
 import tiny_run
 import untrained_run
 
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.protocols import finetune_recipe as finetuning
 from brave_tf.interop import models as source
 
@@ -29,9 +30,9 @@ BINDINGS = [
 def write_recipe(folder):
     """Writes the recipe of a fine-tuning from a run, with dropout and a held-out part."""
     records = coloured_records.write(folder / "records", {"train": 12, "test": 2})
-    of = source.Source(str(untrained_run.write_run(folder / "pretrained")))
+    of = source.ModelSource(str(untrained_run.write_run(folder / "pretrained")))
     source.configure(of, [], BINDINGS)
-    probe = source.load_probes(of, of.views())[0]("narrow")
+    probe = load_probes(of, of.views())[0]("narrow")
     settings = finetuning.FineTuning()
     text = finetuning.recipe_text(settings, probe, probe.view, str(records), 12, 2)
     (folder / "recipe.gin").write_text(text)

@@ -12,6 +12,7 @@ import pytest
 import untrained_run
 
 from brave_tf.errors import UserError
+from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.protocols import finetune, labelled_run
 from brave_tf.evaluation.protocols import finetune_recipe as finetuning
 from brave_tf.files import NotWrittenError
@@ -63,9 +64,9 @@ def trained(monkeypatch):
 
 
 def load(folder, model="model", kind=source.RUN, bindings=(), **changes):
-    of = source.Source(os.path.join(folder, model), kind, **changes)
+    of = source.ModelSource(os.path.join(folder, model), kind, **changes)
     source.configure(of, [], [*BINDINGS, *bindings])
-    probe, _ = source.load_probes(of, of.views())
+    probe, _ = load_probes(of, of.views())
     return dataclasses.replace(probe("narrow"), output=os.path.join(folder, "out"))
 
 
@@ -153,7 +154,7 @@ def test_what_it_begins_with_is_noted_before_it_is_trained(folder, monkeypatch):
 
     def killed(run_folder, interruption):
         record = json.loads((pathlib.Path(run_folder) / "begins_with.json").read_text())
-        assert record["begins_with"]["weights"] == probe.weights
+        assert record["begins_with"]["weights"] == probe.backbone.weights
         raise RuntimeError("killed")
 
     monkeypatch.setattr(labelled_run.run, "train", killed)
@@ -177,7 +178,7 @@ def test_a_model_that_changes_during_the_evaluation_is_refused(folder, trained, 
     probe = load(folder, model, source.RUN if model == "model" else source.EXPORTED)
     untrained_run.change_weights(folder / "model", 1.5)
     saved_model.export_run(str(folder / "model"), str(folder / "exported"), overwrite=True)
-    source.configure(probe.source, [], BINDINGS)
+    source.configure(probe.backbone.source, [], BINDINGS)
     with pytest.raises(
         UserError, match=f"{model} holds another model than when the evaluation began"
     ):
@@ -189,7 +190,7 @@ def test_the_checkpoint_is_the_one_that_was_loaded(folder, trained):
     probe = load(folder)
     objective = recipe.load_run(str(folder / "model")).objective
     checkpoints.save_weights(objective, str(folder / "model"), 9)
-    source.configure(probe.source, [], BINDINGS)
+    source.configure(probe.backbone.source, [], BINDINGS)
     settings = finetuning.FineTuning()
     text = finetuning.recipe_text(settings, probe, probe.view, str(folder / "clips"), 6, 2)
     assert f"train.initial_checkpoint = '{untrained_run.STEP}'" in text

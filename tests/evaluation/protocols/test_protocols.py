@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from brave_tf import config
+from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.store import digest_of_weights
 from brave_tf.evaluation.protocols import knn, retrieval
 from brave_tf.evaluation.protocols import svm as linear
 

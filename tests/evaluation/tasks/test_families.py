@@ -2,9 +2,10 @@
 
 import pytest
 
-from brave_tf.evaluation.features.probe import Outcome
+from brave_tf.evaluation.protocols.kind import Kind
+from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.evaluation.tasks import registry
-from brave_tf.evaluation.tasks.families import Kind, register_tasks
+from brave_tf.evaluation.tasks.families import register_tasks
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import pytest
 
 from brave_tf import config
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.probe import Outcome, Predictions
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols import svm as linear
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.tasks import official
 
 # Role of the clips of both classes in official splits 1 and 2.

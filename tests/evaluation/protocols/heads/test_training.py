@@ -10,10 +10,10 @@ from sklearn import linear_model
 
 from brave_tf import config
 from brave_tf.errors import UserError
-from brave_tf.evaluation.protocols.heads.protocol import Head, train_head
 from brave_tf.evaluation.protocols.heads.training import HeadTraining, logits
 from brave_tf.evaluation.protocols.linear_layer import LinearLayerTraining
 from brave_tf.evaluation.protocols.mlp import MlpTraining
+from brave_tf.evaluation.protocols.trained_heads import Head, train_head
 from brave_tf.training.optimizers.adam import adamw
 from brave_tf.training.optimizers.sgd import sgd
 from brave_tf.training.schedules import warmup_cosine

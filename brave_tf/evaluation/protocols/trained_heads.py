@@ -11,7 +11,7 @@ from scipy import special
 
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation.features.feature_bank import FeatureBank
-from brave_tf.evaluation.features.probe import Outcome, Predictions, Probe
+from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import multi_label, scores
 from brave_tf.evaluation.protocols import supervised
 from brave_tf.evaluation.protocols.classes import (
@@ -27,6 +27,7 @@ from brave_tf.evaluation.protocols.heads.classifier import (
 )
 from brave_tf.evaluation.protocols.heads.rows import TrainingRows
 from brave_tf.evaluation.protocols.heads.training import Fitted, HeadTraining, fit, logits
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 
 AVERAGES = ("probabilities", "logits")
 

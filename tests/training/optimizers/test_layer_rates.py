@@ -9,7 +9,7 @@ from small_backbones import BACKBONES
 from toy_models import dense_backbone
 
 from brave_tf.errors import UserError
-from brave_tf.training import layer_rates
+from brave_tf.training.optimizers import layer_rates
 from brave_tf.training.optimizers.multipliers import plain_name
 from brave_tf.training.optimizers.sgd import sgd
 

@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 
 from brave_tf import config
 from brave_tf.errors import UserError
-from brave_tf.evaluation.protocols.heads import protocol
+from brave_tf.evaluation.protocols import trained_heads as protocol
 from brave_tf.evaluation.protocols.heads.training import HeadTraining
 from brave_tf.evaluation.protocols.linear_layer import linear_layer
 from brave_tf.evaluation.protocols.mlp import mlp

@@ -1,0 +1,138 @@
+"""Names that modules had before, which recipes, plug-ins and written configurations go on using.
+
+An import under a former name gives the module that took its place, with a warning that says its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, Callable
+
+_PACKAGE = "brave_tf."
+
+# Former name -> present names, of the modules that share its contents, below `brave_tf`.
+_MOVED: dict[str, str | tuple[str, ...]] = {
+    "data.attempts": "data.sources.attempts",
+    "data.clip_windows": "data.pipeline.clip_windows",
+    "data.dataset_info": "data.records.dataset_info",
+    "data.decode_service": "data.pipeline.decode_service",
+    "data.ffmpeg4": "data.media.ffmpeg4",
+    "data.frames": "data.views.frames",
+    "data.log_mel": "data.views.log_mel",
+    "data.official_splits": "data.public.official_splits",
+    "data.preparation.annotations": "data.public.annotations",
+    "data.preparation.clip_list": "data.clips.clip_list",
+    "data.preparation.collection": "data.public.collection",
+    "data.preparation.flow": "data.media.flow",
+    "data.preparation.kinetics": "data.public.kinetics",
+    "data.preparation.media": "data.media.media",
+    "data.record_fields": "data.records.fields",
+    "data.record_index": "data.records.index",
+    "data.record_reader": "data.records.reader",
+    "data.record_stream": "data.sources.record_stream",
+    "data.sampling": "data.views.sampling",
+    "data.source": "data.sources.kinds",
+    "data.tfio": "data.media.tfio",
+    "evaluation.class_protocol": "evaluation.protocols.frozen_features",
+    "evaluation.classes": "evaluation.protocols.classes",
+    "evaluation.clip_features": "evaluation.features.feature_bank",
+    "evaluation.families": "evaluation.tasks.families",
+    "evaluation.finetune": "evaluation.protocols.finetune",
+    "evaluation.finetuning": "evaluation.protocols.finetune_recipe",
+    "evaluation.knn": "evaluation.protocols.knn",
+    "evaluation.linear": "evaluation.protocols.svm",
+    "evaluation.linear_layer": "evaluation.protocols.linear_layer",
+    "evaluation.mlp": "evaluation.protocols.mlp",
+    "evaluation.multi_label": "evaluation.metrics.multi_label",
+    "evaluation.neighbours": "evaluation.protocols.neighbours",
+    "evaluation.official": "evaluation.tasks.official",
+    "evaluation.online_knn": "evaluation.protocols.online_knn",
+    "evaluation.probe": ("evaluation.features.probe", "evaluation.protocols.outcome"),
+    "evaluation.registry": "evaluation.tasks.registry",
+    "evaluation.retrieval": "evaluation.protocols.retrieval",
+    "evaluation.scores": "evaluation.metrics.scores",
+    "evaluation.supervised": "evaluation.protocols.supervised",
+    "evaluation.windows": "evaluation.features.windows",
+    "interop.haiku_file": "interop.deepmind.haiku_file",
+    "interop.published": "interop.deepmind.runs",
+    "interop.released": "interop.deepmind.recipe",
+}
+
+
+def forward() -> None:
+    """Makes the former names importable."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        # The last: what is there under a name is never hidden.
+        sys.meta_path.append(_Finder())
+
+
+def attributes(former: str, present: Sequence[str], warn: bool = True) -> Callable[[str], Any]:
+    """Returns what a module that stands under a former name needs as its `__getattr__`.
+
+    Args:
+      former: its name.
+      present: names of the modules that have its contents; the first that has an attribute gives it.
+      warn: whether each use is warned of.
+    """
+
+    def find(name: str) -> Any:
+        if not name.startswith("__"):
+            for module in map(importlib.import_module, present):
+                if hasattr(module, name):
+                    if warn:
+                        _warn(former, module.__name__)
+                    return getattr(module, name)
+        raise AttributeError(f"module {former!r} has no attribute {name!r}")
+
+    return find
+
+
+def former_name(module: str) -> str:
+    """Returns the name by which what is written on disk knows a module or what is in it.
+
+    Keys of caches and identities of results are made of names, and are to last.
+    """
+    return _FORMER.sub(lambda found: _BY_PRESENT[found[0]], module)
+
+
+def present_name(module: str) -> str:
+    """Returns the name that a module has now."""
+    former = module[len(_PACKAGE) :]
+    return _present(former)[0] if module.startswith(_PACKAGE) and former in _MOVED else module
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        found = fullname.startswith(_PACKAGE) and fullname[len(_PACKAGE) :] in _MOVED
+        return importlib.machinery.ModuleSpec(fullname, self) if found else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        present = _present(module.__name__[len(_PACKAGE) :])
+        # What it registers is to be there, whoever asks for what.
+        modules = [importlib.import_module(name) for name in present]
+        module.__doc__ = modules[0].__doc__
+        module.__getattr__ = attributes(module.__name__, present, warn=False)
+        _warn(module.__name__, " and ".join(present))
+
+
+def _present(former: str) -> tuple[str, ...]:
+    names = _MOVED[former]
+    return tuple(_PACKAGE + name for name in ([names] if isinstance(names, str) else names))
+
+
+def _warn(former: str, present: str) -> None:
+    warnings.warn(f"{former} is now {present}: use that name.", FutureWarning, stacklevel=3)
+
+
+# Of a module whose contents were divided, the first has the name.
+_BY_PRESENT = {_present(former)[0]: _PACKAGE + former for former in _MOVED}
+_FORMER = re.compile("(?:" + "|".join(map(re.escape, _BY_PRESENT)) + r")(?![\w])")

@@ -1,0 +1,68 @@
+import importlib
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from brave_tf import moved
+
+FORMER = sorted(moved._MOVED)
+
+
+@pytest.mark.parametrize("former", FORMER)
+def test_former_names_give_what_is_in_their_place(former, monkeypatch):
+    name = f"brave_tf.{former}"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.warns(FutureWarning, match=rf"{name} is now brave_tf\."):
+        module = importlib.import_module(name)
+    present = importlib.import_module(moved.present_name(name))
+    public = [each for each in vars(present) if not each.startswith("_")]
+    assert public
+    assert all(getattr(module, each) is getattr(present, each) for each in public)
+    assert moved.former_name(f"{present.__name__}.part") == f"{name}.part"
+
+
+def test_divided_modules_have_the_contents_of_all_parts():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from brave_tf.evaluation.probe import Outcome, Predictions, Probe
+    assert Probe.__module__ == "brave_tf.evaluation.features.probe"
+    assert {Outcome.__module__, Predictions.__module__} == {"brave_tf.evaluation.protocols.outcome"}
+
+
+def test_a_package_gives_what_was_in_the_module_of_its_name():
+    from brave_tf.data.pipeline import batches
+
+    with pytest.warns(FutureWarning, match=r"is now brave_tf\.data\.pipeline\.batches"):
+        from brave_tf.data.pipeline import clip_dataset
+    assert clip_dataset is batches.clip_dataset
+
+
+def test_what_never_was_is_not_found():
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("brave_tf.data.log_mels")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from brave_tf.data import log_mel
+    with pytest.raises(AttributeError, match="brave_tf.data.log_mel.* no attribute 'LogMels'"):
+        _ = log_mel.LogMels
+
+
+@pytest.mark.parametrize(
+    "name, former",
+    [
+        ("brave_tf.data.views.log_mel.LogMel", "brave_tf.data.log_mel.LogMel"),
+        ("brave_tf.evaluation.protocols.linear_layer", "brave_tf.evaluation.linear_layer"),
+        ("brave_tf.models.heads.mlp", "brave_tf.models.heads.mlp"),
+    ],
+)
+def test_names_on_disk_last(name, former):
+    assert moved.former_name(name) == former
+
+
+def test_an_interpreter_that_knows_no_other_name_finds_them():
+    code = "import brave_tf.data.log_mel as m; print(m.LogMel.__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "brave_tf.data.views.log_mel"
+    assert "brave_tf.data.log_mel is now brave_tf.data.views.log_mel: use that name." in done.stderr
