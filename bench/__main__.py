@@ -7,7 +7,7 @@ import importlib
 import sys
 
 from bench import discovery
-from brave_tf import errors, quiet
+from brave_tf import errors, startup
 
 _UNUSABLE_INPUT = 2
 
@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
                 f"no benchmark is called {name!r}, expected one of {', '.join(known)}."
                 + errors.nearest(name, known)
             )
-        quiet.load_tensorflow()
+        startup.keep_freed_memory()
+        startup.import_tensorflow()
         _run(name, flags)
     except errors.UserError as error:
         print(f"error: {errors.message(error)}", file=sys.stderr)

@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _epoch(folder: str, number: int, batch_size: int, shuffle_buffer: int) -> dict[str, float]:
     """Reads every clip once; returns the memory before the first batch and in the first and last tenth."""
-    from brave_tf import quiet
+    from brave_tf import startup
 
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.data.pipeline.batches import clip_dataset
     from brave_tf.data.views.audio import AudioView
     from brave_tf.data.views.rgb import RgbView

@@ -62,9 +62,9 @@ def _bindings(args: argparse.Namespace, precision: str, saving: str) -> list[str
 
 def _measure(files: Sequence[str], bindings: Sequence[str]) -> dict[str, float]:
     """Takes the steps; returns what the process held before them, and at most."""
-    from brave_tf import quiet
+    from brave_tf import startup
 
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     import tensorflow as tf
 
     from brave_tf import config

@@ -11,8 +11,8 @@ from brave_tf import config, errors
 
 IN_FORKS = """
 import os, sys
-from brave_tf import quiet
-quiet.load_tensorflow()
+from brave_tf import startup
+startup.import_tensorflow()
 import logging
 from brave_tf import config, gin_statements
 assert not any(name.startswith("brave_tf.") for name, _ in __import__("gin").config._REGISTRY.items())

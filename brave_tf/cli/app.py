@@ -15,7 +15,7 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, trust
+from brave_tf import errors, startup, trust
 
 UNUSABLE_INPUT = 2
 _TRUST = "trust"
@@ -157,6 +157,7 @@ def _guarded(
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     _print_any_name()
+    startup.keep_freed_memory()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
     with _terminable() as exit_code:

@@ -18,7 +18,7 @@ import threading
 
 from absl import flags
 
-from brave_tf import errors, quiet
+from brave_tf import errors, startup
 from brave_tf.cli import app
 from brave_tf.data.pipeline import service_port
 
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         )
     reach = service_port.reach(FLAGS.host, FLAGS.insecure)
     _check_port()
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.data.media import tfio
 
     # Dispatcher and workers are sent graphs with them.

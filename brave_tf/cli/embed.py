@@ -20,7 +20,7 @@ import sys
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError, nearest
 
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     """Does what the flags say; returns the exit code."""
     del argv
     temporal, spatial = _checked()
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.interop import embedding, user_clips
     from brave_tf.interop.models import EXPORTED, RUN, ModelSource, configure, load_embeds
 

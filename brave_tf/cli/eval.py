@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> int:
     """Does what the flags say; returns the exit code."""
     del argv
     given = None if FLAGS.list else _model()
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.evaluation import command
     from brave_tf.evaluation.tasks import registry
     from brave_tf.interop.models import ModelSource, configure

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
     for flag in ("model_dir", "output"):
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     if FLAGS.format == "deepmind":
         from brave_tf.interop.deepmind import runs as published
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     for flag in ("checkpoint", "output"):
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.interop.deepmind import runs as published
 
     model, signatures = published.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)

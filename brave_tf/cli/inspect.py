@@ -20,7 +20,7 @@ import os
 
 from absl import flags
 
-from brave_tf import files, quiet
+from brave_tf import files, startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
 
 def _inspect_data() -> int:
     output = FLAGS.output or os.path.join(FLAGS.data, "inspection")
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.data.records.dataset_info import DatasetInfo
     from brave_tf.inspection import contact_sheet, folder_check, summary
 
@@ -96,7 +96,7 @@ def _inspect_data() -> int:
 
 
 def _inspect_model() -> int:
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf import config
     from brave_tf.inspection import model_summary
 

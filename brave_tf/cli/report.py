@@ -17,7 +17,7 @@ import os
 
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         raise UserError(
             "no RUN was given: name folders of runs, such as brave_tf_report runs/as_v_fa"
         )
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.reporting import report, runs
 
     output = FLAGS.output or os.path.join(folders[0], "report")

@@ -19,7 +19,7 @@ import sys
 
 from absl import flags
 
-from brave_tf import config, errors, quiet
+from brave_tf import config, errors, startup
 from brave_tf.cli import app
 from brave_tf.training.interruption import INTERRUPTED, Interruption
 
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 
 def _train(interruption: Interruption) -> int:
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
     from brave_tf.training import run
     from brave_tf.training.monitors import profile

@@ -15,7 +15,7 @@ import numpy as np
 import scene
 from absl import flags
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
 
@@ -155,7 +155,7 @@ def main(argv: list[str]) -> int:
     path = pathlib.Path(FLAGS.output or "")
     if path.suffix != ".svg":
         raise UserError(f"--output={FLAGS.output}: expected the name of an .svg file.")
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     text = draw(views_of(FLAGS.kind, FLAGS.seed))
     try:
         path.write_text(text, encoding="utf-8")

@@ -8,20 +8,16 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.data.augment import tfa
 from brave_tf.data.augment.base import require_rgb, with_probability
-from brave_tf.data.augment.color_matrix import apply_matrix, mean_color
+from brave_tf.data.augment.color_matrix import mean_color
 from brave_tf.data.kernels import library
 from brave_tf.errors import UserError
 
 _TINY = 1e-20  # Below every difference of colours, above 0.
-# RGB to YIQ, the luma and two axes of colour of NTSC television, with a column for each.
-_YIQ = (
-    (0.299, 0.596, 0.211),
-    (0.587, -0.274, -0.523),
-    (0.114, -0.322, 0.312),
-)
+# It differed from `addons` by rounding alone.
+_FORMER_METHODS = {"yiq": "addons"}
 
 
 @gin.configurable
@@ -45,7 +41,7 @@ def random_color(
       saturation: range of the factor.
       contrast: range of the factor.
       hue: at most this is added or taken away, as a fraction of the colour circle.
-      method: 'exact' changes saturation and hue in HSV, 'yiq' and 'addons' do so in YIQ, see `METHODS`.
+      method: 'exact' changes saturation and hue in HSV, 'addons' does so in YIQ, see `METHODS`.
 
     Returns:
       float32 of the same shape, clipped to [0, 1].
@@ -54,6 +50,7 @@ def random_color(
       UserError: there is no such method, or the video is not in colour.
     """
     require_rgb(video, "random_color")
+    method = _FORMER_METHODS.get(method, method)
     if method not in METHODS:
         raise UserError(f"random_color.method = {method!r}: expected one of {', '.join(METHODS)}.")
 
@@ -138,33 +135,11 @@ def adjust_color(
     if compiled := library.operations():
         changes = tf.stack([brightness, saturation, contrast, hue])
         return compiled.brave_tf_change_color(video, changes)
-    quiet.start_xla()
+    startup.make_xla_streams()
     planes = _saturated(video, brightness, saturation)
     means = tf.reduce_mean(tf.reshape(planes, (*planes.shape[:2], -1)), axis=2)
     turned = _turned(planes, means[..., tf.newaxis, tf.newaxis], contrast, hue)
     return tf.transpose(turned, (1, 2, 3, 0))
-
-
-def adjust_color_in_yiq(
-    video: tf.Tensor,
-    brightness: tf.Tensor,
-    saturation: tf.Tensor,
-    contrast: tf.Tensor,
-    hue: tf.Tensor,
-) -> tf.Tensor:
-    """Like `adjust_color`, with saturation and hue in YIQ: scaling and turning its plane of colours.
-
-    All four changes together are one matrix and a bias for each frame.
-    """
-    brightness, saturation, contrast, hue = _float32(brightness, saturation, contrast, hue)
-    angle = (2.0 * math.pi) * hue
-    cos, sin = saturation * tf.cos(angle), saturation * tf.sin(angle)
-    turn = tf.reshape(tf.stack([1.0, 0.0, 0.0, 0.0, cos, -sin, 0.0, sin, cos]), (3, 3))
-    to_yiq = tf.constant(_YIQ)
-    matrix = to_yiq @ turn @ tf.linalg.inv(to_yiq)
-    bias = (mean_color(video) * (1.0 - contrast) + brightness) @ matrix
-    mixed = apply_matrix(video, contrast * matrix, bias)
-    return tf.clip_by_value(mixed, 0.0, 1.0)
 
 
 def adjust_color_by_addons(
@@ -174,7 +149,7 @@ def adjust_color_by_addons(
     contrast: tf.Tensor,
     hue: tf.Tensor,
 ) -> tf.Tensor:
-    """`adjust_color_in_yiq` by the fused operation of tensorflow-addons."""
+    """Like `adjust_color`, with saturation and hue in YIQ, by the fused operation of tensorflow-addons."""
     brightness, saturation, contrast, hue = _float32(brightness, saturation, contrast, hue)
     frames, height, width, _ = video.shape
     angle = (-2.0 * math.pi) * hue
@@ -190,10 +165,6 @@ def _float32(*values: tf.Tensor) -> list[tf.Tensor]:
 
 
 # 'exact' is the change that the released BraVe code makes. In YIQ colours keep their luma instead of
-# their max, and hues are turned by an angle that HSV's hexagon measures a little differently. 'addons'
-# and 'yiq' differ by rounding alone; `python -m bench augment --steps=color` tells what each costs.
-METHODS = {
-    "exact": adjust_color,
-    "yiq": adjust_color_in_yiq,
-    "addons": adjust_color_by_addons,
-}
+# their max, and hues are turned by an angle that HSV's hexagon measures a little differently;
+# `python -m bench augment --steps=color` tells what each costs.
+METHODS = {"exact": adjust_color, "addons": adjust_color_by_addons}

@@ -138,9 +138,9 @@ def main() -> int:
         print(f"FFmpeg 4 for tensorflow-io: not found; {ADVICE}")
         return 1
     print(f"FFmpeg 4 for tensorflow-io: found in {found}")
-    from brave_tf import quiet
+    from brave_tf import startup
 
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.data.media import tfio
 
     works = tfio.can_decode_video()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from brave_tf import quiet
+from brave_tf import startup
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
 from brave_tf.data.preparation.settings import PreparationSettings
@@ -82,7 +82,7 @@ def _plan(clips, settings):
     if not present:
         return []
     # TensorFlow takes seconds to import, and what was checked so far does not need it.
-    quiet.load_tensorflow()
+    startup.import_tensorflow()
     from brave_tf.data.preparation import shards
 
     return shards.plan(present, settings.num_shards, settings.seed)

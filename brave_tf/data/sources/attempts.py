@@ -198,31 +198,16 @@ def try_all(items: tf.data.Dataset, make: Callable, num_parallel: int) -> tf.dat
     Returns:
       A dataset of (() bool, result, item), where the item is blank if it could be made, else the result.
     """
-    spec = items.map(make).element_spec
-    no_item, no_result = _blank(items.element_spec), lambda: _blank(spec)
+    no_item = _blank(items.element_spec)
 
     @tf.autograph.experimental.do_not_convert
-    def attempt(number: tf.Tensor, item: tuple) -> tuple:
-        wanted = number % 2 == 1
-        return wanted, tf.cond(wanted, lambda: make(*item), lambda: _empty(spec)), item
+    def attempt(*item: Any) -> tuple:
+        return True, make(*item), no_item
 
-    @tf.autograph.experimental.do_not_convert
-    def judge(state: tuple, tried: tuple) -> tuple:
-        alone, before = state
-        made, result, item = tried
-        return (~made, item), (made | alone, made, result, before)
+    def failure(spec: tuple, *item: Any) -> tuple:
+        return False, _blank(spec[1]), item
 
-    @tf.autograph.experimental.do_not_convert
-    def complete(known: tf.Tensor, made: tf.Tensor, result: Any, item: tuple) -> tuple:
-        item = tf.cond(made, lambda: no_item, lambda: item)
-        return made, _shaped(tf.cond(made, lambda: result, no_result), spec), item
-
-    # Each item comes twice: as it is, and made. Where that fails it is left out, and so the item stays alone.
-    twice = items.flat_map(lambda *item: tf.data.Dataset.from_tensors(item).repeat(2))
-    numbered = twice.concatenate(tf.data.Dataset.from_tensors(no_item)).enumerate()
-    tried = numbered.map(attempt, 2 * num_parallel, deterministic=True).ignore_errors()
-    judged = tried.scan((False, no_item), judge).filter(lambda known, *_: known)
-    return judged.map(complete)
+    return map_or_else(items, attempt, failure, num_parallel)
 
 
 def successes(
@@ -272,16 +257,6 @@ def successes(
     return checked.flat_map(
         lambda good, result, times: tf.data.Dataset.from_tensors(result).repeat(times)
     )
-
-
-def _shaped(values: Any, spec: Any) -> Any:
-    ensure = lambda part, of: tf.ensure_shape(part, of.shape)  # noqa: E731
-    return tf.nest.map_structure(ensure, values, spec)
-
-
-def _empty(spec: Any) -> Any:
-    """Returns values of the types and ranks of `spec` that take no memory."""
-    return tf.nest.map_structure(lambda of: tf.zeros([0] * of.shape.rank, of.dtype), spec)
 
 
 def _blank(spec: Any) -> Any:

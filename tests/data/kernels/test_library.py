@@ -16,8 +16,8 @@ from brave_tf.data.kernels import library
 
 COMPILE = """
 import pathlib
-from brave_tf import quiet
-quiet.load_tensorflow()
+from brave_tf import startup
+startup.import_tensorflow()
 from brave_tf.data.kernels import library
 with library.compiled_kernels():
     print(library.operations() is not None)

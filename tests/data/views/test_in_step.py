@@ -20,7 +20,7 @@ from brave_tf.objectives.supervised import Supervised
 
 MEL = LogMel(sample_rate=8000, frame_length=160, frame_step=80, mel_bins=20, upper_hz=3800.0)
 SMALL_BLUR = functools.partial(gaussian_blur, kernel_size=5)
-STEPS = (random_flip, SMALL_BLUR, functools.partial(random_color, method="yiq"))
+STEPS = (random_flip, SMALL_BLUR, functools.partial(random_color, method="addons"))
 
 
 def views(of_pipeline, rgb, audio):

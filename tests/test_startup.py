@@ -4,9 +4,9 @@ import sys
 import pytest
 
 PROGRAM = """
-from brave_tf import quiet
+from brave_tf import startup
 
-quiet.load_tensorflow()
+startup.import_tensorflow()
 import tensorflow as tf
 
 from brave_tf.data.augment.random_color import adjust_color
