@@ -54,9 +54,9 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     startup.import_tensorflow()
     if FLAGS.format == "deepmind":
-        from brave_tf.interop.deepmind import runs as published
+        from brave_tf.interop.deepmind import runs
 
-        published.export_checkpoint(
+        runs.export_checkpoint(
             FLAGS.model_dir, FLAGS.output, FLAGS.overwrite, checkpoint=FLAGS.checkpoint
         )
         print(f"exported {FLAGS.model_dir} to {FLAGS.output}")

@@ -21,7 +21,7 @@ from brave_tf.cli import app
 from brave_tf.errors import UserError
 
 if TYPE_CHECKING:
-    from brave_tf.interop.deepmind import runs as published
+    from brave_tf.interop.deepmind import runs
 
 FLAGS = flags.FLAGS
 
@@ -40,9 +40,9 @@ def main(argv: list[str]) -> int:
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     startup.import_tensorflow()
-    from brave_tf.interop.deepmind import runs as published
+    from brave_tf.interop.deepmind import runs
 
-    model, signatures = published.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)
+    model, signatures = runs.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)
     print("\n".join(_described(model)))
     for name, spec in signatures.items():
         shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _described(model: published.Model) -> list[str]:
+def _described(model: runs.Model) -> list[str]:
     lines = []
     for backbone in model.backbones:
         heads = ""
@@ -69,7 +69,7 @@ def _described(model: published.Model) -> list[str]:
     return lines
 
 
-def _next(model: published.Model) -> str:
+def _next(model: runs.Model) -> str:
     task = {"rgb": "linear", "flow": "linear_flow", "audio": "linear_audio"}
     modality = model.backbones[0].modality
     return f"brave_tf_eval --task=folder/{task[modality]} --data=DIR --model={FLAGS.output}"

@@ -50,8 +50,7 @@ def views_of(kind: str, seed: int) -> dict[str, np.ndarray]:
     """Returns what the views of the recipe make of a clip: view -> values, see `brave_tf.data.views`."""
     from brave_tf import config
     from brave_tf.data.clips import clip_list
-    from brave_tf.data.preparation import clip_encoder
-    from brave_tf.data.preparation import record_writer as records
+    from brave_tf.data.preparation import clip_encoder, record_writer
     from brave_tf.data.preparation.settings import PreparationSettings
     from brave_tf.data.records.reader import parse_clip
     from brave_tf.training.recipe import Recipe, bound
@@ -66,7 +65,7 @@ def views_of(kind: str, seed: int) -> dict[str, np.ndarray]:
         clip = scene.make_clip(scene.KINDS[kind], np.random.default_rng(seed), _FILM_SIZE)
         scene.write_clips(film, [clip], _FILM_SIZE)
         prepared = clip_encoder.encode(clip_list.read_clips(folder)[0], settings)
-    stored = records.serialize_clip(prepared, settings, {})
+    stored = record_writer.serialize_clip(prepared, settings, {})
     found = {}
     for name, view in bound(Recipe).views.items():
         start = NARROW_START if name == "narrow" else 0.0

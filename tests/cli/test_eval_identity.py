@@ -15,7 +15,7 @@ from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.tasks import registry
-from brave_tf.interop import models as source
+from brave_tf.interop import models
 
 TASKS = """
 import gin
@@ -90,8 +90,8 @@ def check_predictions(found):
 
 def expected(model_dir):
     """The feature, by the run's own backbone."""
-    of = source.ModelSource(str(model_dir))
-    source.configure(of, [], [])
+    of = models.ModelSource(str(model_dir))
+    models.configure(of, [], [])
     probe = load_probes(of, of.views())[0]("narrow")
     return float(np.mean(probe.backbone.embed(tf.ones((1, *probe.view.shape)))))
 

@@ -15,8 +15,7 @@ from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.interop import models as source
-from brave_tf.interop import saved_model
+from brave_tf.interop import models, saved_model
 from brave_tf.interop.models import EXPORTED, FUNCTION, ModelSource
 from brave_tf.training import checkpoints, recipe
 
@@ -34,7 +33,7 @@ def exported(model_dir, tmp_path_factory):
 
 
 def load(of, bindings=(), strategy=None):
-    source.configure(of, [], bindings)
+    models.configure(of, [], bindings)
     return load_probes(of, of.views(), strategy)
 
 
@@ -137,7 +136,7 @@ def test_an_exported_model_gives_the_features_of_its_run(model_dir, exported, vi
 
 def test_a_view_without_backbone_is_named(model_dir):
     of = ModelSource(model_dir)
-    source.configure(of, [], [])
+    models.configure(of, [], [])
     probe, _ = load_probes(of, {**of.views(), "broad_rgb": RgbView()})
     with pytest.raises(UserError, match="'broad_rgb' has no backbone.*narrow"):
         probe("broad_rgb")
@@ -157,7 +156,7 @@ def module(tmp_path, monkeypatch):
     """
     (tmp_path / "my_embedding.py").write_text(textwrap.dedent(text))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(source.sys, "path", list(source.sys.path))
+    monkeypatch.setattr(models.sys, "path", list(models.sys.path))
     return "my_embedding"
 
 
@@ -175,7 +174,7 @@ def test_a_function_is_a_model_of_every_modality(module):
     np.testing.assert_allclose(rgb.embed(x), tf.reduce_mean(x, [1, 2, 3]))
     again, _ = load(of, bindings)
     assert again("rgb").weights == rgb.weights
-    source.sys.modules[module].scale = 2.0
+    models.sys.modules[module].scale = 2.0
     other, _ = load(of, bindings)
     assert other("rgb").weights != rgb.weights  # what it answers is another
 

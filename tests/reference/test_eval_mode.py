@@ -7,13 +7,13 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind import runs
 
 
 @functools.lru_cache(maxsize=1)
 def backbone(golden_dir, spec, module):
     checkpoint = reference.make_checkpoint(golden_dir, spec, module)
-    (model,) = published.build(checkpoint).models.values()
+    (model,) = runs.build(checkpoint).models.values()
     return model
 
 

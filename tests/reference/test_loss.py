@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind import runs
 from brave_tf.interop.deepmind.weights import parts, slots_of, to_haiku
 
 # The reference numbers the broad views: 1 is video, 2 is audio.
@@ -23,7 +23,7 @@ def objective_and_batch(golden_dir, spec):
     golden, cases = reference.values(golden_dir, f"loss_{spec}")
     inputs = cases["loss"]["inputs"]
     checkpoint = reference.make_checkpoint(golden_dir, spec)
-    objective = published.build(checkpoint).objective
+    objective = runs.build(checkpoint).objective
     batch = {
         VIEWS.get(name, name): tf.constant(reference.model_input(golden_dir, made))
         for name, made in inputs.items()

@@ -12,7 +12,7 @@ import seeded_values
 import tensorflow as tf
 from seeded_values import compute, disagreements, kept
 
-from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind import runs
 from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models import temporal
 from brave_tf.models.heads import predictor, projector
@@ -133,7 +133,7 @@ def test_what_is_kept_catches(fault, monkeypatch):
 def test_backbones_by_the_same_function_agree_with_the_reference(golden_dir, case, module):
     golden, cases = reference.values(golden_dir, "forward_eval_1x")
     checkpoint = reference.make_checkpoint(golden_dir, cases[case]["spec"], module)
-    (model,) = published.build(checkpoint).models.values()
+    (model,) = runs.build(checkpoint).models.values()
     x = reference.model_input(golden_dir, cases[case]["input"])
     found = seeded_values.outputs(model, x, training=False)
     assert reference.error(found, golden[f"{case}/embedding_f64"]) < 1e-5

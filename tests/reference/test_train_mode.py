@@ -9,7 +9,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind import runs
 from brave_tf.interop.deepmind.weights import load_haiku, to_haiku
 from brave_tf.models.heads import predictor, projector
 
@@ -26,7 +26,7 @@ def assert_backbone_agrees(golden_dir, file, case):
     x = reference.model_input(golden_dir, cases[case]["input"])
 
     tf.keras.backend.set_floatx("float64")
-    (model,) = published.build(checkpoint).models.values()
+    (model,) = runs.build(checkpoint).models.values()
     assert all(weight.dtype == tf.float64 for weight in model.weights)
     call = tf.function(lambda x: model(x, training=True))
     for variant in ("recipe_state", "fresh_state"):
@@ -41,7 +41,7 @@ def assert_backbone_agrees(golden_dir, file, case):
         )
 
     tf.keras.backend.set_floatx("float32")
-    (model,) = published.build(checkpoint).models.values()
+    (model,) = runs.build(checkpoint).models.values()
     noise = reference.noise(golden)
     got = tf.function(lambda x: model(x, training=True))(x).numpy()
     expected = golden[f"{case}/embedding_f64"]

@@ -8,8 +8,7 @@ import reported
 import untrained_run
 
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.interop import models as source
-from brave_tf.interop import saved_model
+from brave_tf.interop import models, saved_model
 from brave_tf.reporting import report
 from brave_tf.reporting.ownership import Model
 from brave_tf.reporting.runs import load_runs
@@ -102,8 +101,8 @@ def test_an_export_is_known_by_its_weights(tmp_path):
 
 
 def weights(exported):
-    of = source.ModelSource(str(exported), source.EXPORTED)
-    source.configure(of, [], [])
+    of = models.ModelSource(str(exported), models.EXPORTED)
+    models.configure(of, [], [])
     return load_probes(of, of.views())[0]("narrow").backbone.weights
 
 

@@ -8,6 +8,7 @@ are not used.
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 
 import tensorflow as tf
@@ -112,3 +113,19 @@ def _not_empty(encoded: tf.Tensor) -> tf.Tensor:
 
 def _mono(samples: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(samples, tf.float32), axis=-1)
+
+
+def main() -> int:
+    """Says whether tensorflow-io finds FFmpeg 4 and decodes video; returns the exit code."""
+    found = ffmpeg4.load()
+    if found is None:
+        print(f"FFmpeg 4 for tensorflow-io: not found; {ffmpeg4.ADVICE}")
+        return 1
+    print(f"FFmpeg 4 for tensorflow-io: found in {found}")
+    works = can_decode_video()
+    print(f"tensorflow-io decodes video: {'yes' if works else 'no'}")
+    return 0 if works else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

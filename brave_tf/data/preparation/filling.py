@@ -53,8 +53,7 @@ def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterato
     Raises:
       StorageError: The output cannot be written any more.
     """
-    from brave_tf.data.preparation import record_writer as records
-    from brave_tf.data.preparation import shards
+    from brave_tf.data.preparation import record_writer, shards
 
     label_index = {label: index for index, label in enumerate(job.labels)}
     opened = collections.deque()
@@ -80,7 +79,7 @@ def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterato
         for result in results:
             if isinstance(result, PreparedClip):
                 outcome = _outcome(result)
-                record = records.serialize_clip(result, job.settings, label_index)
+                record = record_writer.serialize_clip(result, job.settings, label_index)
                 space.add(len(record))
             else:
                 outcome, record = ClipOutcome(failure=tuple(failure(result))), None

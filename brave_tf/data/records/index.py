@@ -16,8 +16,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from brave_tf import files
-from brave_tf.data.records import fields
-from brave_tf.data.records import reader as record_reader
+from brave_tf.data.records import fields, reader
 from brave_tf.data.records.reader import CONTEXT_FIELDS, SEQUENCE_FIELDS, Clip
 from brave_tf.data.records.stored_values import COLUMNS, StoredValues, fingerprints
 
@@ -191,7 +190,7 @@ def parse_clip(serialized: tf.Tensor, shard: tf.Tensor, wanted: Collection[str])
         values[fields.AUDIO] = tf.io.decode_raw(pieces, tf.float32)
     if fields.AUDIO_FLAC in values:
         values[fields.AUDIO_FLAC] = values[fields.AUDIO_FLAC].read_all()
-    return record_reader.make_clip(context, values)
+    return reader.make_clip(context, values)
 
 
 def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:

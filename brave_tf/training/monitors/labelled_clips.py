@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.pipeline import batches as pipeline
+from brave_tf.data.pipeline import batches
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
@@ -96,7 +96,7 @@ class ClipSample:
 
     def _clips(self) -> tf.data.Dataset:
         # Records lie in a random order already, and a buffer of them would take time and memory.
-        clips = pipeline.clip_dataset(
+        clips = batches.clip_dataset(
             self._data_dir,
             self._split,
             {self._view_name: self._view},

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 
 import av
 import decoded
@@ -97,3 +99,17 @@ def test_sound_is_that_of_pyav(tmp_path, name, decode, channels):
 def test_no_sound_is_an_error(encoded):
     with pytest.raises(tf.errors.OpError):
         tf.function(tfio.decode_wav)(tf.constant(encoded))
+
+
+def test_the_command_says_what_was_found():
+    command = [sys.executable, "-m", "brave_tf.data.media.tfio"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "FFmpeg 4 for tensorflow-io: found in " in done.stdout
+    assert "tensorflow-io decodes video: yes" in done.stdout
+
+
+def test_the_command_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(tfio.ffmpeg4, "load", lambda: None)
+    assert tfio.main() == 1
+    assert "not found; install the decord wheel" in capsys.readouterr().out

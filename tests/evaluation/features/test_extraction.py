@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features import extraction as features
+from brave_tf.evaluation.features import extraction
 from brave_tf.evaluation.features.extraction import ExtractionJob
 from brave_tf.evaluation.features.store import FeatureStore
 
@@ -60,7 +60,7 @@ def job(stores, average=True, crops=CROPS, **kwargs):
 
 
 def extract(embed, jobs, **kwargs):
-    features.extract(embed, jobs, batch_size=4, description="test", **kwargs)
+    extraction.extract(embed, jobs, batch_size=4, description="test", **kwargs)
 
 
 def store(folder=None, **key):
@@ -137,7 +137,7 @@ def test_an_interrupted_extraction_goes_on_where_it_was(tmp_path):
 
 
 def test_rows_are_kept_while_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "_SECONDS_BETWEEN_PARTS", -1.0)
+    monkeypatch.setattr(extraction, "_SECONDS_BETWEEN_PARTS", -1.0)
     extract(Embed(), [job([store(tmp_path)])])
     kept = store(tmp_path)
     assert [part.rows for part in kept.parts] == [1, 1, 2, 1, 1, 2, 1, 1]

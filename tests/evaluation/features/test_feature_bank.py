@@ -13,13 +13,11 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf.data.views.audio import AudioView
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features import feature_bank as clip_features
-from brave_tf.evaluation.features import windows
+from brave_tf.evaluation.features import feature_bank, windows
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.store import Rows
 from brave_tf.evaluation.features.windows import EvalWindows
-from brave_tf.evaluation.protocols import knn, linear_layer, mlp, retrieval
-from brave_tf.evaluation.protocols import svm as linear
+from brave_tf.evaluation.protocols import knn, linear_layer, mlp, retrieval, svm
 from brave_tf.interop.models import ModelSource
 
 SETTINGS = EvalWindows(train_passes=2, temporal_crops=2, spatial_crops=1)
@@ -72,7 +70,7 @@ def computed(monkeypatch):
                 job.stores[number].add(Rows(features, index, index, index.astype(str)))
                 job.stores[number].finish()
 
-    monkeypatch.setattr(clip_features, "extract", extract)
+    monkeypatch.setattr(feature_bank, "extract", extract)
     return calls
 
 
@@ -97,7 +95,7 @@ def test_another_protocol_fold_or_run_computes_nothing_again(folds, tmp_path, co
     of(weights="other").train("fold2")
     of(precision="mixed_bfloat16").train("fold2")
     of(view=dataclasses.replace(coloured_clips.VIEW, size=6)).train("fold2")
-    config.load_config([], [f"{linear.linear_svm.__name__}.C = 3"])
+    config.load_config([], [f"{svm.linear_svm.__name__}.C = 3"])
     of().train("fold2")
     config.load_config([], ["random_color.probability = 0.25"])
     of().train("fold2")
@@ -181,7 +179,7 @@ def spoiling(value, **fields):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "protocol",
-    [linear.linear_svm, knn.knn, retrieval.retrieval, linear_layer.linear_layer, mlp.mlp],
+    [svm.linear_svm, knn.knn, retrieval.retrieval, linear_layer.linear_layer, mlp.mlp],
 )
 def test_features_that_are_not_finite_end_every_protocol(folds, tmp_path, protocol, value):
     config.load_config([], ["mlp.several_labels = False", "eval_windows.train_passes = 1"])

@@ -12,8 +12,7 @@ import untrained_run
 from brave_tf.digests import digest_of_weights
 from brave_tf.evaluation.features import identity
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.interop import models as source
-from brave_tf.interop import saved_model
+from brave_tf.interop import models, saved_model
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +29,11 @@ def test_weights_have_one_hash_wherever_they_are(original, tmp_path, view):
     shutil.copytree(original / "model", tmp_path / "copy")
     hashes = []
     for of in (
-        source.ModelSource(str(original / "model")),
-        source.ModelSource(str(tmp_path / "copy")),
-        source.ModelSource(str(original / "exported"), source.EXPORTED),
+        models.ModelSource(str(original / "model")),
+        models.ModelSource(str(tmp_path / "copy")),
+        models.ModelSource(str(original / "exported"), models.EXPORTED),
     ):
-        source.configure(of, [], [])
+        models.configure(of, [], [])
         hashes.append(load_probes(of, of.views())[0](view).backbone.weights)
     stored = saved_model.stored_weights(str(original / "exported"), view)
     hashes.append(digest_of_weights(stored))

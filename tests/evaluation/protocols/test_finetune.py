@@ -16,10 +16,9 @@ from brave_tf.data.pipeline import clip_windows
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
 from brave_tf.evaluation.features.probe import Probe, load_probes
-from brave_tf.evaluation.protocols import finetune, labelled_run, supervised
-from brave_tf.evaluation.protocols import finetune_recipe as finetuning
+from brave_tf.evaluation.protocols import finetune, finetune_recipe, labelled_run, supervised
 from brave_tf.evaluation.tasks import official
-from brave_tf.interop import models as source
+from brave_tf.interop import models
 from brave_tf.interop.models import FrozenBackbone
 from brave_tf.objectives.supervised import Supervised
 from brave_tf.training import config_changes, recipe
@@ -48,16 +47,16 @@ def records(tmp_path_factory):
 
 
 def make_probe(model_dir, output, *bindings, **changes):
-    of = source.ModelSource(model_dir, **changes)
-    source.configure(of, [], [*BINDINGS, *bindings])
+    of = models.ModelSource(model_dir, **changes)
+    models.configure(of, [], [*BINDINGS, *bindings])
     probe, _ = load_probes(of, of.views())
     return dataclasses.replace(probe("narrow"), output=str(output))
 
 
-def make_blind_probe(model_dir, output="unused", kind=source.RUN, baseline=None, bindings=()):
+def make_blind_probe(model_dir, output="unused", kind=models.RUN, baseline=None, bindings=()):
     """Makes a probe for what does not look at features, without its model."""
-    source.configure(source.ModelSource(model_dir), [], [*BINDINGS, *bindings])
-    of = source.ModelSource(model_dir, kind, baseline)
+    models.configure(models.ModelSource(model_dir), [], [*BINDINGS, *bindings])
+    of = models.ModelSource(model_dir, kind, baseline)
     view = recipe.Recipe().views["narrow"]
     return Probe("narrow", view, True, FrozenBackbone(None, source=of), output=str(output))
 
@@ -123,14 +122,14 @@ def derive(model_dir, records, *bindings, **changes):
     """Returns the bindings of the recipe: name -> text."""
     probe = make_blind_probe(model_dir, bindings=bindings, **changes)
     before = gin.config_str()
-    settings = finetuning.FineTuning()
-    text = finetuning.recipe_text(settings, probe, probe.view, records, 16, 2)
+    settings = finetune_recipe.FineTuning()
+    text = finetune_recipe.recipe_text(settings, probe, probe.view, records, 16, 2)
     assert gin.config_str() == before
     return config_changes._bindings(text)
 
 
 def test_an_exported_model_has_no_checkpoint_to_choose(model_dir, records):
-    found = derive(model_dir, records, kind=source.EXPORTED)
+    found = derive(model_dir, records, kind=models.EXPORTED)
     assert found["train.initial_weights"] == repr(model_dir)
     assert found["train.initial_checkpoint"] == "'last'"
 
@@ -185,7 +184,7 @@ def test_settings_that_cannot_be_used_are_named(model_dir, records, binding, mes
 
 
 def test_a_function_cannot_be_fine_tuned(model_dir, records, tmp_path):
-    probe = make_blind_probe(model_dir, tmp_path, source.FUNCTION)
+    probe = make_blind_probe(model_dir, tmp_path, models.FUNCTION)
     with pytest.raises(UserError, match="a function has no weights"):
         finetune.finetune(probe, records)
 

@@ -12,8 +12,8 @@ import tiny_run
 import untrained_run
 
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.evaluation.protocols import finetune_recipe as finetuning
-from brave_tf.interop import models as source
+from brave_tf.evaluation.protocols import finetune_recipe
+from brave_tf.interop import models
 
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("killed_run.py")
 STEPS, KILLS = 24, 2
@@ -30,11 +30,11 @@ BINDINGS = [
 def write_recipe(folder):
     """Writes the recipe of a fine-tuning from a run, with dropout and a held-out part."""
     records = coloured_records.write(folder / "records", {"train": 12, "test": 2})
-    of = source.ModelSource(str(untrained_run.write_run(folder / "pretrained")))
-    source.configure(of, [], BINDINGS)
+    of = models.ModelSource(str(untrained_run.write_run(folder / "pretrained")))
+    models.configure(of, [], BINDINGS)
     probe = load_probes(of, of.views())[0]("narrow")
-    settings = finetuning.FineTuning()
-    text = finetuning.recipe_text(settings, probe, probe.view, str(records), 12, 2)
+    settings = finetune_recipe.FineTuning()
+    text = finetune_recipe.recipe_text(settings, probe, probe.view, str(records), 12, 2)
     (folder / "recipe.gin").write_text(text)
     return folder / "recipe.gin"
 

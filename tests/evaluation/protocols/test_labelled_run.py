@@ -13,11 +13,9 @@ import untrained_run
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.evaluation.protocols import finetune, labelled_run
-from brave_tf.evaluation.protocols import finetune_recipe as finetuning
+from brave_tf.evaluation.protocols import finetune, finetune_recipe, labelled_run
 from brave_tf.files import NotWrittenError
-from brave_tf.interop import models as source
-from brave_tf.interop import saved_model
+from brave_tf.interop import models, saved_model
 from brave_tf.training import checkpoints, recipe
 from brave_tf.training.checkpoints import SaveError
 
@@ -63,17 +61,17 @@ def trained(monkeypatch):
     return found
 
 
-def load(folder, model="model", kind=source.RUN, bindings=(), **changes):
-    of = source.ModelSource(os.path.join(folder, model), kind, **changes)
-    source.configure(of, [], [*BINDINGS, *bindings])
+def load(folder, model="model", kind=models.RUN, bindings=(), **changes):
+    of = models.ModelSource(os.path.join(folder, model), kind, **changes)
+    models.configure(of, [], [*BINDINGS, *bindings])
     probe, _ = load_probes(of, of.views())
     return dataclasses.replace(probe("narrow"), output=os.path.join(folder, "out"))
 
 
 def train(folder, *arguments, clips="clips", probe=None, **changes):
     probe = probe or load(folder, *arguments, **changes)
-    settings, data = finetuning.FineTuning(), os.path.join(folder, clips)
-    text = finetuning.recipe_text(settings, probe, probe.view, data, 6, 2)
+    settings, data = finetune_recipe.FineTuning(), os.path.join(folder, clips)
+    text = finetune_recipe.recipe_text(settings, probe, probe.view, data, 6, 2)
     return labelled_run.train(probe, "finetune", text)
 
 
@@ -101,14 +99,14 @@ def test_a_moved_output_goes_on(folder, trained, tmp_path):
 
 
 def test_the_export_of_a_checkpoint_goes_on_where_the_run_has_begun(folder, trained):
-    assert train(folder) == train(folder, "exported", source.EXPORTED)
+    assert train(folder) == train(folder, "exported", models.EXPORTED)
 
 
 def test_an_export_that_was_overwritten_begins_anew(folder, trained):
-    train(folder, "exported", source.EXPORTED)
+    train(folder, "exported", models.EXPORTED)
     untrained_run.change_weights(folder / "model", 1.5)
     saved_model.export_run(str(folder / "model"), str(folder / "exported"), overwrite=True)
-    train(folder, "exported", source.EXPORTED)
+    train(folder, "exported", models.EXPORTED)
     (first, _, _), (second, _, begun) = trained
     assert first != second and not begun
 
@@ -175,10 +173,10 @@ def test_a_run_that_began_with_something_else_is_not_gone_on_with(folder, traine
 
 @pytest.mark.parametrize("model", ["model", "exported"])
 def test_a_model_that_changes_during_the_evaluation_is_refused(folder, trained, model):
-    probe = load(folder, model, source.RUN if model == "model" else source.EXPORTED)
+    probe = load(folder, model, models.RUN if model == "model" else models.EXPORTED)
     untrained_run.change_weights(folder / "model", 1.5)
     saved_model.export_run(str(folder / "model"), str(folder / "exported"), overwrite=True)
-    source.configure(probe.backbone.source, [], BINDINGS)
+    models.configure(probe.backbone.source, [], BINDINGS)
     with pytest.raises(
         UserError, match=f"{model} holds another model than when the evaluation began"
     ):
@@ -190,9 +188,9 @@ def test_the_checkpoint_is_the_one_that_was_loaded(folder, trained):
     probe = load(folder)
     objective = recipe.load_run(str(folder / "model")).objective
     checkpoints.save_weights(objective, str(folder / "model"), 9)
-    source.configure(probe.backbone.source, [], BINDINGS)
-    settings = finetuning.FineTuning()
-    text = finetuning.recipe_text(settings, probe, probe.view, str(folder / "clips"), 6, 2)
+    models.configure(probe.backbone.source, [], BINDINGS)
+    settings = finetune_recipe.FineTuning()
+    text = finetune_recipe.recipe_text(settings, probe, probe.view, str(folder / "clips"), 6, 2)
     assert f"train.initial_checkpoint = '{untrained_run.STEP}'" in text
 
 
@@ -209,7 +207,7 @@ def test_a_full_disk_ends_with_the_code_of_what_can_go_on(folder, monkeypatch):
 @pytest.mark.long
 def test_each_of_two_exports_in_one_folder_is_fine_tuned_and_scored(folder):
     def tuned():
-        probe = load(folder, "exported", source.EXPORTED)
+        probe = load(folder, "exported", models.EXPORTED)
         return finetune.finetune(probe, str(folder / "clips"))
 
     first, again = tuned(), tuned()

@@ -8,12 +8,11 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
-from brave_tf.evaluation.protocols import knn, retrieval
-from brave_tf.evaluation.protocols import svm as linear
+from brave_tf.evaluation.protocols import knn, retrieval, svm
 
 TRAIN, TEST = [0, 1, 2] * 4 + [None], [2, 1, 0, 0]
 HARD_TRAIN, HARD_TEST = [0, 1] * 4, [0, 1, 1, 0, 1, 0, 0, 1]
-PROTOCOLS = [linear.linear_svm, knn.knn, retrieval.retrieval]
+PROTOCOLS = [svm.linear_svm, knn.knn, retrieval.retrieval]
 FAST = ("train_passes = 2", "temporal_crops = 1", "spatial_crops = 1", "batch_size = 16")
 
 
@@ -68,7 +67,7 @@ def test_what_is_said_of_each_clip(folders, protocol):
     if found.decisions is not None:
         assert found.decisions.argmax(1).tolist() == TEST
         assert found.classes.tolist() == ["0", "1", "2"]
-    if protocol is not linear.linear_svm:
+    if protocol is not svm.linear_svm:
         assert found.neighbours.shape == (4, 10)
         assert (found.neighbour_labels[:, 0] == TEST).all()
         of_keys = [[TRAIN[int(key.split("/")[1])] for key in row] for row in found.neighbours]
@@ -79,8 +78,8 @@ def test_what_is_said_of_each_clip(folders, protocol):
 @pytest.mark.parametrize(
     ("protocol", "settings"),
     [
-        (linear.linear_svm, {}),
-        (linear.linear_svm, {"C": "cross_validation"}),
+        (svm.linear_svm, {}),
+        (svm.linear_svm, {"C": "cross_validation"}),
         (knn.knn, {"k": 3}),
         (retrieval.retrieval, {}),
     ],
@@ -98,11 +97,11 @@ def test_test_labels_are_used_for_the_score_alone(folders, protocol, settings):
 
 
 def test_the_penalty_may_be_chosen(folders):
-    outcome = run(folders, "hard", linear.linear_svm, C=[1.0, 0.01])
+    outcome = run(folders, "hard", svm.linear_svm, C=[1.0, 0.01])
     assert outcome.settings["C_candidates"] == [0.01, 1.0]
     accuracies = outcome.settings["C_accuracies"]
     assert outcome.settings["C"] == [0.01, 1.0][int(np.argmax(accuracies))]
-    assert run(folders, "hard", linear.linear_svm, C=[0.1]).settings["C"] == 0.1
+    assert run(folders, "hard", svm.linear_svm, C=[0.1]).settings["C"] == 0.1
 
 
 def test_train_clips_may_be_seen_through_the_test_crops(folders):
@@ -171,15 +170,15 @@ def test_classes_too_small_for_folds_are_found_before_any_feature_is_computed(tm
     data_dir = coloured_clips.write(tmp_path, {"train": [0, 1, 1], "test": [1]})
     probe = coloured_clips.probe(embed=lambda batch: 1 / 0)
     with pytest.raises(UserError, match="a class has one training clip"):
-        linear.linear_svm(probe, data_dir, C="cross_validation")
+        svm.linear_svm(probe, data_dir, C="cross_validation")
 
 
 @pytest.mark.parametrize(
     ("protocol", "settings", "message"),
     [
-        (linear.linear_svm, {"C": 0}, r"linear_svm\.C = 0"),
-        (linear.linear_svm, {"C": [1.0, -1.0]}, r"linear_svm\.C = "),
-        (linear.linear_svm, {"C": "best"}, "cross_validation"),
+        (svm.linear_svm, {"C": 0}, r"linear_svm\.C = 0"),
+        (svm.linear_svm, {"C": [1.0, -1.0]}, r"linear_svm\.C = "),
+        (svm.linear_svm, {"C": "best"}, "cross_validation"),
         (knn.knn, {"k": 0}, r"knn\.k = 0"),
         (knn.knn, {"temperature": 0}, r"knn\.temperature = 0"),
         (retrieval.retrieval, {"ks": [0]}, r"retrieval\.ks = "),

@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 
 from brave_tf import config
 from brave_tf.errors import UserError
-from brave_tf.evaluation.protocols import trained_heads as protocol
+from brave_tf.evaluation.protocols import trained_heads
 from brave_tf.evaluation.protocols.heads.training import HeadTraining
 from brave_tf.evaluation.protocols.linear_layer import linear_layer
 from brave_tf.evaluation.protocols.mlp import mlp
@@ -96,7 +96,7 @@ def head(**options):
     class Training(HeadTraining):
         binding = "some_training"
 
-    return protocol.Head("head", Training(1, 1, 0.1, 0.0, sgd), **options)
+    return trained_heads.Head("head", Training(1, 1, 0.1, 0.0, sgd), **options)
 
 
 @pytest.mark.parametrize("several_labels", [False, True])
@@ -105,9 +105,9 @@ def test_averages_over_crops(several_labels):
     crops = np.array([[[2.0, 0.0], [-1.0, 0.0]], [[0.0, 3.0], [0.0, -9.0]]], np.float32)
     options = {"several_labels": several_labels, "normalization": "none"}
     identity = tf.identity
-    by_logits = protocol.decide(identity, crops, head(average="logits", **options))
+    by_logits = trained_heads.decide(identity, crops, head(average="logits", **options))
     np.testing.assert_allclose(by_logits, [[0.5, 0], [0, -3]])
-    by_probabilities = protocol.decide(identity, crops, head(**options))
+    by_probabilities = trained_heads.decide(identity, crops, head(**options))
     if several_labels:
         expected = [[(0.880797 + 0.268941) / 2, 0.5], [0.5, (0.952574 + 0.000123) / 2]]
     else:

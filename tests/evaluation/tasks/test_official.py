@@ -7,7 +7,7 @@ import pytest
 from brave_tf import config
 from brave_tf.errors import UserError
 from brave_tf.evaluation.metrics import scores
-from brave_tf.evaluation.protocols import svm as linear
+from brave_tf.evaluation.protocols import svm
 from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.tasks import official
 
@@ -89,7 +89,7 @@ def test_folds_are_held_out_in_turn_and_never_mixed(tmp_path):
     data_dir = write(tmp_path / "records", ["fold1", "fold2", "fold3"])
     config.load_config([], ["eval_windows.train_passes = 1", "eval_windows.temporal_crops = 1"])
     probe = coloured_clips.probe(cache=str(tmp_path / "cache"))
-    result = official.over_official_splits(linear.linear_svm)(probe, data_dir)
+    result = official.over_official_splits(svm.linear_svm)(probe, data_dir)
     settings = [each["settings"] for each in result.metrics["splits"]]
     assert [each["test_split"] for each in settings] == ["fold1", "fold2", "fold3"]
     assert [each["train_split"] for each in settings] == [
@@ -108,4 +108,4 @@ def test_folds_are_held_out_in_turn_and_never_mixed(tmp_path):
 def test_records_without_official_splits_are_refused(tmp_path):
     data_dir = write(tmp_path, ["train", "test"])
     with pytest.raises(UserError, match=r"splits test, train"):
-        official.over_official_splits(linear.linear_svm)(coloured_clips.probe(), data_dir)
+        official.over_official_splits(svm.linear_svm)(coloured_clips.probe(), data_dir)

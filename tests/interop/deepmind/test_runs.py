@@ -8,8 +8,7 @@ import tensorflow as tf
 import tiny_released
 
 from brave_tf.errors import UserError
-from brave_tf.interop.deepmind import haiku_file
-from brave_tf.interop.deepmind import runs as published
+from brave_tf.interop.deepmind import haiku_file, runs
 from brave_tf.interop.deepmind.weights import parts, to_haiku
 from brave_tf.training import recipe
 
@@ -31,8 +30,8 @@ def with_params(checkpoint, **modules):
 @pytest.mark.parametrize("heads", ["shared", "per_view"])
 def test_our_weights_survive_the_released_format(tmp_path, heads):
     model_dir = tiny_released.write_run(tmp_path / "run", f"BraVe.heads = '{heads}'")
-    published.export_checkpoint(str(model_dir), str(tmp_path / "a.npy"))
-    model, _ = published.import_checkpoint(str(tmp_path / "a.npy"), str(tmp_path / "imported"))
+    runs.export_checkpoint(str(model_dir), str(tmp_path / "a.npy"))
+    model, _ = runs.import_checkpoint(str(tmp_path / "a.npy"), str(tmp_path / "imported"))
     assert model.unused == {}
     before = recipe.load_run(str(model_dir))
     after = recipe.load_run(str(tmp_path / "imported"))
@@ -53,8 +52,8 @@ def test_our_weights_survive_the_released_format(tmp_path, heads):
 def test_a_released_checkpoint_survives_ours(tmp_path):
     checkpoint = tiny_released.make_checkpoint()
     haiku_file.write(str(tmp_path / "a.npy"), checkpoint)
-    published.import_checkpoint(str(tmp_path / "a.npy"), str(tmp_path / "imported"))
-    published.export_checkpoint(str(tmp_path / "imported"), str(tmp_path / "b.npy"))
+    runs.import_checkpoint(str(tmp_path / "a.npy"), str(tmp_path / "imported"))
+    runs.export_checkpoint(str(tmp_path / "imported"), str(tmp_path / "b.npy"))
     again = haiku_file.read(str(tmp_path / "b.npy"))
     tiny_released.assert_equal(again, checkpoint)
     assert again.config == tiny_released.CONFIG
@@ -64,7 +63,7 @@ def test_a_released_checkpoint_survives_ours(tmp_path):
 
 
 def test_views_and_windows_are_those_of_the_checkpoint(tmp_path):
-    model = published.build(tiny_released.make_checkpoint())
+    model = runs.build(tiny_released.make_checkpoint())
     narrow, broad = model.recipe.views["narrow"], model.recipe.views["broad_audio"]
     assert (narrow.shape, narrow.frame_step, narrow.frame_rate) == ((4, 16, 16, 3), 1, 10.0)
     assert (broad.duration, broad.sample_rate, broad.shape[1]) == (0.8, 16000, 16)
@@ -75,9 +74,7 @@ def test_views_and_windows_are_those_of_the_checkpoint(tmp_path):
 def test_the_narrow_view_alone_is_no_run(tmp_path):
     checkpoint = without(tiny_released.make_checkpoint(), "broad_audio", "shared_project")
     haiku_file.write(str(tmp_path / "a.npy"), checkpoint)
-    model, signatures = published.import_checkpoint(
-        str(tmp_path / "a.npy"), str(tmp_path / "imported")
-    )
+    model, signatures = runs.import_checkpoint(str(tmp_path / "a.npy"), str(tmp_path / "imported"))
     assert model.objective is None
     assert set(signatures) == {"narrow", "narrow_uint8", "narrow_frames"}
     assert not (tmp_path / "imported" / "checkpoints").exists()
@@ -96,7 +93,7 @@ def test_two_channels_are_flow():
     both = dataclasses.replace(
         checkpoint, params={**checkpoint.params, **flow}, state={**checkpoint.state, **state}
     )
-    model = published.build(both)
+    model = runs.build(both)
     assert model.recipe.views["broad_flow"].shape == (2, 112, 112, 2)
     np.testing.assert_array_equal(
         model.models["broad_flow"].get_layer("stem_conv").kernel, flow[stem]["w"]
@@ -115,7 +112,7 @@ def test_heads_that_take_other_features_serve_the_views_that_they_fit():
         return collection
 
     checkpoint = dataclasses.replace(wide, params=renamed(wide.params), state=renamed(wide.state))
-    model = published.build(checkpoint)
+    model = runs.build(checkpoint)
     assert not model.objective.shared
     assert model.heads.modules == {"broad_audio": "shared_project"}
     assert set(model.unused) == {"shared_project_1"}
@@ -134,7 +131,7 @@ def test_what_is_not_used_is_counted():
         "shared_project_1/projector/linear": {"w": np.zeros((4, 3))},
         "other": {"b": np.ones(2)},
     }
-    model = published.build(with_params(tiny_released.make_checkpoint(), **copies))
+    model = runs.build(with_params(tiny_released.make_checkpoint(), **copies))
     assert model.unused == {"other": 2, "shared_project_1": 12}
 
 
@@ -143,14 +140,14 @@ def test_checkpoints_that_do_not_fit_are_named():
     conv = "narrow_video_embedding/TSMResNetV2/tsm_resnet_unit_2/block_1/conv_0"
     wrong = with_params(checkpoint, **{conv: {"w": np.zeros((3, 3, 32, 31), np.float32)}})
     with pytest.raises(UserError, match=rf"{conv}/w has shape \(3, 3, 32, 31\).*\(3, 3, 32, 32\)"):
-        published.build(wrong)
+        runs.build(wrong)
     with pytest.raises(UserError, match="no backbone of BraVe.*shared_project"):
-        published.build(without(checkpoint, "narrow", "broad"))
+        runs.build(without(checkpoint, "narrow", "broad"))
     with pytest.raises(UserError, match=r"\[2, 2, 2, 1\] blocks"):
         short = "narrow_video_embedding/TSMResNetV2/tsm_resnet_unit_3/block_1"
-        published.build(without(checkpoint, short))
+        runs.build(without(checkpoint, short))
     with pytest.raises(UserError, match="config.fft_step is not a number above 0"):
-        published.build(dataclasses.replace(checkpoint, config={"fft_step": "import os"}))
+        runs.build(dataclasses.replace(checkpoint, config={"fft_step": "import os"}))
 
 
 def test_names_of_modules_do_not_reach_the_recipe():
@@ -158,7 +155,7 @@ def test_names_of_modules_do_not_reach_the_recipe():
     hostile = "x'}\nimport antigravity\n#_embedding"
     stem = "narrow_video_embedding/TSMResNetV2/tsm_resnet_stem"
     copy = {f"{hostile}/TSMResNetV2/tsm_resnet_stem": checkpoint.params[stem]}
-    model = published.build(with_params(checkpoint, **copy))
+    model = runs.build(with_params(checkpoint, **copy))
     assert [backbone.view for backbone in model.backbones] == ["narrow", "broad_audio"]
     assert hostile in model.unused
 
@@ -172,4 +169,4 @@ def test_models_that_the_released_code_does_not_have_are_named(tmp_path):
     with pytest.raises(UserError, match="stem has no counterpart"):
         to_haiku(parts(tiny_released.make_objective(*bindings)))
     with pytest.raises(UserError, match="name a .npy file"):
-        published.export_checkpoint(str(tmp_path), str(tmp_path / "a"))
+        runs.export_checkpoint(str(tmp_path), str(tmp_path / "a"))
