@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class UserError(ValueError):
@@ -16,6 +18,42 @@ class UserError(ValueError):
     """
 
     exit_code = 2
+
+
+class ArgumentError(UserError):
+    """The value of an argument cannot be used.
+
+    Where it is raised nobody knows which flag or binding gave the value; who does says so, see `named`.
+
+    Attributes:
+      argument: name of the argument.
+      value: what it is.
+      problem: what is wrong with it, what was expected, and what to do.
+    """
+
+    def __init__(self, argument: str, value: object, problem: str):
+        self.argument, self.value, self.problem = argument, value, problem
+        subject = value if isinstance(value, (str, os.PathLike)) else f"{argument} = {value!r}"
+        super().__init__(f"{subject}: {problem}")
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.argument, self.value, self.problem)
+
+
+@contextlib.contextmanager
+def named(**forms: str) -> Iterator[None]:
+    """Has errors about arguments say what gave them their values.
+
+    Args:
+      **forms: argument -> how it was given, with the value as the field, such as `input="--input={}"` or
+        `service="train.data_service = {!r}"`.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        if error.argument in forms:
+            error.args = (f"{forms[error.argument].format(error.value)}: {error.problem}",)
+        raise
 
 
 class LostInputError(UserError):

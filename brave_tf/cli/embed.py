@@ -22,7 +22,7 @@ from absl import flags
 
 from brave_tf import startup
 from brave_tf.cli import app
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, named, nearest
 
 FLAGS = flags.FLAGS
 
@@ -71,24 +71,25 @@ def main(argv: list[str]) -> int:
     model = ModelSource(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)
     configure(model, [], FLAGS.gin_bindings)
     views = _chosen(model.views())
-    source = user_clips.open_clips(
-        FLAGS.input,
-        views,
-        split=FLAGS.split,
-        flow=FLAGS.flow,
-        workers=FLAGS.workers,
-        timeout=FLAGS.timeout,
-    )
-    report = embedding.embed_clips(
-        source,
-        load_embeds(model, source.views),
-        FLAGS.output,
-        temporal=temporal,
-        spatial=spatial,
-        average=FLAGS.average,
-        batch_size=FLAGS.batch_size,
-        model=model.location,
-    )
+    with named(input="--input={}", output="--output={}"):
+        source = user_clips.open_clips(
+            FLAGS.input,
+            views,
+            split=FLAGS.split,
+            flow=FLAGS.flow,
+            workers=FLAGS.workers,
+            timeout=FLAGS.timeout,
+        )
+        report = embedding.embed_clips(
+            source,
+            load_embeds(model, source.views),
+            FLAGS.output,
+            temporal=temporal,
+            spatial=spatial,
+            average=FLAGS.average,
+            batch_size=FLAGS.batch_size,
+            model=model.location,
+        )
     failures = embedding.failures_file(FLAGS.output)
     return _conclude(report, views, failures, source.left_out)
 

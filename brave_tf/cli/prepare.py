@@ -23,9 +23,11 @@ from absl import flags
 from brave_tf.cli import app
 from brave_tf.data.clips import clip_counts, clip_list, media_files
 from brave_tf.data.clips.clip import ListedClip
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, named, nearest
 
 RUNNERS = ("local", "beam")
+# The flags that are arguments of what the command calls, which does not know where they come from.
+_ARGUMENTS = ("input", "output", "test_fraction", "beam_options")
 ClipReader = Callable[[str], "list[ListedClip]"]
 
 
@@ -101,6 +103,11 @@ def _define_input_flags():
 
 def main(read_clips: ClipReader) -> int:
     """Prepares the clips; returns 0 when there are records, 1 when nothing could be prepared."""
+    with named(**{name: f"--{name}={{}}" for name in _ARGUMENTS}):
+        return _main(read_clips)
+
+
+def _main(read_clips: ClipReader) -> int:
     values = flags.FLAGS
     _check_flags(values)
     settings = _settings(values)

@@ -20,7 +20,7 @@ from brave_tf.data.records.reader import Clip, has_fields, parse_clip
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views import sampling
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 from brave_tf.finite_features import check_finite
 from brave_tf.interop.saved_model import Embed
 from brave_tf.interop.user_clips import UserClip, UserClips
@@ -129,7 +129,7 @@ def embed_clips(
 def _check_output(output: str) -> None:
     path = pathlib.Path(output)
     if path.suffix != ".npz" or path.is_dir():
-        raise UserError(f"--output={output}: name a .npz file.")
+        raise ArgumentError("output", output, "name a .npz file.")
     files.check_writable(path.parent, "output")
 
 
@@ -271,7 +271,7 @@ def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> Non
             rows.writerow(["path", "start", "end", "stage", "reason"])
             rows.writerows(failures)
     except OSError as error:
-        raise UserError(f"--output={output} cannot be written: {error}.") from error
+        raise ArgumentError("output", output, f"cannot be written: {error}.") from error
 
 
 def failures_file(output: str) -> pathlib.Path:

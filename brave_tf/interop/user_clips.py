@@ -23,7 +23,7 @@ from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 
 _QUALITY = 95
 
@@ -103,9 +103,10 @@ def open_clips(
         )
     if os.path.isfile(source) and not source.lower().endswith(".csv"):
         if not media_files.is_media(source):
-            raise UserError(
-                f"--input={source}: neither a CSV nor a media file; still images, subtitles and playlists "
-                "are none."
+            raise ArgumentError(
+                "input",
+                source,
+                "neither a CSV nor a media file; still images, subtitles and playlists are none.",
             )
         clips = [make_clip("", source)]
     else:
@@ -124,7 +125,7 @@ def _of_records(source: str, views: Mapping[str, View], split: str | None) -> Us
     usable = {name: view for name, view in views.items() if counts.get(view.modality) != 0}
     if not usable:
         needed = ", ".join(f"{name} ({view.modality})" for name, view in views.items())
-        raise UserError(f"--input={source}: no clip has what a view is made from: {needed}.")
+        raise ArgumentError("input", source, f"no clip has what a view is made from: {needed}.")
     record_checks.check(info, chosen.name, usable)
     fields = {name: info.stored_fields(view.fields) for name, view in usable.items()}
     return UserClips(chosen.clips, usable, fields, _read(chosen.shards, info))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import tensorflow as tf
 
+from brave_tf import errors
 from brave_tf.data.pipeline import batches as pipeline
 from brave_tf.data.pipeline.decode_service import check_service
 from brave_tf.data.sources.attempts import SkippedClips
@@ -44,7 +46,8 @@ class Inputs:
             with self._advising(split):
                 source.check(split, self.recipe.views)
         if self.settings.data_service is not None:
-            check_service(self.settings.data_service)
+            with _named():
+                check_service(self.settings.data_service)
 
     @property
     def holds_out(self) -> bool:
@@ -115,9 +118,16 @@ class Inputs:
                 **options,
             )
 
-    def _advising(self, split: str) -> contextlib.AbstractContextManager[None]:
-        return trainable.advising(self.settings.data_dir, split)
+    @contextlib.contextmanager
+    def _advising(self, split: str) -> Iterator[None]:
+        with _named(), trainable.advising(self.settings.data_dir, split):
+            yield
 
     def part(self, held_out: bool) -> tuple[int, bool] | None:
         """Returns which clips of the split are trained on, or held out, as `clip_dataset` takes it."""
         return self.settings.held_out_every and (self.settings.held_out_every, held_out)
+
+
+def _named() -> contextlib.AbstractContextManager[None]:
+    """Has errors about the arguments of a pipeline name the bindings that gave them."""
+    return errors.named(service="train.data_service = {!r}", every="train.held_out_every = {}")

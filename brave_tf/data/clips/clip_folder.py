@@ -6,7 +6,7 @@ import os
 
 from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip
 from brave_tf.data.clips.media_files import media_below
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 
 _SPLIT_FOLDERS = frozenset(
     {"train", "training", "val", "valid", "validation", "dev", "test", "testing"}
@@ -21,9 +21,11 @@ def read_folder(root: str) -> list[ListedClip]:
     """
     files = media_below(root)
     if not files:
-        raise UserError(
-            f"--input={root}: holds no media files (.mp4 .mkv .webm .avi .mov .wav .flac .mp3 and whatever "
-            "else FFmpeg opens, except still images, subtitles and playlists)."
+        raise ArgumentError(
+            "input",
+            root,
+            "holds no media files (.mp4 .mkv .webm .avi .mov .wav .flac .mp3 and whatever "
+            "else FFmpeg opens, except still images, subtitles and playlists).",
         )
     has_splits = _has_split_folders(root, {path.split("/")[0] for path in files if "/" in path})
     clips = []
@@ -40,9 +42,11 @@ def _has_split_folders(root, folders):
     others = sorted(folders - splits)
     # A single one beside other folders is a class: a train is also a vehicle.
     if len(splits) > 1 and others:
-        raise UserError(
-            f"--input={root}: the folders {', '.join(sorted(splits))} are named like splits, but "
-            f"{others[0]!r} is not. Move the others elsewhere, or list the clips in a CSV."
+        raise ArgumentError(
+            "input",
+            root,
+            f"the folders {', '.join(sorted(splits))} are named like splits, but "
+            f"{others[0]!r} is not. Move the others elsewhere, or list the clips in a CSV.",
         )
     return bool(splits) and not others
 
@@ -55,9 +59,11 @@ def _label(root, folder):
     # Names of files may hold bytes that are no text.
     label = os.fsencode(folder).decode("utf-8", "backslashreplace")
     if len(label.splitlines()) > 1:
-        raise UserError(
-            f"--input={root}: the name of the folder {folder!r} holds a line break. Rename it."
+        raise ArgumentError(
+            "input", root, f"the name of the folder {folder!r} holds a line break. Rename it."
         )
     if not label.strip():
-        raise UserError(f"--input={root}: the name of the folder {folder!r} is blank. Rename it.")
+        raise ArgumentError(
+            "input", root, f"the name of the folder {folder!r} is blank. Rename it."
+        )
     return label.strip()

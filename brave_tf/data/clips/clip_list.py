@@ -17,7 +17,7 @@ from brave_tf.data.clips.clip_folder import read_folder
 from brave_tf.data.clips.csv_columns import check_columns, read_seconds
 from brave_tf.data.clips.media_files import is_media
 from brave_tf.data.clips.names import Disk, one_form
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 
 # Splits begin the names of shards; the dash and digits of those must stay recognisable.
 _SPLIT_NAME = re.compile(r"\w[\w.+-]*")
@@ -51,9 +51,11 @@ def read_clips(
     if os.path.isdir(source):
         return _told_apart(source, read_folder(source))
     if not os.path.isfile(source) or is_media(source):
-        raise UserError(
-            f"--input={source}: no such folder or CSV. Expected a folder of media files, or a CSV "
-            "with a column 'path'."
+        raise ArgumentError(
+            "input",
+            source,
+            "no such folder or CSV. Expected a folder of media files, or a CSV "
+            "with a column 'path'.",
         )
     clips = _read_csv(source, label_column, split_column, label_separator)
     return _told_apart(os.path.dirname(source), clips)
@@ -73,12 +75,12 @@ def move_to_test(clips: list[ListedClip], fraction: float, seed: int) -> list[Li
       UserError: Not a share, or there is a split test already.
     """
     if not 0 <= fraction < 1:
-        raise UserError(f"--test_fraction={fraction}: expected a share in [0, 1).")
+        raise ArgumentError("test_fraction", fraction, "expected a share in [0, 1).")
     if not fraction:
         return clips
     if any(clip.split == "test" for clip in clips):
-        raise UserError(
-            f"--test_fraction={fraction}: the input has a split 'test' already. Leave the flag out."
+        raise ArgumentError(
+            "test_fraction", fraction, "the input has a split 'test' already. Leave the flag out."
         )
     names = defaultdict(list)
     for clip in clips:
@@ -139,9 +141,9 @@ def _read_csv(source, label_column, split_column, label_separator):
             reader = _Rows(source, label_column, split_column, label_separator)
             clips = [reader.clip(row, rows.line_num) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"--input={source}: not a readable CSV in UTF-8: {error}.") from error
+        raise ArgumentError("input", source, f"not a readable CSV in UTF-8: {error}.") from error
     if not clips:
-        raise UserError(f"--input={source}: holds a header but no clips.")
+        raise ArgumentError("input", source, "holds a header but no clips.")
     if unread:
         logging.warning("%s: columns not read: %s", source, ", ".join(unread))
     return clips
@@ -192,4 +194,4 @@ class _Rows:
         return tuple(label.strip() for label in labels if label.strip())
 
     def _error(self, line, problem):
-        return UserError(f"--input={self._source}: line {line}: {problem}.")
+        return ArgumentError("input", self._source, f"line {line}: {problem}.")

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import ArgumentError, nearest
 
 PATH, START, END = "path", "start", "end"
 # Names that other lists have for a column, in small letters with _ between words.
@@ -86,11 +86,13 @@ def check_columns(
         if right != END or not _is_length(name) or START in names:
             mistaken.append(unread[-1])
     if mistaken:
-        raise UserError(
-            f"--input={source}: columns not read: {', '.join(mistaken)}. The columns are "
+        raise ArgumentError(
+            "input",
+            source,
+            f"columns not read: {', '.join(mistaken)}. The columns are "
             f"{', '.join(roles)} (start and end in seconds of the file). Rename what is meant to be read, "
             "and leave out or rename what is not; labels and splits may also be read from a label column "
-            "and a split column of another name."
+            "and a split column of another name.",
         )
     return unread
 
@@ -125,10 +127,10 @@ def _check_needed(source, names, label_column, split_column):
         if name not in names:
             found = ", ".join(names) or "nothing"
             hint = _separator(names) or nearest(name, names) or _synonym(name, names)
-            raise UserError(f"--input={source}: no column {name!r} in line 1: {found}.{hint}")
+            raise ArgumentError("input", source, f"no column {name!r} in line 1: {found}.{hint}")
     repeated = [name for name in names if name and names.count(name) > 1]
     if repeated:
-        raise UserError(f"--input={source}: two columns {repeated[0]!r} in line 1.")
+        raise ArgumentError("input", source, f"two columns {repeated[0]!r} in line 1.")
 
 
 def _synonym(name, names):

@@ -23,7 +23,7 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views import in_step
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 
 _RESERVED = ("label", "multi_hot")
 
@@ -110,7 +110,10 @@ def clip_dataset(
     stream = stream if part is None else stream.part(*part)
     skip = start_batch * (batch_size // pipelines)
     if service and training:
-        items = stream.by_shard(seed, shuffle_buffer, skip)
+        try:
+            items = stream.by_shard(seed, shuffle_buffer, skip)
+        except UserError as error:
+            raise ArgumentError("service", service, str(error)) from error
     else:
         items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
     # The processes of a service may not have them.

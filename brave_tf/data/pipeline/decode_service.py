@@ -18,7 +18,7 @@ from typing import Callable
 import gin
 import tensorflow as tf
 
-from brave_tf.errors import LostInputError, UserError, check_seconds
+from brave_tf.errors import ArgumentError, LostInputError, UserError, check_seconds
 
 _PROTOCOL = "grpc://"
 _CONNECT_SECONDS = 5
@@ -62,9 +62,10 @@ def check_service(address: str) -> None:
       UserError: `address` has another form.
     """
     if not (isinstance(address, str) and address.startswith(_PROTOCOL)):
-        raise UserError(
-            f"train.data_service = {address!r}: expected the address of a dispatcher, such as "
-            f"'{_PROTOCOL}localhost:5050'."
+        raise ArgumentError(
+            "service",
+            address,
+            f"expected the address of a dispatcher, such as '{_PROTOCOL}localhost:5050'.",
         )
     check_dispatcher(_host_and_port(address))
 
@@ -95,14 +96,16 @@ def _ask_worker(address: str, file: str) -> None:
     _asking(first, address, answers.append).join(_ANSWER_SECONDS)
     if not answers:
         raise NoServiceError(
-            f"train.data_service = {address!r}: no worker answered within {_ANSWER_SECONDS} s. Start some "
+            f"no worker of the tf.data service at {address} answered within {_ANSWER_SECONDS} s. Start some "
             "with: brave_tf_data_service --role=worker "
             f"--dispatcher={_host_and_port(address)}"
         )
     if isinstance(answers[0], tf.errors.OpError):
-        raise UserError(
-            f"train.data_service = {address!r}: a worker cannot read {file} ({answers[0].message}). Keep the "
-            "records on storage that all workers see under the name that train.data_dir has."
+        raise ArgumentError(
+            "service",
+            address,
+            f"a worker cannot read {file} ({answers[0].message}). Keep the records on storage that all "
+            "workers see under the same name.",
         ) from answers[0]
 
 

@@ -24,7 +24,7 @@ from brave_tf.data.preparation import shards
 from brave_tf.data.preparation.filling import FillJob, fill
 from brave_tf.data.preparation.prepared_folder import PLAN, StorageError
 from brave_tf.data.preparation.shards import PlannedShard
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 from brave_tf.progress import Progress
 
 _WATCH_EVERY = 5.0
@@ -98,7 +98,7 @@ def _pipeline(workers, options):
             return beam.Pipeline(FnApiRunner(), options=PipelineOptions([*local, *options]))
         return beam.Pipeline(options=parsed)
     except (ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"--beam_options={' '.join(options)}: {error}.") from error
+        raise ArgumentError("beam_options", " ".join(options), f"{error}.") from error
 
 
 def _write_plan(folder, planned):

@@ -107,7 +107,9 @@ def _beam_runner():
     except ModuleNotFoundError as error:
         if error.name != "apache_beam":
             raise
-        raise UserError("--runner=beam needs Apache Beam: pip install 'brave_tf[beam]'.") from error
+        raise UserError(
+            "the Beam runner needs Apache Beam: pip install 'brave_tf[beam]'."
+        ) from error
     return beam_runner
 
 

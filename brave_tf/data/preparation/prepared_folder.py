@@ -20,7 +20,7 @@ import brave_tf
 from brave_tf import files
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.records.modalities import MODALITIES
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 from brave_tf.locks import locked
 
 # Of a preparation that is not complete.
@@ -73,14 +73,16 @@ def claimed(folder: str) -> Iterator[None]:
         usage = shutil.disk_usage(folder)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"--output={folder}: cannot be written: {reason}.") from error
+        raise ArgumentError("output", folder, f"cannot be written: {reason}.") from error
     if usage.total and usage.free < _LEAST_SPACE:
-        raise UserError(f"--output={folder}: the disk is full ({usage.free >> 20} MB are free).")
+        raise ArgumentError("output", folder, f"the disk is full ({usage.free >> 20} MB are free).")
     try:
         with locked(os.path.join(folder, ".lock"), wait=False):
             yield
     except BlockingIOError as error:
-        raise UserError(f"--output={folder}: another process is preparing clips in it.") from error
+        raise ArgumentError(
+            "output", folder, "another process is preparing clips in it."
+        ) from error
 
 
 def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -97,15 +99,17 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
     found = dataset or _read_json(os.path.join(folder, _IDENTITY))
     if found is None:
         if glob.glob(os.path.join(glob.escape(folder), "*.tfrecord*")):
-            raise UserError(
-                f"--output={folder}: holds records of another origin. Choose an empty folder."
+            raise ArgumentError(
+                "output", folder, "holds records of another origin. Choose an empty folder."
             )
         return None
     differences = _differences(found, identity)
     if differences:
-        raise UserError(
-            f"--output={folder}: holds another preparation: {'; '.join(differences)}. Choose another "
-            "folder, or empty this one."
+        raise ArgumentError(
+            "output",
+            folder,
+            f"holds another preparation: {'; '.join(differences)}. Choose another "
+            "folder, or empty this one.",
         )
     if dataset is None:
         return None
@@ -113,9 +117,10 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
         for shard in split["shards"]:
             path = os.path.join(folder, shard["file"])
             if not os.path.isfile(path) or os.path.getsize(path) != shard["bytes"]:
-                raise UserError(
-                    f"--output={folder}: {shard['file']} is missing or damaged. "
-                    "Empty the folder and prepare anew."
+                raise ArgumentError(
+                    "output",
+                    folder,
+                    f"{shard['file']} is missing or damaged. Empty the folder and prepare anew.",
                 )
     return dataset
 

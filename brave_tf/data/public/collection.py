@@ -20,7 +20,7 @@ from brave_tf.data.clips.media_files import (
 )
 from brave_tf.data.clips.names import one_form
 from brave_tf.data.public import excerpt_names
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 
 _ANNOTATION_EXTENSIONS = (".csv", ".json", ".txt")
 
@@ -51,7 +51,7 @@ class Collection:
 
     def __init__(self, root: str, source: str):
         if not os.path.isdir(root):
-            raise UserError(f"--input={root}: no such folder. {source}")
+            raise ArgumentError("input", root, f"no such folder. {source}")
         self.root = root
         self._source = source
         self._annotations = defaultdict(list)
@@ -79,9 +79,10 @@ class Collection:
             if re.fullmatch(pattern, name):
                 path, *others = sorted(self._annotations[name])
                 if others:
-                    raise UserError(
-                        f"--input={self.root}: holds two files {name}: {path} and {others[0]}. "
-                        "Keep one of them there."
+                    raise ArgumentError(
+                        "input",
+                        self.root,
+                        f"holds two files {name}: {path} and {others[0]}. Keep one of them there.",
                     )
                 found[name] = os.path.join(self.root, path)
         return found
@@ -99,8 +100,8 @@ class Collection:
 
     def lacks(self, names: str) -> UserError:
         """Returns the error for annotation files that are not there."""
-        return UserError(
-            f"--input={self.root}: found no {names} there or in its sub-folders. {self._source}"
+        return ArgumentError(
+            "input", self.root, f"found no {names} there or in its sub-folders. {self._source}"
         )
 
     def find(self, stem: str, folder: str = "", any_case: bool = False) -> str | None:
@@ -192,10 +193,12 @@ class Collection:
         for reading, other in itertools.product(readings, self._others(video, window)):
             fit = excerpt_names.fit(reading.times, *window)
             if fit is not None and fit == excerpt_names.fit(reading.times, *other):
-                raise UserError(
-                    f"--input={self.root}: {path} may be the window of {video} from {window[0]:g} to "
+                raise ArgumentError(
+                    "input",
+                    self.root,
+                    f"{path} may be the window of {video} from {window[0]:g} to "
                     f"{window[1]:g} s, or that from {other[0]:g} to {other[1]:g} s. Put start and end in its "
-                    f"name, as in {video}_{window[0]:.3f}_{window[1]:.3f}, or move it away."
+                    f"name, as in {video}_{window[0]:.3f}_{window[1]:.3f}, or move it away.",
                 )
 
     @cached_property

@@ -7,7 +7,7 @@ import re
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.public.annotations import malformed, seconds, table
 from brave_tf.data.public.collection import Collection, Excerpt
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 
 _SPLITS = {
     "train": "train",
@@ -41,8 +41,8 @@ def read_clips(root: str, num_classes: int) -> list[ListedClip]:
     for name, path in collection.annotations(_NAME).items():
         split = _SPLITS[re.fullmatch(_NAME, name)[1]]
         if split in files:
-            raise UserError(
-                f"--input={root}: {files[split]} and {path} both list the split {split}. Keep one."
+            raise ArgumentError(
+                "input", root, f"{files[split]} and {path} both list the split {split}. Keep one."
             )
         files[split] = path
     if not files:
@@ -53,9 +53,11 @@ def read_clips(root: str, num_classes: int) -> list[ListedClip]:
     clips = list(dict.fromkeys(_clip(collection, row) for row in rows))
     labels = {label for clip in clips for label in clip.labels}
     if len(labels) > num_classes:
-        raise UserError(
-            f"--input={root}: the annotations name {len(labels)} classes, Kinetics-{num_classes} has "
-            f"{num_classes}. {source}"
+        raise ArgumentError(
+            "input",
+            root,
+            f"the annotations name {len(labels)} classes, Kinetics-{num_classes} has "
+            f"{num_classes}. {source}",
         )
     return clips
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 
 # A tensor, or a nested structure of tensors, of static shape, of which a kind of stream reads a clip.
 Item = Any
@@ -57,8 +57,7 @@ class Stream(abc.ABC):
           UserError: clips of this kind cannot be read by other machines.
         """
         raise UserError(
-            "train.data_service: only clip records can be decoded by a tf.data service; make them with "
-            "brave_tf_prepare, or take the binding away."
+            "only clip records can be decoded by a tf.data service: prepare the clips, or do without one."
         )
 
     def part(self, every: int, held_out: bool) -> Stream:
@@ -71,9 +70,10 @@ class Stream(abc.ABC):
         Raises:
           UserError: no clip is left, or clips of this kind cannot be told apart.
         """
-        raise UserError(
-            "train.held_out_every: clips of this kind of source cannot be divided; bind "
-            "train.held_out_split in its place."
+        raise ArgumentError(
+            "every",
+            every,
+            "clips of this kind of source cannot be divided; name a split of clips to hold out.",
         )
 
     @abc.abstractmethod

@@ -20,7 +20,7 @@ from brave_tf.data.records.reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE
 from brave_tf.data.sources.base import Stream
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
 from brave_tf.data.sources.record_stream import epoch_seeds
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 
 
 class Decoding(NamedTuple):
@@ -98,9 +98,8 @@ class MediaClips(Stream):
     def part(self, every: int, held_out: bool) -> MediaClips:
         numbers = self._numbers[(self._numbers % every == 0) == held_out]
         if not len(numbers):
-            raise UserError(
-                f"train.held_out_every = {every}: no clip is left of {len(self._numbers)}; bind another "
-                "number."
+            raise ArgumentError(
+                "every", every, f"no clip is left of {len(self._numbers)}; choose another number."
             )
         part = copy.copy(self)
         part._numbers = numbers

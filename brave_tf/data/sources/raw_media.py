@@ -20,7 +20,7 @@ from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, named, nearest
 
 DECODERS = ("auto", "tfio", "pyav")
 # Clips, from all over a split, of which views are tried before a run until one can be read.
@@ -178,15 +178,11 @@ class RawMedia(Source):
 
     @cached_property
     def _clips(self) -> list[clip_list.ListedClip]:
-        try:
-            clips = clip_list.read_clips(
-                self.location, self.label_column, self.split_column, self.label_separator
-            )
+        clips = clip_list.read_clips(
+            self.location, self.label_column, self.split_column, self.label_separator
+        )
+        with named(test_fraction="RawMedia.test_fraction = {}"):
             return clip_list.move_to_test(clips, self.test_fraction, self.seed)
-        except UserError as error:
-            # They name the flags of brave_tf_prepare.
-            text = str(error).replace("--input=", "").replace("--test_fraction=", "test_fraction=")
-            raise UserError(text) from error
 
     def _split(self, name: str) -> list[clip_list.ListedClip]:
         for part in name.split("+"):

@@ -17,7 +17,7 @@ from brave_tf.data.records.shard_reader import Record, marked_ones, read_counted
 from brave_tf.data.records.splits import Shard
 from brave_tf.data.sources.attempts import map_or_else
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
@@ -127,9 +127,11 @@ class RecordStream:
             size = one_in if held_out else self.epoch_size - one_in
         stream = dataclasses.replace(self, kept=(every, held_out), epoch_size=size)
         if stream._is_empty():
-            raise UserError(
-                f"train.held_out_every = {every}: no clip is left to {'measure' if held_out else 'train'} on "
-                f"in {len(self.own)} shards; bind another number."
+            raise ArgumentError(
+                "every",
+                every,
+                f"no clip is left to {'measure' if held_out else 'train'} on in {len(self.own)} shards; "
+                "choose another number.",
             )
         return stream
 

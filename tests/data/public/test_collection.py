@@ -198,5 +198,5 @@ def test_one_annotation_twice_is_refused(tmp_path):
 
 
 def test_no_such_folder(tmp_path):
-    with pytest.raises(UserError, match=r"--input=.*nowhere: no such folder. Get them there\."):
+    with pytest.raises(UserError, match=r"nowhere: no such folder. Get them there\."):
         Collection(str(tmp_path / "nowhere"), "Get them there.")

@@ -76,5 +76,5 @@ def test_a_part_without_a_clip_is_refused(tmp_path):
     jpeg = record_fixtures.jpeg(np.zeros((20, 20, 3), np.uint8))
     clip = record_fixtures.record(images=[jpeg] * 3, labels=[0])
     folder = record_fixtures.write_shards(tmp_path, [clip])
-    with pytest.raises(UserError, match="held_out_every = 2: no clip is left to train on"):
+    with pytest.raises(UserError, match="every = 2: no clip is left to train on"):
         stream(folder, held_out=False, every=2)
