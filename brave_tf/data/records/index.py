@@ -9,7 +9,7 @@ fingerprint of each value.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -23,9 +23,6 @@ from brave_tf.data.records.stored_values import COLUMNS, StoredValues, fingerpri
 FOLDER = "index"
 # Of a TFRecord: its length (8, little endian) and a checksum (4) before its data, one (4) after.
 HEADER_BYTES, FOOTER_BYTES = 12, 4
-_LENGTH_DELIMITED = 2
-_CONTEXT, _LISTS = 1, 2  # Of a SequenceExample.
-_KEY, _VALUE = 1, 2  # Of an entry of a map.
 
 
 def path_of(shard: str) -> str:
@@ -58,67 +55,38 @@ def entry(record: bytes, offset: int) -> bytes:
     Raises:
       ValueError: the record keeps its sound in a way that cannot be read without parsing it, or is none.
     """
-    view = memoryview(record)
-    example = tf.train.Example()
     try:
-        for field, start, end in _parts(view, 0, len(view)):
-            if field == _CONTEXT:
-                example.features.MergeFromString(bytes(view[start:end]))
-            elif field == _LISTS:
-                _add_lists(example.features, view, start, end, offset)
-    except (DecodeError, KeyError) as error:
+        parsed = tf.train.SequenceExample.FromString(record)
+    except DecodeError as error:
         raise ValueError(f"no SequenceExample: {error}") from error
+    example = tf.train.Example(features=parsed.context)
+    for name, values in parsed.feature_lists.feature_list.items():
+        if name in SEQUENCE_FIELDS:
+            rows = _rows(record, [_stored(value) for value in values.feature], offset)
+            example.features.feature[_key(name)].int64_list.value[:] = rows
     return example.SerializeToString(deterministic=True)
 
 
-def _add_lists(
-    features: tf.train.Features, view: memoryview, start: int, end: int, offset: int
-) -> None:
-    for _, map_start, map_end in _parts(view, start, end):
-        parts = {part: place for part, *place in _parts(view, map_start, map_end)}
-        name = bytes(view[slice(*parts[_KEY])]).decode()
-        if name in SEQUENCE_FIELDS and _VALUE in parts:
-            rows = _rows(view, list(_values(view, *parts[_VALUE])), offset)
-            features.feature[_key(name)].int64_list.value[:] = rows
+def _stored(feature: tf.train.Feature) -> bytes:
+    """Returns the value of one step as it stands in a record: a string, or an array of float32."""
+    if feature.HasField("bytes_list"):
+        (value,) = feature.bytes_list.value
+        return value
+    return np.array(feature.float_list.value, "<f4").tobytes()
 
 
-def _rows(view: memoryview, places: Sequence[tuple[int, int]], offset: int) -> np.ndarray:
-    values = [view[start:end].tobytes() for start, end in places]
-    starts = np.array([start for start, _ in places], np.int64) + offset
+def _rows(record: bytes, values: Sequence[bytes], offset: int) -> np.ndarray:
+    starts, end = [], 0
+    for value in values:
+        # Whatever has these bytes does: they are what is read.
+        start = record.find(value, end)
+        if start < 0:
+            raise ValueError("a value is not in one piece in the record")
+        starts.append(start)
+        end = start + len(value)
     lengths = np.array([len(value) for value in values], np.int64)
     marks = fingerprints(tf.constant(values, tf.string)).numpy()
-    return np.stack([starts, lengths, marks], axis=1).ravel()
-
-
-def _values(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yields where the values of a `tf.train.FeatureList` are: strings, or arrays of float32."""
-    for _, feature_start, feature_end in _parts(view, start, end):
-        for _, list_start, list_end in _parts(view, feature_start, feature_end):
-            for _, value_start, value_end in _parts(view, list_start, list_end):
-                yield value_start, value_end
-
-
-def _parts(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yields number, start and end of the fields of a message, all of which have to have a length."""
-    while start < end:
-        tag, start = _varint(view, start)
-        if tag & 7 != _LENGTH_DELIMITED:
-            raise ValueError(f"a field of wire type {tag & 7} at byte {start}")
-        length, start = _varint(view, start)
-        if start + length > end:
-            raise ValueError(f"a field of {length} bytes at byte {start} of a message up to {end}")
-        yield tag >> 3, start, start + length
-        start += length
-
-
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < len(view) and view[at] >= 0x80:
-        value |= (view[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    if at == len(view):
-        raise ValueError("a number that does not end")
-    return value | view[at] << shift, at + 1
+    return np.stack([np.array(starts, np.int64) + offset, lengths, marks], axis=1).ravel()
 
 
 def _key(field: str) -> str:

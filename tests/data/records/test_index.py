@@ -1,5 +1,6 @@
 import pathlib
 import shutil
+import struct
 
 import media
 import numpy as np
@@ -177,7 +178,8 @@ def test_object_stores_are_read_in_one_go():
 
 
 def floats(unpacked: bool) -> bytes:
-    value = b"\x0d\0\0\0\0" if unpacked else b"\x0a\x04\0\0\0\0"
+    first, second = struct.pack("<f", 0.5), struct.pack("<f", 0.25)
+    value = b"\x0d" + first + b"\x0d" + second if unpacked else b"\x0a\x08" + first + second
     feature = b"\x12" + bytes([len(value)]) + value
     feature_list = b"\x0a" + bytes([len(feature)]) + feature
     name = b"WAVEFORM/feature/floats"
@@ -190,9 +192,9 @@ def test_sound_that_is_not_packed_has_no_place():
     for record in (floats(True), floats(False)):
         sound = tf.train.SequenceExample.FromString(record).feature_lists.feature_list
         (feature,) = sound["WAVEFORM/feature/floats"].feature
-        assert feature.float_list.value == [0.0]
+        assert feature.float_list.value == [0.5, 0.25]
     record_index.entry(floats(False), 0)
-    with pytest.raises(ValueError, match="wire type 5"):
+    with pytest.raises(ValueError, match="not in one piece"):
         record_index.entry(floats(True), 0)
 
 
