@@ -6,12 +6,12 @@ import dataclasses
 from typing import Callable, ClassVar
 
 import gin
-import tensorflow as tf
 
 from brave_tf.evaluation.families import Kind
 from brave_tf.evaluation.heads.protocol import Head, evaluate_head
 from brave_tf.evaluation.heads.training import HeadTraining, OneOrSeveral, momentum_sgd
 from brave_tf.evaluation.probe import Outcome, Probe
+from brave_tf.training.optimizers import Optimizer
 
 
 @gin.configurable("linear_layer_training")
@@ -28,7 +28,7 @@ class LinearLayerTraining(HeadTraining):
     batch_size: int = 512
     learning_rate: OneOrSeveral = (1.0, 0.1, 0.01, 0.001)
     weight_decay: OneOrSeveral = 0.0
-    optimizer: Callable[..., tf.keras.optimizers.Optimizer] = momentum_sgd
+    optimizer: Callable[..., Optimizer] = momentum_sgd
 
     binding: ClassVar[str] = "linear_layer_training"
 
