@@ -194,9 +194,8 @@ class _Names(config_parser.ParserDelegate):
 
     def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
         *scopes, name = scoped_configurable_name.split("/")
-        if name == "macro":
-            return Reference(tuple(scopes), MACRO)
-        return Reference(tuple(scopes), name, evaluate)
+        macro = name == "macro"
+        return Reference(tuple(scopes), MACRO if macro else name, evaluate and not macro)
 
     def macro(self, macro_name: str) -> Reference:
         return Reference(tuple(macro_name.split("/")), MACRO)

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 import record_fixtures
+import waiting_pipes
 
 from brave_tf.data.dataset_info import DatasetInfo
-from brave_tf.data.log_mel import LogMel
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
@@ -98,94 +98,22 @@ def test_no_folder(tmp_path):
         DatasetInfo.load(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("described", [True, False])
-def test_no_shards(tmp_path, described):
-    if described:
-        (tmp_path / "dataset.json").write_text('{"splits": {}}')
-    with pytest.raises(UserError, match=r"\*\.tfrecord\*: no such files.*brave_tf_prepare"):
-        DatasetInfo.load(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["{", '{"splits": {"train": {}}}', "[]"])
-def test_damaged_description(tmp_path, text):
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(UserError, match=r"dataset\.json is damaged"):
-        DatasetInfo.load(tmp_path)
-
-
-def test_unknown_split(tmp_path):
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(1)))
-    with pytest.raises(UserError, match=r"no split 'trian', it has: train\. Did you mean train\?"):
-        info.check("trian", RGB)
-
-
-@pytest.mark.parametrize("described", [True, False])
 @pytest.mark.parametrize(
-    "views, modality, advice", [(SOUND, "audio", "--audio=float"), (FLOW, "flow", "--flow=tvl1")]
+    ("name", "described"),
+    [
+        ("train-00001-of-00002.tfrecord", True),
+        ("train-00001-of-00002.tfrecord", False),
+        ("more-00.tfrecord", False),
+        ("dataset.json", True),
+        ("labels.txt", True),
+    ],
 )
-def test_modality_that_no_clip_has(tmp_path, described, views, modality, advice):
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(2), described=described))
-    with pytest.raises(UserError, match=rf"{next(iter(views))}.* needs {modality}.*{advice}"):
-        info.check("train", views)
-
-
-def test_modality_that_only_later_clips_have(tmp_path):
-    records = clips(20) + clips(1, audio=SILENCE)
-    DatasetInfo.load(record_fixtures.write_shards(tmp_path, records)).check("train", SOUND)
-
-
-@pytest.mark.parametrize("described", [True, False])
-def test_other_sample_rate(tmp_path, described):
-    records = clips(1, audio=SILENCE, sample_rate=16_000.0)
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, records, described=described))
-    with pytest.raises(
-        UserError, match=r"'broad_audio' expects sound at 48000 Hz.* 16000 Hz.*Bind"
+def test_a_pipe_is_not_waited_for(tmp_path, name, described):
+    record_fixtures.write_shards(tmp_path, clips(2), 2)
+    if not described:
+        (tmp_path / "dataset.json").unlink()
+    with (
+        waiting_pipes.unwritten(tmp_path / name),
+        pytest.raises(UserError, match=f"{name} is a pipe"),
     ):
-        info.check("train", SOUND)
-    other = AudioView(duration=0.05, log_mel=LogMel(sample_rate=16_000))
-    info.check("train", {"broad_audio": other})
-
-
-def test_missing_shard(tmp_path):
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(4), 2))
-    (tmp_path / "train-00001-of-00002.tfrecord").unlink()
-    expected = (
-        r"1 of the 2 shards.*train-00001-of-00002\.tfrecord\. Copy .*, or make them with: brave"
-    )
-    with pytest.raises(UserError, match=expected):
-        info.check("train", RGB)
-
-
-def test_shards_without_a_record_that_can_be_read(tmp_path):
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(4), 1, described=False))
-    (tmp_path / "train-00000-of-00001.tfrecord").write_bytes(b"not a shard, but rather long")
-    with pytest.raises(UserError, match="no record can be read"):
-        info.check("train", RGB)
-
-
-def test_clips_that_cannot_be_decoded(tmp_path):
-    records = [record_fixtures.record(images=[b"no jpeg"] * 4) for _ in range(3)]
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, records))
-    with pytest.raises(UserError, match=r"'narrow' cannot be made from any of the first 3 clips"):
-        info.check("train", RGB)
-
-
-def test_one_good_clip_is_enough(tmp_path):
-    records = [record_fixtures.record(images=[b"no jpeg"] * 4), *clips(1)]
-    DatasetInfo.load(record_fixtures.write_shards(tmp_path, records)).check("train", RGB)
-
-
-def test_sizes_that_differ_are_warned_of(tmp_path, caplog):
-    record_fixtures.write_shards(tmp_path, clips(4))
-    shard = tmp_path / "train-00000-of-00001.tfrecord"
-    shard.write_bytes(shard.read_bytes()[:-10])
-    DatasetInfo.load(tmp_path).check("train", RGB)
-    assert any("dataset.json says" in record.getMessage() for record in caplog.records)
-
-
-def test_errors_of_augmentations_come_before_training(tmp_path):
-    info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, [
-        record_fixtures.record(flow=[JPEG] * 4)]))  # fmt: skip
-    colourful = FlowView(num_frames=2, size=16, augmentations=RgbView().augmentations)
-    with pytest.raises(UserError, match="random_color"):
-        info.check("train", {"broad_flow": colourful})
+        DatasetInfo.load(tmp_path)
