@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from brave_tf import errors, value_types
@@ -61,7 +61,9 @@ def check(bindings: Sequence[Binding]) -> None:
             history.check(index)
     for index in history.last.values():
         binding = bindings[index]
-        value_types.check(binding, history.literal(binding.value))
+        if binding.configurable != MACRO:
+            macros: dict[str, Binding] = {}
+            value_types.check(binding, history.resolved(binding.value, macros), macros.values())
 
 
 def unused_macros(bindings: Sequence[Binding]) -> list[str]:
@@ -137,14 +139,36 @@ class _History:
         macro = reference.configurable == MACRO
         return "/".join(reference.scopes) if macro else "", _selector(reference.configurable)
 
-    def literal(self, value: Any) -> Any:
-        """Returns what a value is at the end, where it is a macro."""
-        seen = set()
-        while isinstance(value, Reference) and value.configurable == MACRO and value not in seen:
-            seen.add(value)
-            index = self.last.get(("/".join(value.scopes), MACRO, "value"))
-            value = value if index is None else self.bindings[index].value
-        return value
+    def resolved(self, value: Any, macros: dict[str, Binding], within: tuple[str, ...] = ()) -> Any:
+        """Returns a value with what its macros stand for at the end in their place.
+
+        Args:
+          value: of a binding.
+          macros: is given the bindings of the macros, by name.
+          within: macros that the value is a part of.
+
+        Raises:
+          UserError: a macro refers to itself.
+        """
+        if isinstance(value, Mapping):
+            pairs = [self.resolved(pair, macros, within) for pair in value.items()]
+            return dict(pairs)
+        if isinstance(value, (list, tuple)):
+            return type(value)(self.resolved(each, macros, within) for each in value)
+        if not isinstance(value, Reference) or value.configurable != MACRO:
+            return value
+        name = "/".join(value.scopes)
+        index = self.last.get((name, MACRO, "value"))
+        # The rest are gin's own, constants of modules.
+        if index is None:
+            return value
+        macros[name] = self.bindings[index]
+        if name in within:
+            chain = " = ".join(f"%{each}" for each in [*within[within.index(name) :], name])
+            raise errors.UserError(
+                f"{macros[name].place}: the macro {name} refers to itself, {chain}. Bind it to a value."
+            )
+        return self.resolved(macros[name].value, macros, (*within, name))
 
     def check(self, index: int) -> None:
         """Raises UserError when a binding of the user does not have the effect it says."""

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Sequence
 
 import gin
 
-from brave_tf import binding_checks, errors, gin_statements, model_config, moved, trust
+from brave_tf import (
+    binding_checks,
+    errors,
+    gin_statements,
+    model_config,
+    moved,
+    trust,
+    written_values,
+)
 from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
 # What gin raises for a text that it cannot use.
@@ -48,8 +56,8 @@ def load_config(
 
     Raises:
       UserError: for an unknown file, configurable, parameter or scope, a syntax error, a value of a wrong
-        type, a binding of the user that would have no effect, see `binding_checks.check`, or a model's
-        configuration that is more than data.
+        type, a binding of the user that would have no effect, see `binding_checks.check`, a macro or a call
+        that refers to itself, or a model's configuration that is more than data.
     """
     gin.clear_config()
     # gin logs each way in which it does not find an included file, until it does.
@@ -67,6 +75,7 @@ def load_config(
         if for_training:
             binding_checks.check_chosen(bound)
         _settle(sources, binding_checks.unused_macros(bound))
+        written_values.size_of(written_values.bindings_in(gin.config_str()))
     except BaseException as error:
         gin.clear_config()
         if isinstance(error, errors.UserError) or not isinstance(error, _UNUSABLE):

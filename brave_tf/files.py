@@ -120,6 +120,23 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool 
         aside.write_bytes(content.getbuffer())
 
 
+def check_ends(path: Path) -> None:
+    """Refuses what is read without an end, or not at all, where a file is expected.
+
+    Raises:
+      UserError: it is a pipe, a socket or a device.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return  # It is missing, or not of this machine: whoever reads it says so.
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UserError(
+            f"{os.fspath(path)} is a pipe, a socket or a device, for which a reader may wait for ever: "
+            "expected a file. Write what it gives to a file, and name that, or take it away."
+        )
+
+
 def read_small(path: Path, most: int) -> bytes:
     """Returns the bytes of a file that may be anything.
 

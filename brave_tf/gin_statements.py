@@ -30,10 +30,19 @@ WRITTEN = re.compile(r"^# (?:Macros|Parameters for .+):\n# ={70,}$", re.MULTILIN
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """A value `@scopes/configurable`, or `%macro` as a reference to `MACRO` in the scopes of its name."""
+    """A value `@scopes/configurable`, with `()` behind it if it is `evaluated`; it looks as it is written.
+
+    `%macro` is a reference to `MACRO` in the scopes of its name, and not `evaluated`.
+    """
 
     scopes: tuple[str, ...]
     configurable: str
+    evaluated: bool = False
+
+    def __repr__(self) -> str:
+        if self.configurable == MACRO:
+            return "%" + "/".join(self.scopes)
+        return "@" + "/".join([*self.scopes, self.configurable]) + "()" * self.evaluated
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +194,8 @@ class _Names(config_parser.ParserDelegate):
 
     def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> Reference:
         *scopes, name = scoped_configurable_name.split("/")
-        return Reference(tuple(scopes), MACRO if name == "macro" else name)
+        macro = name == "macro"
+        return Reference(tuple(scopes), MACRO if macro else name, evaluate and not macro)
 
     def macro(self, macro_name: str) -> Reference:
         return Reference(tuple(macro_name.split("/")), MACRO)

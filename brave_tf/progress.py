@@ -9,6 +9,19 @@ from typing import TextIO
 import tqdm
 
 _LINE_EVERY = 10.0
+# What is counted at the moment, and when something was counted last.
+_open: list[Progress] = []
+_moved_at = 0.0
+
+
+def under_way() -> str:
+    """Returns the description of what is counted at the moment, empty where nothing is."""
+    return " ".join(each.description for each in _open[-1:])
+
+
+def moved_at() -> float:
+    """Returns when something was counted last, in seconds of `time.monotonic`."""
+    return _moved_at
 
 
 class Progress:
@@ -32,7 +45,7 @@ class Progress:
     ):
         self._file = file or sys.stderr
         self._total, self._done, self._before = total, done, done
-        self._description, self._unit = description, unit
+        self.description, self._unit = description, unit
         self._failed = 0
         self._began = self._last = time.monotonic()
         self._bar = None
@@ -47,14 +60,18 @@ class Progress:
             )
 
     def __enter__(self) -> Progress:
+        _open.append(self)
         return self
 
     def __exit__(self, *_) -> None:
+        _open.remove(self)
         if self._bar is not None:
             self._bar.close()
 
     def add(self, count: int = 1, failed: int = 0) -> None:
         """Counts `count` more, of which `failed` failed."""
+        global _moved_at
+        _moved_at = time.monotonic()
         self._done += count
         self._failed += failed
         if self._bar is not None:
@@ -67,7 +84,7 @@ class Progress:
 
     def _line(self) -> str:
         rate = (self._done - self._before) / (self._last - self._began)
-        parts = [f"{self._description}: {self._done}", f" {self._unit}, {rate:.1f} per second"]
+        parts = [f"{self.description}: {self._done}", f" {self._unit}, {rate:.1f} per second"]
         if self._total is not None:
             left = tqdm.tqdm.format_interval((self._total - self._done) / max(rate, 1e-9))
             parts = [parts[0], f"/{self._total}", *parts[1:], f", {left} left"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import collections
+import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from gin import config_parser
 
+from brave_tf import value_types
 from brave_tf.gin_statements import MACRO, values_in
 
 # Values and calls that all bindings come to.
@@ -62,18 +64,19 @@ def macro_of(binding: config_parser.BindingStatement) -> str | None:
     return binding.scope if binding.selector in ("macro", MACRO) else None
 
 
+def bindings_in(text: str) -> list[config_parser.BindingStatement]:
+    """Returns the bindings of a text of gin's."""
+    statements = config_parser.ConfigParser(io.StringIO(text), AsWritten())
+    return [each for each in statements if isinstance(each, config_parser.BindingStatement)]
+
+
 def check_size(bindings: Sequence[config_parser.BindingStatement]) -> None:
     """Makes sure that bindings can be evaluated.
 
     Raises:
       ValueError: a macro or a call refers to itself, or they stand for too many values or too large ones.
     """
-    sizes = _Sizes(bindings)
-    try:
-        total = sum(sizes.of(each.value, each.scope) for each in bindings)
-    except RecursionError as error:
-        raise ValueError("its macros and references are nested too deeply") from error
-    if total > _MOST_VALUES:
+    if size_of(bindings) > _MOST_VALUES:
         raise ValueError("its macros and references stand for too many values")
     for value in (value for each in bindings for value in values_in(each.value)):
         endless = isinstance(value, float) and not math.isfinite(value)
@@ -81,17 +84,31 @@ def check_size(bindings: Sequence[config_parser.BindingStatement]) -> None:
             raise ValueError("a number in it is beyond any that a model has")
 
 
+def size_of(bindings: Sequence[config_parser.BindingStatement]) -> int:
+    """Counts the values and calls that bindings come to.
+
+    Raises:
+      ValueError: a macro or a call refers to itself.
+    """
+    sizes = _Sizes(bindings)
+    try:
+        return sum(sizes.of(each.value, each.scope) for each in bindings)
+    except RecursionError as error:
+        raise ValueError("its macros and references are nested too deeply") from error
+
+
 class _Sizes:
     """How many values and calls a value stands for."""
 
     def __init__(self, bindings: Sequence[config_parser.BindingStatement]):
         self._macros: dict[str, Any] = {}
-        self._parameters: dict[str, list[tuple[str, Any]]] = collections.defaultdict(list)
+        # Configurable -> (parameter, scope) -> value.
+        self._parameters: dict[str, dict[tuple[str, str], Any]] = collections.defaultdict(dict)
         for each in bindings:
             macro = macro_of(each)
             if macro is None:
-                name = each.selector.rpartition(".")[2]
-                self._parameters[name].append((each.scope, each.value))
+                bound = self._parameters[_whole_name(each.selector)]
+                bound[each.arg_name, each.scope] = each.value
             else:
                 self._macros[macro] = each.value
         # (scope, name) -> size; None while it is counted. A macro has its name in place of a scope.
@@ -105,7 +122,7 @@ class _Sizes:
             if isinstance(each, Macro):
                 total += self._of_key(each[1:], MACRO)
             elif isinstance(each, Reference) and each.evaluated:
-                total += self._of_key(each.scope or scope, each.name.rpartition(".")[2])
+                total += self._of_key(each.scope or scope, _whole_name(each.name))
         return total
 
     def _of_key(self, scope: str, name: str) -> int:
@@ -115,11 +132,22 @@ class _Sizes:
             self._known[key] = sum(self.of(value, scope) for value in self._bound(*key))
         found = self._known[key]
         if found is None:
-            raise ValueError(f"{scope if name == MACRO else name} refers to itself")
+            raise ValueError(
+                f"{scope if name == MACRO else name.rpartition('.')[2]} refers to itself"
+            )
         return found
 
     def _bound(self, scope: str, name: str) -> list[Any]:
         if name == MACRO:
             return [self._macros[scope]] if scope in self._macros else []
         within = f"{scope}/"
-        return [v for s, v in self._parameters[name] if not s or within.startswith(f"{s}/")]
+        bound = self._parameters[name].items()
+        reached = [(key, v) for key, v in bound if not key[1] or within.startswith(f"{key[1]}/")]
+        # For each parameter the longest scope wins.
+        by_length = sorted(reached, key=lambda item: len(item[0][1]))
+        return list({parameter: value for (parameter, _), value in by_length}.values())
+
+
+def _whole_name(configurable: str) -> str:
+    found = value_types.registered(configurable)
+    return found.selector if found else configurable.rpartition(".")[2]

@@ -3,7 +3,7 @@
 import gin
 import pytest
 
-from brave_tf import config, errors, recipe_header
+from brave_tf import config, errors, recipe_header, trust
 
 
 @gin.configurable("sample_of_checks")
@@ -70,6 +70,34 @@ def test_overlays_of_the_package_go_with_every_recipe(overlay):
         config.load_config([name, f"gin/overlays/{overlay}.gin"])
 
 
+ENDLESS = {
+    "a macro of itself": "A = %A\nsample_of_checks.width = %A",
+    "macros of each other": "A = %B\nB = [%A]\nwhole_of_checks.parts = {'a': %B}",
+    "a call of itself": "sample_of_checks.width = @sample_of_checks()",
+    "a call of a call": "whole_of_checks.parts = [@a/sample_of_checks()]\n"
+    "a/sample_of_checks.width = @whole_of_checks()",
+    "a call through a macro": "A = @sample_of_checks()\nsample_of_checks.width = [%A]",
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+@pytest.mark.parametrize("model", [False, True])
+def test_what_refers_to_itself_is_an_error(case, model, tmp_path, monkeypatch):
+    own = tmp_path / "own.gin"
+    own.write_text(ENDLESS[case] + "\n")
+    monkeypatch.setattr(trust, "_named", {__name__})
+    with pytest.raises(errors.UserError, match="refers to itself") as caught:
+        config.load_config([] if model else [str(own)], model=str(own) if model else None)
+    assert str(own) in str(caught.value)
+
+
+def test_a_call_in_a_scope_that_binds_otherwise_ends():
+    config.load_config(
+        [], ["sample_of_checks.width = @a/sample_of_checks()", "a/sample_of_checks.width = 3"]
+    )
+    assert sample()["width"] == {"width": 3, "sizes": None}
+
+
 OWN = {
     "a macro that is used": "SIZE = 3\nsample_of_checks.width = %SIZE",
     "used before it is bound": "sample_of_checks.width = %SIZE\nSIZE = 3",
@@ -81,6 +109,7 @@ OWN = {
     "a scope within another": "a/sample_of_checks.width = 4\n"
     "whole_of_checks.parts = [@a/b/sample_of_checks()]",
     "in a scope that is inherited": "a/sample_of_checks.width = 4\n"
+    "a/sample_of_checks.sizes = None\n"
     "sample_of_checks.sizes = [@a/whole_of_checks()]\n"
     "whole_of_checks.parts = [@sample_of_checks()]",
     "an augmentation in the scope of its reference": "import brave_tf.data.augment.random_flip\n"

@@ -9,6 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
+import waiting_pipes
 
 from brave_tf import files
 
@@ -88,3 +89,17 @@ def test_what_was_not_written_is_told_with_the_space_on_its_disk(tmp_path):
 def test_a_lock_of_another_process_is_no_failure_to_write(tmp_path):
     with pytest.raises(BlockingIOError), files.told(tmp_path, ""):
         raise BlockingIOError
+
+
+def test_what_has_no_end_is_no_file(tmp_path):
+    with waiting_pipes.unwritten(tmp_path / "pipe"):
+        for path in (tmp_path / "pipe", "/dev/zero"):
+            with pytest.raises(
+                files.UserError, match="(pipe|zero) is a pipe, a socket or a device"
+            ):
+                files.check_ends(path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("file")
+    for name in ("file", "link", ".", "missing", "file/below"):
+        files.check_ends(tmp_path / name)
+    files.check_ends("gs://bucket/file")

@@ -107,7 +107,8 @@ def test_bindings_are_given_in_order_with_their_places(project):
         ("narrow/sample_of_files.height", 8, "more.gin"),
     ]
     assert found[2].value == gin_statements.Reference(("SIZE",), gin_statements.MACRO)
-    assert found[3].value == {"a": gin_statements.Reference(("narrow",), "thing")}
+    assert found[3].value == {"a": gin_statements.Reference(("narrow",), "thing", True)}
+    assert repr(found[3].value) == "{'a': @narrow/thing()}"
 
 
 def test_files_may_register_what_they_configure_themselves(project, monkeypatch):

@@ -15,7 +15,7 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, startup, trust
+from brave_tf import errors, startup, trust, unheard
 
 UNUSABLE_INPUT = 2
 _TRUST = "trust"
@@ -28,6 +28,8 @@ _PLAINER = (
     (re.compile(r"\n +\(default: '(?:\[\]|false)?'\)"), ""),
     (re.compile(r"\n +\((?:an integer|a number|a comma separated list)\)"), ""),
 )
+# So long an idle process may take to keep what is done after a signal.
+_CLEANING_SECONDS = 30.0
 READER_GONE = 141  # as a shell reports a process that the closed pipe has ended
 
 
@@ -35,6 +37,7 @@ def run(
     main: Callable[[list[str]], int | None],
     description: str = "",
     takes_arguments: bool = False,
+    waits: bool = False,
 ) -> None:
     """Runs the `main` of a console command under absl.
 
@@ -43,7 +46,9 @@ def run(
     argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
     code 2, or that of the error. SIGTERM is for `main` a KeyboardInterrupt, as Ctrl-C is; the exit code
     `INTERRUPTED` is then `TERMINATED`. So is SIGINT, also where a shell without job control has started the
-    command in the background, and has it ignore SIGINT.
+    command in the background, and has it ignore SIGINT. What waits in native code ends by them too, and
+    says that it waits, see `unheard.Watch`, unless waiting for others is what it
+    does (`waits`).
     """
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
@@ -55,7 +60,7 @@ def run(
             print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}", flush=True)
         sys.exit(0)
     app.run(
-        lambda argv: _guarded(main, argv, takes_arguments),
+        lambda argv: _guarded(main, argv, takes_arguments, waits),
         flags_parser=lambda args: _parse_flags(args, modules),
     )
 
@@ -102,6 +107,7 @@ def _terminable() -> Iterator[Callable[[int | None], int | None]]:
         # It comes twice where both a process and its group are told.
         if not came:
             came = True
+            unheard.heard(_CLEANING_SECONDS)
             raise KeyboardInterrupt
 
     handlers = {signal.SIGTERM: interrupt, signal.SIGINT: signal.default_int_handler}
@@ -152,7 +158,7 @@ def _check_value(flag: flags.Flag) -> None:
 
 
 def _guarded(
-    main: Callable[[list[str]], int | None], argv: list[str], takes_arguments: bool
+    main: Callable[[list[str]], int | None], argv: list[str], takes_arguments: bool, waits: bool
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
@@ -160,7 +166,7 @@ def _guarded(
     startup.keep_freed_memory()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
-    with _terminable() as exit_code:
+    with _terminable() as exit_code, unheard.Watch(tells=not waits):
         try:
             if len(argv) > 1 and not takes_arguments:
                 raise errors.UserError(

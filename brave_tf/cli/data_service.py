@@ -142,7 +142,7 @@ def _free_port() -> int:
 def console_main() -> None:
     """Entry point of the command."""
     define_flags()
-    app.run(main)
+    app.run(main, waits=True)
 
 
 if __name__ == "__main__":

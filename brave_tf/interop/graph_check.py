@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import function_pb2, node_def_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.interop.safe_operations import SAFE_OPERATIONS
 
@@ -33,14 +34,15 @@ _Functions = Mapping[str, function_pb2.FunctionDef]
 
 
 def check_links(folder: str | os.PathLike[str]) -> None:
-    """Makes sure that what is in the folder of a model is in it.
+    """Makes sure that what is in the folder of a model is in it, and has an end.
 
     Raises:
-      UserError: a link in it leads out of it.
+      UserError: a link in it leads out of it, or something is a pipe, a socket or a device.
     """
     top = os.path.realpath(folder)
     for path, folders, names in os.walk(top):
         for each in (os.path.join(path, name) for name in [*folders, *names]):
+            files.check_ends(each)
             if os.path.islink(each) and not os.path.realpath(each).startswith(top + os.sep):
                 raise UserError(
                     f"{each} is a link that leads out of the model's folder {folder}: it is neither read nor "

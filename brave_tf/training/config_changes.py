@@ -6,9 +6,7 @@ import fnmatch
 import re
 from typing import NamedTuple
 
-from gin import config_parser
-
-from brave_tf import errors
+from brave_tf import errors, written_values
 
 # What changes neither the meaning of the saved state nor what the steps to come learn.
 _HARMLESS = (
@@ -59,8 +57,10 @@ def changes(old: str, new: str) -> list[Change]:
     it differs too.
 
     Raises:
-      SyntaxError: one is no such text.
+      SyntaxError, ValueError, tokenize.TokenError: one is no such text.
     """
+    # The new one was loaded. In the old one macros could stand for each other without an end.
+    written_values.check_size(written_values.bindings_in(old))
     before, after = _bindings(old), _bindings(new)
     owners = [{name.rpartition(".")[0] for name in each} for each in (before, after)]
     common = owners[0] & owners[1]
@@ -81,6 +81,7 @@ def check(old: str, new: str, allow: bool) -> list[Change]:
 
     Raises:
       UserError: they must not, and some do; the message names them.
+      SyntaxError, ValueError, tokenize.TokenError: see `changes`.
     """
     found = changes(old, new)
     # A parameter that is there only once came or went with a version of the program.
@@ -97,32 +98,15 @@ def _harmless(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in _HARMLESS)
 
 
-class _Text(str):
-    """A reference or a macro, which looks as it is written."""
-
-    __repr__ = str.__str__
-
-
-class _AsText(config_parser.ParserDelegate):
-    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> _Text:
-        return _Text(f"@{scoped_configurable_name}" + "()" * evaluate)
-
-    def macro(self, macro_name: str) -> _Text:
-        return _Text(f"%{macro_name}")
-
-
 def _bindings(text: str) -> dict[str, str]:
     """Returns `scope/configurable.parameter` -> value, with the values of macros in place of their names."""
     bindings, macros = {}, {}
-    for statement in config_parser.ConfigParser(text, _AsText()):
-        if not isinstance(statement, config_parser.BindingStatement):
-            continue
-        scope, selector, parameter, value, _ = statement
-        name = f"{scope}/{selector}" if scope else selector
-        if parameter:
-            bindings[f"{name}.{parameter}"] = repr(value)
+    for each in written_values.bindings_in(text):
+        name = "/".join(filter(None, [each.scope, each.selector]))
+        if each.arg_name:
+            bindings[f"{name}.{each.arg_name}"] = repr(each.value)
         else:
-            macros[name] = repr(value)
+            macros[name] = repr(each.value)
 
     def resolved(value: str) -> str:
         return re.sub(r"%([\w./]+)", lambda use: resolved(macros.get(use[1], use[1])), value)

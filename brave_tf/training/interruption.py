@@ -9,9 +9,14 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Callable
 
+from brave_tf import unheard
+
 # Exit codes are 128 + the number of the signal, as shells count.
 INTERRUPTED = 128 + signal.SIGINT
 PREEMPTED = 128 + signal.SIGTERM
+
+# So long the disk may take to answer while a run saves.
+_SAVING_SECONDS = 300.0
 
 
 class Interruption:
@@ -55,6 +60,7 @@ class Interruption:
                 signal.signal(each, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        unheard.heard(_SAVING_SECONDS)
         again = self.exit_code is not None
         self.exit_code = self.exit_code or 128 + signum
         if again and signum == signal.SIGTERM:

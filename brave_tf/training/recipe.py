@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Callable, TypeVar
 
 import gin
@@ -30,13 +31,22 @@ def bound(configurable: Callable[[], T]) -> T:
       UserError: a required one is not bound.
     """
     try:
-        return configurable()
-    except RecursionError as error:
-        raise errors.UserError(
-            "the recipe refers to itself, through references or macros"
-        ) from error
+        with _ending():
+            return configurable()
     except RuntimeError as error:
         raise errors.UserError(f"the recipe is not complete: {error}") from error
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Refuses a recipe whose parts call each other without an end."""
+    try:
+        yield
+    except RecursionError as error:
+        raise errors.UserError(
+            "the recipe refers to itself: one of its parts is made of itself, through references. Bind that "
+            "part to another."
+        ) from error
 
 
 @gin.configurable
@@ -73,7 +83,8 @@ class Recipe:
           UserError: when a backbone has no view of its name to learn from.
         """
         tf.keras.utils.set_random_seed(seed)
-        objective = self.objective()
+        with _ending():
+            objective = self.objective()
         missing = [name for name in objective.backbones if name not in self.views]
         if missing:
             raise errors.UserError(

@@ -6,12 +6,13 @@ import contextlib
 import os
 import pathlib
 import platform
+import tokenize
 import uuid
 from collections.abc import Iterator
 
 import gin
 
-from brave_tf import errors, files
+from brave_tf import errors, files, model_config
 from brave_tf.data.pipeline.decode_service import NoServiceError
 from brave_tf.locks import locked
 from brave_tf.training import checkpoint_files, config_changes, event_files
@@ -86,7 +87,16 @@ def _compare_configs(path: pathlib.Path, allow_changes: bool) -> None:
     # Runs that were imported have none.
     if not path.exists():
         return
-    changes = config_changes.check(path.read_text(), gin.operative_config_str(), allow_changes)
+    text = model_config.read_text(path)
+    try:
+        changes = config_changes.check(text, gin.operative_config_str(), allow_changes)
+    except errors.UserError:
+        raise
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
+        raise errors.UserError(
+            f"{path} is damaged ({errors.message(error)}): put back what the run wrote there. Without the "
+            "file, the run is resumed whatever its configuration was."
+        ) from error
     if changes:
         print("resuming with a configuration that differs from before (old -> new):")
         print("".join(f"  {change}\n" for change in changes), end="", flush=True)

@@ -10,6 +10,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf import errors
+from brave_tf.training.optimizers import Optimizer
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
@@ -54,7 +55,7 @@ class Settings:
     """
 
     data_dir: str = gin.REQUIRED
-    optimizer: Callable[[], tf.keras.optimizers.Optimizer] = gin.REQUIRED
+    optimizer: Callable[[], Optimizer] = gin.REQUIRED
     batch_size: int = gin.REQUIRED
     num_steps: int = gin.REQUIRED
     accumulate_steps: int = 1

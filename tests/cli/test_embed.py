@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import untrained_run
+import waiting_pipes
 from media import moving_texture, tone, write_audio, write_video
 
 from brave_tf.cli import embed as embed_command
@@ -151,6 +152,19 @@ def test_a_csv_names_windows_of_files(folder, tmp_path):
     (failure,) = failures(output)
     assert list(failure) == ["path", "start", "end", "stage", "reason"]
     assert list(failure.values())[:4] == ["missing.mp4", "0.0", "1.0", "find"]
+
+
+def test_a_clip_or_a_model_that_is_a_pipe_is_not_waited_for(folder, tmp_path, capsys):
+    (tmp_path / "list.csv").write_text(f"path\n{folder}/media/cat/a.mp4\npipe.mp4\n")
+    output = tmp_path / "list.npz"
+    with waiting_pipes.unwritten(tmp_path / "pipe.mp4"):
+        assert embed(folder, output, f"--input={tmp_path / 'list.csv'}") == 0
+    (failure,) = failures(output)
+    assert (failure["path"], failure["reason"]) == ("pipe.mp4", "is not a file")
+    shutil.copytree(folder / "exported", tmp_path / "exported")
+    with waiting_pipes.unwritten(tmp_path / "exported" / "weights" / "narrow.weights.h5"):
+        assert embed(tmp_path, output, f"--input={folder / 'media'}") == 2
+    assert "narrow.weights.h5 is a pipe" in capsys.readouterr().err
 
 
 def test_windows_of_one_file_stay_apart(folder, tmp_path):

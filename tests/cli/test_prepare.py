@@ -9,6 +9,7 @@ import time
 import command
 import labelled_films
 import pytest
+import waiting_pipes
 from media import moving_texture, tone, write_audio, write_video
 from prepared import contents
 from remuxed import joined
@@ -39,6 +40,15 @@ def test_prepares_a_folder_and_counts_failures_on_the_last_line(films, tmp_path,
     assert run(f"--input={films}", f"--output={out}", *FAST) == 0
     assert capsys.readouterr().out.startswith("already complete: 2 clips")
     assert contents(out) == before
+
+
+def test_a_clip_that_is_a_pipe_is_not_waited_for(films, tmp_path, capsys):
+    listed = [*map(str, films.rglob("*.*")), "pipe.mp4"]
+    (tmp_path / "list.csv").write_text("\n".join(["path", *listed]) + "\n")
+    with waiting_pipes.unwritten(tmp_path / "pipe.mp4"):
+        assert run(f"--input={tmp_path / 'list.csv'}", f"--output={tmp_path / 'out'}", *FAST) == 0
+    assert "wrote 2 clips" in capsys.readouterr().out
+    assert "pipe.mp4" in (tmp_path / "out" / "failures.csv").read_text()
 
 
 def test_warnings_are_counted_on_the_last_line(tmp_path, capsys):

@@ -28,7 +28,8 @@ CONFIGS = {
     "a line that only some count": f"# harmless\u2028import {MODULE}\n{PART}",
     "a line behind a form feed": f"# harmless\x0cimport {MODULE}\n{PART}",
     "a line behind an old separator": f"# harmless\x1cimport {MODULE}\n{PART}",
-    "a line in a text": f"{PART}RECIPE = 'a\u2028import {MODULE}\u2028b'\nRecipe.views = %RECIPE\n",
+    "a line in a text": "import brave_tf.training.settings\n"
+    f"RECIPE = 'a\u2028import {MODULE}\u2028b'\ntrain.data_dir = %RECIPE\n",
     "an included file beside it": "include 'beside.gin'\n",
     "an included file above it": "include '../beside.gin'\n",
     "an included file above the recipes": "include '../../../../../../../../../tmp/beside.gin'\n",

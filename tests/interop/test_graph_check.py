@@ -4,6 +4,7 @@ import pathlib
 
 import pytest
 import tensorflow as tf
+import waiting_pipes
 from tensorflow.core.protobuf import saved_model_pb2
 
 from brave_tf.errors import UserError
@@ -208,3 +209,12 @@ def test_links_out_of_a_models_folder_are_refused(tmp_path, name):
     (tmp_path / "model" / name).symlink_to("/" if "." not in name else "../../secret")
     with pytest.raises(UserError, match=f"{name} is a link that leads out"):
         graph_check.check_links(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["variables.data-00000-of-00001", "variables.index"])
+def test_weights_that_are_a_pipe_are_not_waited_for(tmp_path, name):
+    folder = write(tmp_path, lambda x: x * 2.0)
+    graph_check.check_links(folder)
+    path = folder / saved_model.SAVED_MODEL / "variables" / name
+    with waiting_pipes.unwritten(path), pytest.raises(UserError, match=f"{name} is a pipe"):
+        graph_check.check_links(folder)

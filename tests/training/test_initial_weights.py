@@ -1,8 +1,11 @@
 """Runs begin with the backbones of other runs and of exported models."""
 
+import shutil
+
 import numpy as np
 import pytest
 import untrained_run
+import waiting_pipes
 
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model
@@ -58,3 +61,14 @@ def test_a_folder_without_weights_is_named(model_dir, tmp_path):
     objective = recipe.load_run(str(model_dir), restore=False).objective
     with pytest.raises(UserError, match="has no weights for view 'broad_audio'"):
         load_backbones(objective.backbones, str(tmp_path))
+
+
+def test_weights_that_are_a_pipe_are_not_waited_for(model_dir, exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "exported")
+    path = tmp_path / "exported" / saved_model.WEIGHTS / "narrow.weights.h5"
+    objective = recipe.load_run(str(model_dir), restore=False).objective
+    with (
+        waiting_pipes.unwritten(path),
+        pytest.raises(UserError, match="has no weights for view 'narrow'"),
+    ):
+        load_backbones(objective.backbones, str(tmp_path / "exported"))

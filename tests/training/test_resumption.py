@@ -8,6 +8,7 @@ import types
 import gin
 import pytest
 import tiny_run
+import waiting_pipes
 
 from brave_tf import config, errors
 from brave_tf.training import recipe, resumption, run
@@ -89,6 +90,28 @@ def test_changes_that_are_allowed_are_told(model_dir, restored, capsys):
     resume(model_dir, restored, "rate.value = 0.2")
     assert not capsys.readouterr().out
     assert restored == [4, 4]
+
+
+DAMAGED = {
+    "macros of each other": "A = %B\nB = %A\nrate.value = %A\n",
+    "a call of itself": "rate.value = @rate()\n",
+    "macros that grow": "A0 = 1\n"
+    + "".join(f"A{n + 1} = [%A{n}, %A{n}]\n" for n in range(40))
+    + "rate.value = %A40\n",
+    "a line that is cut off": "rate.value = [0.1,\n",
+    "a statement that is none": "rate.value 0.1\n",
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_a_configuration_that_was_not_written_by_a_run_is_named(model_dir, restored, case):
+    path = model_dir / recipe.OPERATIVE_CONFIG_FILE
+    path.write_text(DAMAGED[case])
+    with pytest.raises(errors.UserError, match="operative_config.gin is damaged .*put back what"):
+        resume(model_dir, restored, "rate.value = 0.1")
+    with waiting_pipes.unwritten(path), pytest.raises(errors.UserError, match="no plain file"):
+        resume(model_dir, restored, "rate.value = 0.1")
+    assert not restored
 
 
 def test_a_run_without_checkpoint_begins_with_any_configuration(model_dir, restored):

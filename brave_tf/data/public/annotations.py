@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
+from brave_tf import files
 from brave_tf.data.clips.names import one_form
 from brave_tf.errors import UserError
 
@@ -15,6 +16,7 @@ def lines(path: str) -> Iterator[tuple[int, str]]:
     Raises:
       UserError: The file is not text in UTF-8.
     """
+    files.check_ends(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
@@ -56,6 +58,7 @@ def rows(path: str) -> Iterator[tuple[int, list[str]]]:
     Raises:
       UserError: The file is no CSV in UTF-8.
     """
+    files.check_ends(path)
     with open(path, newline="", encoding="utf-8-sig") as file:
         text = (line.strip() for line in file)
         reader = csv.reader(text, skipinitialspace=True, strict=True)

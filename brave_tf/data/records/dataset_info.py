@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from brave_tf import files
 from brave_tf.data.records import fields as record_fields
 from brave_tf.data.records import first_records, shard_names
 from brave_tf.data.records.modalities import MODALITIES, Held
@@ -43,7 +44,8 @@ class DatasetInfo:
         """Reads dataset.json and labels.txt, or finds the shards of other writers.
 
         Raises:
-          UserError: there is no such folder, no shard in it, or its dataset.json is damaged.
+          UserError: there is no such folder, no shard in it, or its dataset.json is damaged; a file of it
+            is a pipe.
         """
         data_dir = os.fspath(data_dir)
         if not tf.io.gfile.isdir(data_dir):
@@ -52,15 +54,18 @@ class DatasetInfo:
                 f"{data_dir}: no such folder (looked for {glob}). Make them with: {_command(data_dir)}"
             )
         description = os.path.join(data_dir, "dataset.json")
-        if tf.io.gfile.exists(description):
-            splits, settings = _described(description)
-        else:
-            splits = _found(data_dir)
-            settings = {"audio": "flac"} if _hold_flac(splits) else {}
+        files.check_ends(description)
+        described = tf.io.gfile.exists(description)
+        splits, settings = _described(description) if described else (_found(data_dir), {})
+        for path in (path for split in splits.values() for path in split.paths):
+            files.check_ends(path)
+        if not described and _hold_flac(splits):
+            settings = {"audio": "flac"}
         if not any(split.shards for split in splits.values()):
             glob = os.path.join(data_dir, shard_names.PATTERN)
             raise UserError(f"{glob}: no such files. Make them with: {_command(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
+        files.check_ends(labels)
         texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
         return cls(data_dir, splits, tuple(texts), settings)
 

@@ -40,9 +40,9 @@ def have_indexes(shards: Collection[str]) -> bool:
     folders = {os.path.dirname(path) for path in paths}
     if any("://" in folder or not os.path.isdir(folder) for folder in folders):
         return False
-    return paths <= {
-        os.path.join(folder, name) for folder in folders for name in os.listdir(folder)
-    }
+    # A pipe is none: a reader may wait for ever.
+    entries = (entry for folder in folders for entry in os.scandir(folder))
+    return paths <= {entry.path for entry in entries if entry.is_file()}
 
 
 def entry(record: bytes, offset: int) -> bytes:

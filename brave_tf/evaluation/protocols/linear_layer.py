@@ -6,13 +6,13 @@ import dataclasses
 from typing import Callable, ClassVar
 
 import gin
-import tensorflow as tf
 
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.heads.training import HeadTraining, OneOrSeveral, momentum_sgd
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.evaluation.protocols.trained_heads import Head, evaluate_head
+from brave_tf.training.optimizers import Optimizer
 
 
 @gin.configurable("linear_layer_training")
@@ -29,7 +29,7 @@ class LinearLayerTraining(HeadTraining):
     batch_size: int = 512
     learning_rate: OneOrSeveral = (1.0, 0.1, 0.01, 0.001)
     weight_decay: OneOrSeveral = 0.0
-    optimizer: Callable[..., tf.keras.optimizers.Optimizer] = momentum_sgd
+    optimizer: Callable[..., Optimizer] = momentum_sgd
 
     binding: ClassVar[str] = "linear_layer_training"
 

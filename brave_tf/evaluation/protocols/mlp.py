@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Callable, ClassVar
 
 import gin
-import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
@@ -16,6 +15,7 @@ from brave_tf.evaluation.protocols.heads.training import HeadTraining, OneOrSeve
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.evaluation.protocols.trained_heads import Head, evaluate_head
+from brave_tf.training.optimizers import Optimizer
 
 
 @gin.configurable("mlp_training")
@@ -31,7 +31,7 @@ class MlpTraining(HeadTraining):
     batch_size: int = 512
     learning_rate: OneOrSeveral = (3e-3, 1e-3, 3e-4)
     weight_decay: OneOrSeveral = 1e-2
-    optimizer: Callable[..., tf.keras.optimizers.Optimizer] = plain_adamw
+    optimizer: Callable[..., Optimizer] = plain_adamw
 
     binding: ClassVar[str] = "mlp_training"
 

@@ -51,6 +51,7 @@ def read(path: str) -> Checkpoint:
       UserError: no such file, or one that is not a checkpoint, is damaged, or holds anything but
         numbers, text, plain containers and numpy arrays.
     """
+    files.check_ends(path)
     try:
         with open(path, "rb") as file:
             return _checkpoint(_unpickle(file, path), path)

@@ -1,4 +1,5 @@
 import pytest
+import waiting_pipes
 
 from brave_tf.data.public.annotations import lines, rows, seconds, table
 from brave_tf.errors import UserError
@@ -47,3 +48,10 @@ def test_seconds(window):
     assert seconds("file", 3, "1.5", "2") == (1.5, 2.0)
     with pytest.raises(UserError, match="file: line 3: from"):
         seconds("file", 3, *window)
+
+
+@pytest.mark.parametrize("read", [lines, rows])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    path = str(tmp_path / "list.txt")
+    with waiting_pipes.unwritten(path), pytest.raises(UserError, match="list.txt is a pipe"):
+        list(read(path))

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import record_fixtures
+import waiting_pipes
 
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.errors import UserError
@@ -129,3 +130,24 @@ def test_sizes_that_differ_are_warned_of(tmp_path, caplog):
     info = DatasetInfo.load(tmp_path)
     info.check_files(info.split("train"))
     assert any("dataset.json says" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("train-00001-of-00002.tfrecord", True),
+        ("train-00001-of-00002.tfrecord", False),
+        ("more-00.tfrecord", False),
+        ("dataset.json", True),
+        ("labels.txt", True),
+    ],
+)
+def test_a_pipe_is_not_waited_for(tmp_path, name, described):
+    record_fixtures.write_shards(tmp_path, clips(2), 2)
+    if not described:
+        (tmp_path / "dataset.json").unlink()
+    with (
+        waiting_pipes.unwritten(tmp_path / name),
+        pytest.raises(UserError, match=f"{name} is a pipe"),
+    ):
+        DatasetInfo.load(tmp_path)

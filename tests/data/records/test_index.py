@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import record_fixtures
 import tensorflow as tf
+import waiting_pipes
 
 from brave_tf.data.pipeline.batches import clip_dataset
 from brave_tf.data.pipeline.clip_windows import crop_dataset
@@ -206,3 +207,12 @@ def test_what_is_no_record_has_no_entry(length):
         record_index.entry(b"\xff" * abs(length), 0)
     with pytest.raises(ValueError, match="no SequenceExample"):
         record_index.entry(b"\x0a\x02\x0a\x09", 0)
+
+
+def test_a_pipe_is_no_index(folder):
+    index = record_index.path_of(str(shards(folder)[0]))
+    expected = training(folder)
+    with waiting_pipes.unwritten(index):
+        assert not record_index.have_indexes(list(map(str, shards(folder))))
+        found = training(folder)
+    assert_same(found, expected)

@@ -10,6 +10,7 @@ import media
 import numpy as np
 import pytest
 import tensorflow as tf
+import waiting_pipes
 from raw_films import RGB, SOUND, VIEWS, clips, texture
 from remuxed import joined
 
@@ -115,6 +116,15 @@ def test_clips_that_cannot_be_read_are_skipped_wherever_they_are(tmp_path, place
     assert "film.mkv" in skipped.summary() and "no picture at 40" in skipped.summary()
     # Windows of one file stay apart.
     assert len(skipped.reasons) == len(places)
+
+
+def test_a_clip_that_is_a_pipe_is_not_waited_for(tmp_path, caplog):
+    file = media.write_video(tmp_path / "film.mkv", texture(0, 150))
+    (tmp_path / "clips.csv").write_text(f"path\n{file.name}\npipe.mkv\n")
+    with waiting_pipes.unwritten(tmp_path / "pipe.mkv"):
+        dataset = clip_dataset(tmp_path / "clips.csv", "train", RGB, 1, training=False)
+        assert len(list(dataset)) == 1
+    assert "pipe.mkv: is not a file" in caplog.text
 
 
 def test_sound_that_is_no_number_is_named(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import waiting_pipes
 from pickled_checkpoints import content, write
 
 from brave_tf.errors import UserError
@@ -175,3 +176,9 @@ def test_arrays_that_lie_are_refused(tmp_path, array):
     path = write(tmp_path / "a.npy", content(params={"m": {"x": array}}))
     with pytest.raises(UserError, match="a.npy"):
         haiku_file.read(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "checkpoint.npy"
+    with waiting_pipes.unwritten(path), pytest.raises(UserError, match="checkpoint.npy is a pipe"):
+        haiku_file.read(str(path))

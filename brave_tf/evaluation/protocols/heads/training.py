@@ -17,6 +17,7 @@ from brave_tf.evaluation.protocols.heads.classifier import Classifier
 from brave_tf.evaluation.protocols.heads.rows import TrainingRows
 from brave_tf.progress import Progress
 from brave_tf.training import schedules
+from brave_tf.training.optimizers import Optimizer
 from brave_tf.training.optimizers.adam import AdamW
 from brave_tf.training.optimizers.sgd import Sgd
 
@@ -77,7 +78,7 @@ class HeadTraining:
     batch_size: int
     learning_rate: OneOrSeveral
     weight_decay: OneOrSeveral
-    optimizer: Callable[..., tf.keras.optimizers.Optimizer]
+    optimizer: Callable[..., Optimizer]
     schedule: Callable[..., schedules.LearningRate] = cosine
     warmup_epochs: float = 0.0
     held_out: float = 0.1
