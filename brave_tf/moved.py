@@ -33,6 +33,8 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "data.preparation.flow": "data.media.flow",
     "data.preparation.kinetics": "data.public.kinetics",
     "data.preparation.media": "data.media.media",
+    "data.preparation.records": "data.preparation.record_writer",
+    "data.preparation.worker_pool": "worker_pool",
     "data.record_fields": "data.records.fields",
     "data.record_index": "data.records.index",
     "data.record_reader": "data.records.reader",
@@ -63,6 +65,13 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "interop.haiku_file": "interop.deepmind.haiku_file",
     "interop.published": "interop.deepmind.runs",
     "interop.released": "interop.deepmind.recipe",
+    "quiet": "startup",
+}
+# Present name of a module, former name of what is in it -> present name of that.
+_RENAMED = {
+    ("data.clips.clip_list", "Clip"): "ListedClip",
+    ("data.preparation.settings", "Settings"): "PreparationSettings",
+    ("startup", "load_tensorflow"): "import_tensorflow",
 }
 
 
@@ -85,10 +94,11 @@ def attributes(former: str, present: Sequence[str], warn: bool = True) -> Callab
     def find(name: str) -> Any:
         if not name.startswith("__"):
             for module in map(importlib.import_module, present):
-                if hasattr(module, name):
-                    if warn:
-                        _warn(former, module.__name__)
-                    return getattr(module, name)
+                found = _RENAMED.get((module.__name__[len(_PACKAGE) :], name), name)
+                if found in vars(module):
+                    if warn or found != name:
+                        _warn(f"{former}.{name}", f"{module.__name__}.{found}")
+                    return getattr(module, found)
         raise AttributeError(f"module {former!r} has no attribute {name!r}")
 
     return find

@@ -34,9 +34,22 @@ def test_divided_modules_have_the_contents_of_all_parts():
 def test_a_package_gives_what_was_in_the_module_of_its_name():
     from brave_tf.data.pipeline import batches
 
-    with pytest.warns(FutureWarning, match=r"is now brave_tf\.data\.pipeline\.batches"):
+    with pytest.warns(
+        FutureWarning, match=r"is now brave_tf\.data\.pipeline\.batches\.clip_dataset"
+    ):
         from brave_tf.data.pipeline import clip_dataset
     assert clip_dataset is batches.clip_dataset
+
+
+def test_what_has_another_name_is_found_by_the_former_one():
+    from brave_tf.data.clips.clip import ListedClip
+    from brave_tf.data.preparation.settings import PreparationSettings
+
+    with pytest.warns(FutureWarning, match="Clip is now brave_tf.data.clips.clip_list.ListedClip"):
+        from brave_tf.data.preparation.clip_list import Clip
+    with pytest.warns(FutureWarning, match="Settings is now .*PreparationSettings"):
+        from brave_tf.data.preparation.settings import Settings
+    assert (Clip, Settings) == (ListedClip, PreparationSettings)
 
 
 def test_what_never_was_is_not_found():

@@ -170,12 +170,17 @@ def test_a_reference_to_another_thing_is_an_error(parameter, macro, tmp_path):
 )
 def test_parts_of_recipes_are_told_how_they_are_written(binding, advice):
     with pytest.raises(errors.UserError) as caught:
-        config.load_config(["as_v_fa"], ["import brave_tf.evaluation.protocols.online_knn", binding])
+        config.load_config(
+            ["as_v_fa"], ["import brave_tf.evaluation.protocols.online_knn", binding]
+        )
     assert advice in str(caught.value) and f"--gin_bindings={binding!r}" in str(caught.value)
 
 
 def test_what_the_package_offers_is_what_its_parameters_take():
-    imports = ["import brave_tf.training.optimizers.lamb", "import brave_tf.evaluation.protocols.online_knn"]
+    imports = [
+        "import brave_tf.training.optimizers.lamb",
+        "import brave_tf.evaluation.protocols.online_knn",
+    ]
     for value in (
         "train.optimizer = @lamb",
         "train.probe = @OnlineKnn",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from brave_tf import moved
 from brave_tf.errors import UserError, nearest
 
 FLOWS = ("tvl1", "dis", "none")
@@ -60,3 +61,6 @@ def _check_choice(name, value, choices):
 def _check_range(name, value, low, high):
     if not (math.isfinite(value) and low <= value <= high):
         raise UserError(f"--{name}={value}: expected a number from {low} to {high}.")
+
+
+__getattr__ = moved.attributes(__name__, [__name__])
