@@ -32,6 +32,8 @@ _WINDOW = 8
 _MAX_EARLY_DEATHS = 10
 # What a new process may take to import what it needs.
 _STARTING_SECONDS = 300.0
+# A look at the workers that took several of these was held up: the group of processes was stopped.
+_LOOK_EVERY = 1.0
 # Threads of one program may have pools of their own.
 _STARTING = threading.Lock()
 
@@ -62,7 +64,8 @@ def run_in_order(
         that runs is imported there only if the function is part of it.
       tasks: Small picklable objects, drawn as needed.
       workers: Number of processes.
-      timeout: Seconds that a task may take before its process is ended.
+      timeout: Seconds that a task may take before its process is ended, without those in which the whole
+        group of processes was stopped.
 
     Yields:
       Each result, or Died or TimedOut in its place.
@@ -95,7 +98,8 @@ class _Pool:
 
     def __init__(self, function, workers, timeout):
         self._function, self._timeout = function, timeout
-        self._workers = [_Worker(function) for _ in range(workers)]
+        self._clock = _Clock()
+        self._workers = [_Worker(function, self._clock) for _ in range(workers)]
         self._deaths = collections.Counter()
 
     @property
@@ -107,11 +111,11 @@ class _Pool:
 
     def wait(self):
         """Waits for something to happen; returns the (position, result) pairs that came of it."""
-        now = time.monotonic()
         deadlines = [worker.deadline(self._timeout) for worker in self._workers]
-        patience = max(0.0, min(deadlines) - now) if min(deadlines) < math.inf else None
         connections = [worker.connection for worker in self._workers]
-        ready = multiprocessing.connection.wait(connections, patience)
+        with self._clock.running():
+            patience = min(_LOOK_EVERY, max(0.0, min(deadlines) - self._clock.seconds))
+            ready = multiprocessing.connection.wait(connections, patience)
         results = []
         for index, worker in enumerate(self._workers):
             if worker.connection in ready:
@@ -119,7 +123,7 @@ class _Pool:
                     results += worker.receive()
                 except (EOFError, OSError):
                     results += self._replace(index, Died(worker.end(patience=10.0)))
-            elif time.monotonic() > worker.deadline(self._timeout):
+            elif self._clock.seconds > worker.deadline(self._timeout):
                 worker.end()
                 results += self._replace(index, TimedOut(self._timeout))
         return results
@@ -138,7 +142,7 @@ class _Pool:
         elif isinstance(outcome, TimedOut) or self._deaths[culprit] == _ATTEMPTS:
             ended.jobs.popleft()
             results.append((culprit, outcome))
-        self._workers[index] = _Worker(self._function)
+        self._workers[index] = _Worker(self._function, self._clock)
         for job in ended.jobs:
             self._workers[index].assign(job)
         return results
@@ -148,6 +152,22 @@ class _Pool:
             worker.end()
 
 
+class _Clock:
+    """The seconds that workers have been waited for, without those in which nobody could work.
+
+    Ctrl-Z, a scheduler that suspends a job, and a machine that sleeps stop the workers too.
+    """
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    @contextlib.contextmanager
+    def running(self):
+        before = time.monotonic()
+        yield
+        self.seconds += min(time.monotonic() - before, 2 * _LOOK_EVERY)
+
+
 class _Worker:
     """A process and the jobs given to it, (position, task) pairs; it does them in turn.
 
@@ -155,13 +175,14 @@ class _Worker:
       since: When it began with the first of its jobs; None while it has none or is starting.
     """
 
-    def __init__(self, function):
+    def __init__(self, function, clock):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.jobs = collections.deque()
         self.since = None
         self._started = False
-        self._begun = time.monotonic()
+        self._clock = clock
+        self._begun = clock.seconds
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
         # Ctrl-C goes to the whole process group; only the parent shall answer. The resource tracker, which
         # comes with the first process, would unblock the signal.
@@ -201,7 +222,7 @@ class _Worker:
         if not self.jobs or not self._started:
             self.since = None
         elif anew or self.since is None:
-            self.since = time.monotonic()
+            self.since = self._clock.seconds
 
     def end(self, patience=0.0):
         """Ends the process if it still runs after `patience` seconds; returns its exit code."""
