@@ -10,6 +10,8 @@ import os
 import pathlib
 import shutil
 import stat
+import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -67,7 +69,8 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    # Processes of several machines, which may have the same number, see the same folder.
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
         yield aside
         os.replace(aside, target)
@@ -85,12 +88,11 @@ def check_writable(folder: Path, flag: str) -> None:
     Raises:
       UserError: it cannot.
     """
-    probe = os.path.join(folder, ".writable")
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(probe, "wb") as file:
+        # Without a name, so that others may look at the same time.
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0")
-        os.remove(probe)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): name another folder with --{flag}."

@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -37,6 +38,28 @@ def test_replacing_says_when_the_folder_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError), files.replacing(tmp_path / "file" / "results.txt"):
         raise AssertionError("there is nowhere to write")
+
+
+def test_processes_of_the_same_number_write_different_files(tmp_path):
+    """As in containers, which see the same folder."""
+    target = tmp_path / "results.txt"
+    with files.replacing(target) as one:
+        with files.replacing(target) as other:
+            one.write_text("one")
+            other.write_text("other")
+        assert target.read_text() == "other"
+    assert target.read_text() == "one"
+    assert os.listdir(tmp_path) == ["results.txt"]
+
+
+def test_several_may_check_a_folder_at_once(tmp_path):
+    def check(_):
+        for _ in range(300):
+            files.check_writable(tmp_path, "output")
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(check, range(4)))
+    assert os.listdir(tmp_path) == []
 
 
 def test_json_is_read_back(tmp_path):

@@ -15,12 +15,12 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, trust
+from brave_tf import errors, streams, trust
 
 UNUSABLE_INPUT = 2
 _TRUST = "trust"
-# As shells report processes that Ctrl-C and SIGTERM have ended.
-INTERRUPTED, TERMINATED = 130, 143
+# As shells report processes that Ctrl-C has ended.
+INTERRUPTED = 130
 # In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
 _PLAINER = (
     (re.compile(r"^\S.*:\n", re.MULTILINE), ""),
@@ -28,6 +28,7 @@ _PLAINER = (
     (re.compile(r"\n +\(default: '(?:\[\]|false)?'\)"), ""),
     (re.compile(r"\n +\((?:an integer|a number|a comma separated list)\)"), ""),
 )
+UNWRITABLE_OUTPUT = 1
 READER_GONE = 141  # as a shell reports a process that the closed pipe has ended
 
 
@@ -42,9 +43,11 @@ def run(
     of that module and of the script that was started, and exits with 0. A UserError, a wrong flag, or an
     argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
     code 2, or that of the error. SIGTERM is for `main` a KeyboardInterrupt, as Ctrl-C is; the exit code
-    `INTERRUPTED` is then `TERMINATED`. So is SIGINT, also where a shell without job control has started the
-    command in the background, and has it ignore SIGINT.
+    `INTERRUPTED` is then 143. So is SIGHUP, with 129, unless `nohup` has the command ignore it. So is SIGINT,
+    also where a shell without job control has started the command in the background, and has it ignore
+    SIGINT. Output that cannot be written is a message and exit code 1.
     """
+    streams.stand_in_for_closed()
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
@@ -83,31 +86,46 @@ def _print_any_name() -> None:
 
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:
-    """Ends the process in silence when what it prints to has been closed, as by `| head`."""
+    """Ends the process that cannot print any more: in silence where its reader has gone, as by `| head`."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        gone = isinstance(error, BrokenPipeError)
+        if not gone and not streams.is_lost(sys.stdout):
+            raise
         # Otherwise the interpreter complains when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(READER_GONE)
+        streams.discard(sys.stdout.fileno())
+        if gone:
+            sys.exit(READER_GONE)
+        with contextlib.suppress(OSError):
+            print(
+                f"error: the output of the command cannot be written any more ({error.strerror}): what was "
+                "done is kept. Send it to a disk with space, then start the same command again.",
+                file=sys.stderr,
+            )
+        sys.exit(UNWRITABLE_OUTPUT)
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[Callable[[int | None], int | None]]:
-    """Has both signals do what Ctrl-C does; gives a function from the exit code to that of the signal."""
-    came = False
+    """Has signals do what Ctrl-C does; gives a function from the exit code to that of the signal."""
+    came: int | None = None
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         nonlocal came
         # It comes twice where both a process and its group are told.
-        if not came:
-            came = True
+        if came is None:
+            came = signum
+            if signum == signal.SIGHUP:
+                streams.leave_terminal()
             raise KeyboardInterrupt
 
     handlers = {signal.SIGTERM: interrupt, signal.SIGINT: signal.default_int_handler}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handlers[signal.SIGHUP] = interrupt
     before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
-        yield lambda code: TERMINATED if came and code == INTERRUPTED else code
+        yield lambda code: 128 + came if came and code == INTERRUPTED else code
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -55,7 +55,8 @@ def train(
         in it.
       allow_changes: resume although bindings differ that change what the saved state means or what is
         learned, such as the optimizer's.
-      interruption: what asks the run to stop, inside its `with`; None for SIGINT and SIGTERM during the call.
+      interruption: what asks the run to stop, inside its `with`; None for SIGINT, SIGTERM and
+        SIGHUP during the call.
       profile: the first and the last step of which a profile trace is written; None for no trace.
 
     Returns:
@@ -195,8 +196,8 @@ def _train(
         if not workers.several:
             monitor.save()
         return False
-    except errors.UserError as error:
-        # Several processes could only save together.
+    except (errors.UserError, OSError) as error:
+        # What the run prints may have nowhere to go any more. Several processes could only save together.
         if not (workers.several or isinstance(error, _NOT_SAVED)):
             monitor.save()
         raise

@@ -184,10 +184,10 @@ class _Worker:
         self._clock = clock
         self._begun = clock.seconds
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        # Ctrl-C goes to the whole process group; only the parent shall answer. The resource tracker, which
-        # comes with the first process, would unblock the signal.
+        # Ctrl-C and the end of a terminal go to the whole process group; only the parent shall answer. The
+        # resource tracker, which comes with the first process, would unblock Ctrl-C.
         resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         try:
             with _main_left_alone(function):
                 self._process.start()
