@@ -169,6 +169,15 @@ def _check_value(flag: flags.Flag) -> None:
             )
 
 
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise errors.UserError(
+            f"the working directory is not there any more ({error.strerror}): change to one that is, with cd."
+        ) from error
+
+
 def _guarded(
     main: Callable[[list[str]], int | None], argv: list[str], takes_arguments: bool
 ) -> int | None:
@@ -179,6 +188,7 @@ def _guarded(
         trust.allow(flags.FLAGS[_TRUST].value)
     with _terminable() as exit_code:
         try:
+            _check_working_directory()
             if len(argv) > 1 and not takes_arguments:
                 raise errors.UserError(
                     f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."

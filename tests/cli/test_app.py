@@ -121,6 +121,16 @@ def test_streams_may_be_closed(closed, tmp_path):
     assert done.stderr == ("" if "2>&-" in closed else "complained\n")
 
 
+def test_a_working_directory_that_was_deleted_is_named(tmp_path):
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "it.py").write_text(PRINTING)
+    line = f"cd gone; rmdir ../gone; exec {sys.executable} {tmp_path / 'it.py'}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the working directory is not there any more")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_output_that_cannot_be_written_is_a_message(arguments, tmp_path):
     done = printing(">/dev/full", tmp_path, *arguments)

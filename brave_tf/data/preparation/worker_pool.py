@@ -17,11 +17,12 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import types
 from collections.abc import Iterable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Callable, NamedTuple
+
+from brave_tf.patience import Clock
 
 # Tasks in a worker's pipe, including the one at work: it need not wait for the next one.
 _DEPTH = 4
@@ -32,7 +33,7 @@ _WINDOW = 8
 _MAX_EARLY_DEATHS = 10
 # What a new process may take to import what it needs.
 _STARTING_SECONDS = 300.0
-# A look at the workers that took several of these was held up: the group of processes was stopped.
+# The clock has to be asked at least so often.
 _LOOK_EVERY = 1.0
 # Threads of one program may have pools of their own.
 _STARTING = threading.Lock()
@@ -98,7 +99,7 @@ class _Pool:
 
     def __init__(self, function, workers, timeout):
         self._function, self._timeout = function, timeout
-        self._clock = _Clock()
+        self._clock = Clock(2 * _LOOK_EVERY)
         self._workers = [_Worker(function, self._clock) for _ in range(workers)]
         self._deaths = collections.Counter()
 
@@ -113,9 +114,8 @@ class _Pool:
         """Waits for something to happen; returns the (position, result) pairs that came of it."""
         deadlines = [worker.deadline(self._timeout) for worker in self._workers]
         connections = [worker.connection for worker in self._workers]
-        with self._clock.running():
-            patience = min(_LOOK_EVERY, max(0.0, min(deadlines) - self._clock.seconds))
-            ready = multiprocessing.connection.wait(connections, patience)
+        patience = min(_LOOK_EVERY, max(0.0, min(deadlines) - self._clock.now()))
+        ready = multiprocessing.connection.wait(connections, patience)
         results = []
         for index, worker in enumerate(self._workers):
             if worker.connection in ready:
@@ -123,7 +123,7 @@ class _Pool:
                     results += worker.receive()
                 except (EOFError, OSError):
                     results += self._replace(index, Died(worker.end(patience=10.0)))
-            elif self._clock.seconds > worker.deadline(self._timeout):
+            elif self._clock.now() > worker.deadline(self._timeout):
                 worker.end()
                 results += self._replace(index, TimedOut(self._timeout))
         return results
@@ -152,22 +152,6 @@ class _Pool:
             worker.end()
 
 
-class _Clock:
-    """The seconds that workers have been waited for, without those in which nobody could work.
-
-    Ctrl-Z, a scheduler that suspends a job, and a machine that sleeps stop the workers too.
-    """
-
-    def __init__(self):
-        self.seconds = 0.0
-
-    @contextlib.contextmanager
-    def running(self):
-        before = time.monotonic()
-        yield
-        self.seconds += min(time.monotonic() - before, 2 * _LOOK_EVERY)
-
-
 class _Worker:
     """A process and the jobs given to it, (position, task) pairs; it does them in turn.
 
@@ -182,7 +166,7 @@ class _Worker:
         self.since = None
         self._started = False
         self._clock = clock
-        self._begun = clock.seconds
+        self._begun = clock.now()
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
         # Ctrl-C and the end of a terminal go to the whole process group; only the parent shall answer. The
         # resource tracker, which comes with the first process, would unblock Ctrl-C.
@@ -222,7 +206,7 @@ class _Worker:
         if not self.jobs or not self._started:
             self.since = None
         elif anew or self.since is None:
-            self.since = self._clock.seconds
+            self.since = self._clock.now()
 
     def end(self, patience=0.0):
         """Ends the process if it still runs after `patience` seconds; returns its exit code."""
