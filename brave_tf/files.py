@@ -19,6 +19,7 @@ import numpy as np
 
 from brave_tf.errors import UserError
 
+_BLOCK = 2**20
 Path = Union[str, "os.PathLike[str]"]
 
 
@@ -136,10 +137,13 @@ def read_small(path: Path, most: int) -> bytes:
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(f"{os.fspath(path)} is no plain file")
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
-    return content
+        # Block by block, as memory for all that there may be is not always to be had.
+        content = bytearray()
+        while block := file.read(_BLOCK):
+            content += block
+            if len(content) > most:
+                raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
+    return bytes(content)
 
 
 def read_json(path: Path, most: int = 2**28) -> Any:
@@ -163,7 +167,7 @@ def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of the bytes of a file, hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(2**20):
+        while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
 

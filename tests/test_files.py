@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import shutil
+import tracemalloc
 from concurrent import futures
 
 import numpy as np
@@ -111,3 +112,18 @@ def test_what_was_not_written_is_told_with_the_space_on_its_disk(tmp_path):
 def test_a_lock_of_another_process_is_no_failure_to_write(tmp_path):
     with pytest.raises(BlockingIOError), files.told(tmp_path, ""):
         raise BlockingIOError
+
+
+def test_a_small_file_is_read_where_memory_is_short(tmp_path):
+    """No more is asked for than there is: limits are far above the files that are meant."""
+    (tmp_path / "a.json").write_text("[1]")
+    tracemalloc.start()
+    try:
+        assert files.read_json(tmp_path / "a.json") == [1]
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    (tmp_path / "long").write_bytes(b"1" * 3_000_000)
+    assert files.read_small(tmp_path / "long", 3_000_000) == b"1" * 3_000_000
+    with pytest.raises(OSError, match="more than 2,999,999 bytes"):
+        files.read_small(tmp_path / "long", 2_999_999)

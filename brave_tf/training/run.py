@@ -14,6 +14,7 @@ from brave_tf.data.attempts import user_errors
 from brave_tf.data.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
+from brave_tf.training.agreement import check_agreement
 from brave_tf.training.checkpoints import Checkpoints, SaveError
 from brave_tf.training.initial_weights import load_backbones
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
@@ -63,7 +64,8 @@ def train(
       True when the run reached its last step, False when it was interrupted.
 
     Raises:
-      UserError: for settings, data or checkpoints that cannot be used; data and settings are checked
+      UserError: for settings, data or checkpoints that cannot be used, or other settings in another process
+        of the run; data and settings are checked
         before anything is built. When too many clips cannot be read, see `SkippedClips`, after a last
         checkpoint if this is the only process.
       NonFiniteError: the loss, a gradient or a weight is not finite; nothing is saved.
@@ -83,6 +85,7 @@ def train(
         if workers.chief:
             stack.enter_context(sole_owner(model_dir))
         stack.enter_context(lost_workers(workers))
+        check_agreement(strategy, workers)
         warnings = stack.enter_context(counted_warnings())
         shared = None
         if workers.several:
