@@ -67,7 +67,7 @@ def export_run(
         run.objective.backbones,
         run.recipe.views,
         output,
-        config=(pathlib.Path(model_dir) / CONFIG).read_text(),
+        config=(pathlib.Path(model_dir) / CONFIG).read_text("utf-8", "surrogateescape"),
         step=run.step,
         end_points=end_points,
         overwrite=overwrite,
@@ -223,7 +223,7 @@ def _write(
     for name, backbone in backbones.items():
         backbone.save(folder / KERAS / f"{name}.keras")
         backbone.save_weights(str(folder / WEIGHTS / f"{name}.weights.h5"))
-    (folder / CONFIG).write_text(config)
+    (folder / CONFIG).write_text(config, "utf-8", "surrogateescape")
     tf.saved_model.save(
         _Weights(backbones, step),
         str(folder / SAVED_MODEL),
