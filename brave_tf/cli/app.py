@@ -9,7 +9,7 @@ import re
 import runpy
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType, ModuleType
 from typing import Callable
 
@@ -48,6 +48,7 @@ def run(
     SIGINT. Output that cannot be written is a message and exit code 1.
     """
     streams.stand_in_for_closed()
+    _print_any_name()
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
@@ -155,6 +156,10 @@ def _check_value(flag: flags.Flag) -> None:
             f"--{flag.name} is empty, as where a variable of the shell is not set: give it a value, or leave "
             "it out."
         )
+    # Media files may have any name; TensorFlow takes others as UTF-8 alone.
+    if flag.name != "input":
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        _check_text(f"--{flag.name}", values)
     if isinstance(flag.parser, flags.ListParser) and flag.present > 1:
         print(
             f"--{flag.name} is given {flag.present} times, and the last wins: {','.join(flag.value)}. For "
@@ -167,6 +172,17 @@ def _check_value(flag: flags.Flag) -> None:
             raise errors.UserError(
                 f"--{flag.name}={flag.value}: there is no such home folder; give the whole path."
             )
+
+
+def _check_text(name: str, values: Sequence[object]) -> None:
+    for value in values:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise errors.UserError(
+                f"{name}={value} is no text in this locale, whose encoding is {sys.getfilesystemencoding()}: "
+                "set LC_ALL=C.UTF-8, or rename what is not in UTF-8."
+            ) from error
 
 
 def _check_working_directory() -> None:
@@ -183,12 +199,12 @@ def _guarded(
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    _print_any_name()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
     with _terminable() as exit_code:
         try:
             _check_working_directory()
+            _check_text("argument", argv[1:])
             if len(argv) > 1 and not takes_arguments:
                 raise errors.UserError(
                     f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."

@@ -24,6 +24,20 @@ def main(argv):
 app.run(main, "waits")
 """
 
+KEEPING = """
+import time
+from brave_tf.cli import app
+
+def main(argv):
+    try:
+        print("started", flush=True)
+        time.sleep(60)
+    finally:
+        print("x" * 9999)
+        open("kept", "w").close()
+
+app.run(main, "waits and keeps")
+"""
 # Starts a command that the terminal at its input controls.
 TERMINAL = """
 import fcntl, os, sys, termios
@@ -169,11 +183,7 @@ def test_signals_do_the_same_however_the_command_was_started(start, signum, code
 
 
 def test_the_end_of_the_terminal_is_an_interruption(tmp_path):
-    text = WAITING.replace(
-        "time.sleep(60)", "try: time.sleep(60)\n    finally: print('x' * 9999); KEEP"
-    )
-    text = text.replace("KEEP", "open('kept', 'w').close()")
-    (tmp_path / "it.py").write_text(text)
+    (tmp_path / "it.py").write_text(KEEPING)
     parent, child = pty.openpty()
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), child)
     command = [sys.executable, "-c", TERMINAL, sys.executable, "it.py"]
@@ -243,6 +253,11 @@ def test_of_lists_that_are_given_twice_it_is_said_which_one_is_used(sample, caps
         (["--folder=~nobody_of_this_name/x"], "no such home folder"),
         (["--", "--folder=x"], "unexpected arguments"),
         (["--folder"], "Missing value"),
+        (
+            ["--folder=a\udcff"],
+            "--folder=a\\udcff is no text in this locale, whose encoding is utf-8",
+        ),
+        (["--more=a", "--more=\udcc3\udcb6"], "--more=\\udcc3\\udcb6 is no text"),
     ],
 )
 def test_values_that_nobody_means_are_errors(sample, given, expected, capsys):
