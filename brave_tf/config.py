@@ -172,7 +172,7 @@ def is_bound(parameter: str) -> bool:
 def recipe_titles() -> dict[str, str]:
     """Returns the first line of each recipe's header, by the recipe's name."""
     paths = sorted(RECIPE_DIR.glob("*.gin"))
-    return {path.stem: path.read_text().splitlines()[0].strip("# ") for path in paths}
+    return {path.stem: path.read_text("utf-8").splitlines()[0].strip("# ") for path in paths}
 
 
 def recipe_of(text: str) -> str | None:

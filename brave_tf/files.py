@@ -10,6 +10,8 @@ import os
 import pathlib
 import shutil
 import stat
+import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from brave_tf.errors import UserError
 
+_BLOCK = 2**20
 Path = Union[str, "os.PathLike[str]"]
 
 
@@ -67,7 +70,8 @@ def replacing(path: Path) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    # Processes of several machines, which may have the same number, see the same folder.
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
     try:
         yield aside
         os.replace(aside, target)
@@ -85,12 +89,11 @@ def check_writable(folder: Path, flag: str) -> None:
     Raises:
       UserError: it cannot.
     """
-    probe = os.path.join(folder, ".writable")
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(probe, "wb") as file:
+        # Without a name, so that others may look at the same time.
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"0")
-        os.remove(probe)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): name another folder with --{flag}."
@@ -151,10 +154,13 @@ def read_small(path: Path, most: int) -> bytes:
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(f"{os.fspath(path)} is no plain file")
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
-    return content
+        # Block by block, as memory for all that there may be is not always to be had.
+        content = bytearray()
+        while block := file.read(_BLOCK):
+            content += block
+            if len(content) > most:
+                raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
+    return bytes(content)
 
 
 def read_json(path: Path, most: int = 2**28) -> Any:
@@ -178,7 +184,7 @@ def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of the bytes of a file, hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while block := file.read(2**20):
+        while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
 

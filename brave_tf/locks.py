@@ -33,7 +33,8 @@ def locked(path: str, wait: bool = True, patience: float = 600.0) -> Iterator[No
     try:
         yield
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        # The folder may have been moved, and another process hold a lock in a new one of its name.
+        if _is_at(handle, path):
             os.remove(path)
         os.close(handle)
 
@@ -77,7 +78,13 @@ def _acquire(path: str, wait: bool, deadline: float) -> int:
                 os.close(handle)
                 raise
         # Whoever held it may have removed the file in the meantime.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
-                return handle
+        if _is_at(handle, path):
+            return handle
         os.close(handle)
+
+
+def _is_at(handle: int, path: str) -> bool:
+    """Returns whether an open file is the one at `path`."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TextIO
@@ -80,7 +81,9 @@ class Progress:
             self._bar.update(count)
         elif time.monotonic() - self._last >= _LINE_EVERY:
             self._last = time.monotonic()
-            print(self._line(), file=self._file, flush=True)
+            # The work does not depend on who looks on.
+            with contextlib.suppress(OSError):
+                print(self._line(), file=self._file, flush=True)
 
     def _line(self) -> str:
         rate = (self._done - self._before) / (self._last - self._began)

@@ -52,7 +52,7 @@ def general() -> list[str]:
 
 def read(name: str) -> Header:
     """Reads the header of a recipe by its name."""
-    lines = (config.RECIPE_DIR / f"{name}.gin").read_text().splitlines()
+    lines = (config.RECIPE_DIR / f"{name}.gin").read_text("utf-8").splitlines()
     comment = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     fields = dict(match.groups() for match in map(_FIELD.match, comment) if match)
     return Header(comment[0][2:], fields.get("Row"), fields["Command"], _figures(fields))

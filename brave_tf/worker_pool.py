@@ -17,11 +17,12 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import types
 from collections.abc import Iterable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Callable, NamedTuple
+
+from brave_tf.patience import Clock
 
 # Tasks in a worker's pipe, including the one at work: it need not wait for the next one.
 _DEPTH = 4
@@ -32,6 +33,8 @@ _WINDOW = 8
 _MAX_EARLY_DEATHS = 10
 # What a new process may take to import what it needs.
 _STARTING_SECONDS = 300.0
+# The clock has to be asked at least so often.
+_LOOK_EVERY = 1.0
 # Threads of one program may have pools of their own.
 _STARTING = threading.Lock()
 
@@ -62,7 +65,8 @@ def run_in_order(
         that runs is imported there only if the function is part of it.
       tasks: Small picklable objects, drawn as needed.
       workers: Number of processes.
-      timeout: Seconds that a task may take before its process is ended.
+      timeout: Seconds that a task may take before its process is ended, without those in which the whole
+        group of processes was stopped.
 
     Yields:
       Each result, or Died or TimedOut in its place.
@@ -95,7 +99,8 @@ class _Pool:
 
     def __init__(self, function, workers, timeout):
         self._function, self._timeout = function, timeout
-        self._workers = [_Worker(function) for _ in range(workers)]
+        self._clock = Clock(2 * _LOOK_EVERY)
+        self._workers = [_Worker(function, self._clock) for _ in range(workers)]
         self._deaths = collections.Counter()
 
     @property
@@ -107,10 +112,9 @@ class _Pool:
 
     def wait(self):
         """Waits for something to happen; returns the (position, result) pairs that came of it."""
-        now = time.monotonic()
         deadlines = [worker.deadline(self._timeout) for worker in self._workers]
-        patience = max(0.0, min(deadlines) - now) if min(deadlines) < math.inf else None
         connections = [worker.connection for worker in self._workers]
+        patience = min(_LOOK_EVERY, max(0.0, min(deadlines) - self._clock.now()))
         ready = multiprocessing.connection.wait(connections, patience)
         results = []
         for index, worker in enumerate(self._workers):
@@ -119,7 +123,7 @@ class _Pool:
                     results += worker.receive()
                 except (EOFError, OSError):
                     results += self._replace(index, Died(worker.end(patience=10.0)))
-            elif time.monotonic() > worker.deadline(self._timeout):
+            elif self._clock.now() > worker.deadline(self._timeout):
                 worker.end()
                 results += self._replace(index, TimedOut(self._timeout))
         return results
@@ -138,7 +142,7 @@ class _Pool:
         elif isinstance(outcome, TimedOut) or self._deaths[culprit] == _ATTEMPTS:
             ended.jobs.popleft()
             results.append((culprit, outcome))
-        self._workers[index] = _Worker(self._function)
+        self._workers[index] = _Worker(self._function, self._clock)
         for job in ended.jobs:
             self._workers[index].assign(job)
         return results
@@ -155,18 +159,19 @@ class _Worker:
       since: When it began with the first of its jobs; None while it has none or is starting.
     """
 
-    def __init__(self, function):
+    def __init__(self, function, clock):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.jobs = collections.deque()
         self.since = None
         self._started = False
-        self._begun = time.monotonic()
+        self._clock = clock
+        self._begun = clock.now()
         self._process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        # Ctrl-C goes to the whole process group; only the parent shall answer. The resource tracker, which
-        # comes with the first process, would unblock the signal.
+        # Ctrl-C and the end of a terminal go to the whole process group; only the parent shall answer. The
+        # resource tracker, which comes with the first process, would unblock Ctrl-C.
         resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         try:
             with _main_left_alone(function):
                 self._process.start()
@@ -201,7 +206,7 @@ class _Worker:
         if not self.jobs or not self._started:
             self.since = None
         elif anew or self.since is None:
-            self.since = time.monotonic()
+            self.since = self._clock.now()
 
     def end(self, patience=0.0):
         """Ends the process if it still runs after `patience` seconds; returns its exit code."""

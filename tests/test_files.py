@@ -6,6 +6,8 @@ import os
 import re
 import resource
 import shutil
+import tracemalloc
+from concurrent import futures
 
 import numpy as np
 import pytest
@@ -38,6 +40,28 @@ def test_replacing_says_when_the_folder_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError), files.replacing(tmp_path / "file" / "results.txt"):
         raise AssertionError("there is nowhere to write")
+
+
+def test_processes_of_the_same_number_write_different_files(tmp_path):
+    """As in containers, which see the same folder."""
+    target = tmp_path / "results.txt"
+    with files.replacing(target) as one:
+        with files.replacing(target) as other:
+            one.write_text("one")
+            other.write_text("other")
+        assert target.read_text() == "other"
+    assert target.read_text() == "one"
+    assert os.listdir(tmp_path) == ["results.txt"]
+
+
+def test_several_may_check_a_folder_at_once(tmp_path):
+    def check(_):
+        for _ in range(300):
+            files.check_writable(tmp_path, "output")
+
+    with futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(check, range(4)))
+    assert os.listdir(tmp_path) == []
 
 
 def test_json_is_read_back(tmp_path):
@@ -103,3 +127,18 @@ def test_what_has_no_end_is_no_file(tmp_path):
     for name in ("file", "link", ".", "missing", "file/below"):
         files.check_ends(tmp_path / name)
     files.check_ends("gs://bucket/file")
+
+
+def test_a_small_file_is_read_where_memory_is_short(tmp_path):
+    """No more is asked for than there is: limits are far above the files that are meant."""
+    (tmp_path / "a.json").write_text("[1]")
+    tracemalloc.start()
+    try:
+        assert files.read_json(tmp_path / "a.json") == [1]
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    (tmp_path / "long").write_bytes(b"1" * 3_000_000)
+    assert files.read_small(tmp_path / "long", 3_000_000) == b"1" * 3_000_000
+    with pytest.raises(OSError, match="more than 2,999,999 bytes"):
+        files.read_small(tmp_path / "long", 2_999_999)

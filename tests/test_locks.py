@@ -63,6 +63,21 @@ def test_lock_of_a_killed_process_is_free(tmp_path):
     assert not path.exists()
 
 
+def test_a_lock_of_the_same_name_in_a_new_folder_is_left_alone(tmp_path):
+    """A folder may be moved away under a process, and another one work in a new one of its name."""
+    folder, path = tmp_path / "run", tmp_path / "run" / "lock"
+    folder.mkdir()
+    with locked(str(path)):
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+        other = hold_elsewhere(path)
+    with other:
+        with pytest.raises(BlockingIOError), locked(str(path), wait=False):
+            pass
+        other.stdin.close()
+        assert other.wait(timeout=300) == 0
+
+
 def test_lock_whose_file_was_removed_while_waiting(tmp_path, monkeypatch):
     path = tmp_path / "lock"
     real, handles = fcntl.flock, []

@@ -30,6 +30,14 @@ def test_a_line_now_and_then_with_rate_and_time_left(clock):
     assert file.getvalue() == "work: 40/100 files, 2.0 per second, 00:30 left, 1 failed\n"
 
 
+def test_a_line_that_cannot_be_written_does_not_end_the_work(clock):
+    with open("/dev/full", "wb", buffering=0) as full:
+        file = io.TextIOWrapper(full, write_through=True)
+        with progress.Progress(3, "work", file=file) as counter:
+            clock[0] = 10.0
+            counter.add(3)
+
+
 def test_no_time_left_without_a_total(clock):
     file = io.StringIO()
     with progress.Progress(None, "work", file=file) as counter:

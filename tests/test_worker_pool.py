@@ -46,6 +46,28 @@ def test_hang_and_crash_harm_no_other():
     assert [results[i] for i in others] == others
 
 
+STOPPED = """
+import misbehaviour
+from brave_tf.data.preparation.worker_pool import run_in_order
+tasks = [("echo", 0), ("pid", 3.0), ("hang", 60), ("echo", 1)]
+for result in run_in_order(misbehaviour.do, tasks, workers=1, timeout=5.0):
+    print(result, flush=True)
+"""
+
+
+def test_the_time_in_which_all_were_stopped_counts_for_no_task():
+    """As by Ctrl-Z, or by a scheduler that suspends a job."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    start = {"env": environment, "stdout": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen([sys.executable, "-c", STOPPED], text=True, **start) as process:
+        assert process.stdout.readline() == "0\n"
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(6.0)
+        os.killpg(process.pid, signal.SIGCONT)
+        pid, hung, last = process.communicate(timeout=60)[0].splitlines()
+    assert pid.isdigit() and hung == str(TimedOut(5.0)) and last == "1"
+
+
 def test_death_that_does_not_repeat_is_forgiven(tmp_path):
     tasks = [("die once", str(tmp_path / "died"))] + [("echo", i) for i in range(5)]
     assert run(tasks, workers=1) == ["alive", *range(5)]

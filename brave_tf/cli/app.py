@@ -9,18 +9,18 @@ import re
 import runpy
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType, ModuleType
 from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, startup, trust, unheard
+from brave_tf import errors, startup, streams, trust, unheard
 
 UNUSABLE_INPUT = 2
 _TRUST = "trust"
-# As shells report processes that Ctrl-C and SIGTERM have ended.
-INTERRUPTED, TERMINATED = 130, 143
+# As shells report processes that Ctrl-C has ended.
+INTERRUPTED = 130
 # In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
 _PLAINER = (
     (re.compile(r"^\S.*:\n", re.MULTILINE), ""),
@@ -30,6 +30,7 @@ _PLAINER = (
 )
 # So long an idle process may take to keep what is done after a signal.
 _CLEANING_SECONDS = 30.0
+UNWRITABLE_OUTPUT = 1
 READER_GONE = 141  # as a shell reports a process that the closed pipe has ended
 
 
@@ -45,11 +46,13 @@ def run(
     of that module and of the script that was started, and exits with 0. A UserError, a wrong flag, or an
     argument that is no flag unless the command `takes_arguments`, becomes a message on stderr and exit
     code 2, or that of the error. SIGTERM is for `main` a KeyboardInterrupt, as Ctrl-C is; the exit code
-    `INTERRUPTED` is then `TERMINATED`. So is SIGINT, also where a shell without job control has started the
-    command in the background, and has it ignore SIGINT. What waits in native code ends by them too, and
-    says that it waits, see `unheard.Watch`, unless waiting for others is what it
-    does (`waits`).
+    `INTERRUPTED` is then 143. So is SIGHUP, with 129, unless `nohup` has the command ignore it. So is SIGINT,
+    also where a shell without job control has started the command in the background, and has it ignore
+    SIGINT. What waits in native code ends by them too, and says that it waits, see `unheard.Watch`, unless
+    waiting for others is what it does (`waits`). Output that cannot be written is a message and exit code 1.
     """
+    streams.stand_in_for_closed()
+    _print_any_name()
     module = sys.modules[main.__module__]
     modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
@@ -88,32 +91,47 @@ def _print_any_name() -> None:
 
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:
-    """Ends the process in silence when what it prints to has been closed, as by `| head`."""
+    """Ends the process that cannot print any more: in silence where its reader has gone, as by `| head`."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        gone = isinstance(error, BrokenPipeError)
+        if not gone and not streams.is_lost(sys.stdout):
+            raise
         # Otherwise the interpreter complains when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(READER_GONE)
+        streams.discard(sys.stdout.fileno())
+        if gone:
+            sys.exit(READER_GONE)
+        with contextlib.suppress(OSError):
+            print(
+                f"error: the output of the command cannot be written any more ({error.strerror}): what was "
+                "done is kept. Send it to a disk with space, then start the same command again.",
+                file=sys.stderr,
+            )
+        sys.exit(UNWRITABLE_OUTPUT)
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[Callable[[int | None], int | None]]:
-    """Has both signals do what Ctrl-C does; gives a function from the exit code to that of the signal."""
-    came = False
+    """Has signals do what Ctrl-C does; gives a function from the exit code to that of the signal."""
+    came: int | None = None
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         nonlocal came
         # It comes twice where both a process and its group are told.
-        if not came:
-            came = True
+        if came is None:
+            came = signum
             unheard.heard(_CLEANING_SECONDS)
+            if signum == signal.SIGHUP:
+                streams.leave_terminal()
             raise KeyboardInterrupt
 
     handlers = {signal.SIGTERM: interrupt, signal.SIGINT: signal.default_int_handler}
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        handlers[signal.SIGHUP] = interrupt
     before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
-        yield lambda code: TERMINATED if came and code == INTERRUPTED else code
+        yield lambda code: 128 + came if came and code == INTERRUPTED else code
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
@@ -143,6 +161,10 @@ def _check_value(flag: flags.Flag) -> None:
             f"--{flag.name} is empty, as where a variable of the shell is not set: give it a value, or leave "
             "it out."
         )
+    # Media files may have any name; TensorFlow takes others as UTF-8 alone.
+    if flag.name != "input":
+        values = flag.value if isinstance(flag.value, list) else [flag.value]
+        _check_text(f"--{flag.name}", values)
     if isinstance(flag.parser, flags.ListParser) and flag.present > 1:
         print(
             f"--{flag.name} is given {flag.present} times, and the last wins: {','.join(flag.value)}. For "
@@ -157,17 +179,38 @@ def _check_value(flag: flags.Flag) -> None:
             )
 
 
+def _check_text(name: str, values: Sequence[object]) -> None:
+    for value in values:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError as error:
+            raise errors.UserError(
+                f"{name}={value} is no text in this locale, whose encoding is {sys.getfilesystemencoding()}: "
+                "set LC_ALL=C.UTF-8, or rename what is not in UTF-8."
+            ) from error
+
+
+def _check_working_directory() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise errors.UserError(
+            f"the working directory is not there any more ({error.strerror}): change to one that is, with cd."
+        ) from error
+
+
 def _guarded(
     main: Callable[[list[str]], int | None], argv: list[str], takes_arguments: bool, waits: bool
 ) -> int | None:
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    _print_any_name()
     startup.keep_freed_memory()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
     with _terminable() as exit_code, unheard.Watch(tells=not waits):
         try:
+            _check_working_directory()
+            _check_text("argument", argv[1:])
             if len(argv) > 1 and not takes_arguments:
                 raise errors.UserError(
                     f"unexpected arguments {argv[1:]}: every option is a --flag=value; see --help."

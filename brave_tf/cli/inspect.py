@@ -84,8 +84,9 @@ def _inspect_data() -> int:
     files.check_writable(output, "output")
     facts = folder_check.check_folder(info, FLAGS.split, FLAGS.decode, FLAGS.workers, FLAGS.index)
     report, page = (os.path.join(output, name) for name in (REPORT, PAGE))
-    summary.write_report(report, facts, FLAGS.decode)
-    contact_sheet.write_page(page, facts, FLAGS.num_clips)
+    with files.told(output, "Free space there, or name another folder with --output."):
+        summary.write_report(report, facts, FLAGS.decode)
+        contact_sheet.write_page(page, facts, FLAGS.num_clips)
     print(summary.as_text(summary.split_table(facts)))
     for finding in facts.findings:
         print(finding.line())

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from brave_tf import files
 from brave_tf.inspection import charts
 from brave_tf.inspection.clip_card import clip_card
 from brave_tf.inspection.findings import KINDS, PROBLEM
@@ -27,8 +28,13 @@ def write_page(path: str, facts: FolderFacts, num_clips: int) -> None:
       path: of the HTML file.
       facts: what the folder holds.
       num_clips: clips to show, spread evenly over splits and labels.
+
+    Raises:
+      OSError: it cannot be written; what was there before is left as it is.
     """
-    document.write(path, f"Clip records: {facts.info.data_dir}", _parts(facts, num_clips))
+    with files.replacing(path) as aside:
+        title = f"Clip records: {facts.info.data_dir}"
+        document.write(str(aside), title, _parts(facts, num_clips))
 
 
 def _parts(facts: FolderFacts, num_clips: int) -> Iterator[str]:

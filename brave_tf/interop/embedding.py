@@ -28,6 +28,8 @@ from brave_tf.progress import Progress
 
 # Windows of clips that are made ahead of the model are held in memory.
 _AHEAD_BYTES = 2**30
+# Names of files need not be text.
+_TEXT = {"encoding": "utf-8", "errors": "surrogateescape"}
 
 
 @dataclasses.dataclass
@@ -94,6 +96,7 @@ def embed_clips(
       model: what the functions are of, for messages.
 
     Raises:
+      NotWrittenError: `output` cannot be written any more at the end.
       UserError: `output` cannot be written, or a feature is NaN or infinite.
     """
     _check_output(output)
@@ -260,18 +263,17 @@ class _Rows:
 def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> None:
     try:
         if arrays:
-            with files.replacing(output) as aside, open(aside, "wb") as file:
-                np.savez(file, **arrays)
+            files.write_arrays(output, arrays)
         listed = failures_file(output)
         if not failures:
             listed.unlink(missing_ok=True)
             return
-        with open(listed, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with files.replacing(listed) as aside, open(aside, "w", newline="", **_TEXT) as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(["path", "start", "end", "stage", "reason"])
             rows.writerows(failures)
     except OSError as error:
-        raise ArgumentError("output", output, f"cannot be written: {error}.") from error
+        raise files.NotWrittenError(f"{output} cannot be written: {error}.") from error
 
 
 def failures_file(output: str) -> pathlib.Path:

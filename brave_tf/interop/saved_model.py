@@ -21,6 +21,7 @@ from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
+from brave_tf.locks import locked
 from brave_tf.training import checkpoints, recipe
 
 SAVED_MODEL = "saved_model"
@@ -66,7 +67,7 @@ def export_run(
         run.objective.backbones,
         run.recipe.views,
         output,
-        config=(pathlib.Path(model_dir) / CONFIG).read_text(),
+        config=(pathlib.Path(model_dir) / CONFIG).read_text("utf-8", "surrogateescape"),
         step=run.step,
         end_points=end_points,
         overwrite=overwrite,
@@ -118,7 +119,10 @@ def export(
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
             aside = pathlib.Path(scratch) / target.name
             _write(aside, backbones, signatures, config, step)
-            _move(aside, target)
+            # Another export may have ended there in the meantime.
+            with locked(str(target.with_name(f".{target.name}.lock"))):
+                check_output(output, overwrite)
+                _move(aside, target)
     except OSError as error:
         raise UserError(
             f"--output={output} could not be written: {error}. Name a folder on a disk with space "
@@ -219,7 +223,7 @@ def _write(
     for name, backbone in backbones.items():
         backbone.save(folder / KERAS / f"{name}.keras")
         backbone.save_weights(str(folder / WEIGHTS / f"{name}.weights.h5"))
-    (folder / CONFIG).write_text(config)
+    (folder / CONFIG).write_text(config, "utf-8", "surrogateescape")
     tf.saved_model.save(
         _Weights(backbones, step),
         str(folder / SAVED_MODEL),

@@ -64,7 +64,7 @@ def write(
         manifest = {"step": step, "held_out_loss": held_out_loss, "files": _describe(parts)}
         aside_manifest = _manifest_path(aside, step)
         manifest["sha256"] = _hash_of(manifest)
-        aside_manifest.write_text(json.dumps(manifest, indent=1))
+        aside_manifest.write_text(json.dumps(manifest, indent=1), "utf-8")
         for part in [*parts, aside_manifest]:
             files.flush(part)
         # The one that is replaced must not seem whole in between.
@@ -168,7 +168,7 @@ def name(folder: pathlib.Path, file: str, step: int) -> None:
         str(folder.absolute()), f"step-{step}"
     )
     with files.replacing(folder / file) as aside:
-        aside.write_text(str(state))
+        aside.write_text(str(state), "utf-8")
 
 
 def size(folder: pathlib.Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from brave_tf import errors, written_values
@@ -35,6 +36,17 @@ _HARMLESS = (
     "FeatureSnapshots.*",
     "OnlineKnn.*",
     "*.checkpoint_stages",
+)
+
+# What each process of a run may choose for its own machine.
+_OF_A_MACHINE = (
+    "train.data_dir",
+    "train.data_service",
+    "clip_dataset.num_parallel",
+    "compiled_kernels.enabled",
+    "InputWait.*",
+    "InputWatch.*",
+    "ServiceWatch.*",
 )
 
 
@@ -85,7 +97,11 @@ def check(old: str, new: str, allow: bool) -> list[Change]:
     """
     found = changes(old, new)
     # A parameter that is there only once came or went with a version of the program.
-    serious = [change for change in found if None not in change[1:] and not _harmless(change.name)]
+    serious = [
+        change
+        for change in found
+        if None not in change[1:] and not _is_one_of(_HARMLESS, change.name)
+    ]
     if serious and not allow:
         raise errors.UserError(
             f"the run was started with another configuration (old -> new): {'; '.join(map(str, serious))}. "
@@ -94,8 +110,24 @@ def check(old: str, new: str, allow: bool) -> list[Change]:
     return found
 
 
-def _harmless(name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _HARMLESS)
+def between_processes(chief: str, own: str) -> list[Change]:
+    """Compares two texts as `gin.config_str` returns them, but for what each machine may choose for itself.
+
+    Macros count for their values.
+
+    Raises:
+      SyntaxError: one is no such text.
+    """
+    before, after = _bindings(chief), _bindings(own)
+    return [
+        Change(name, before.get(name), after.get(name))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and not _is_one_of(_OF_A_MACHINE, name)
+    ]
+
+
+def _is_one_of(patterns: Sequence[str], name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _bindings(text: str) -> dict[str, str]:

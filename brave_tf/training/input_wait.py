@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.data.pipeline.decode_service import ServiceWatch, lost_service
+from brave_tf.patience import Clock
 from brave_tf.training.interruption import Interruption
 
 _LOOK_EVERY = 0.25
@@ -36,8 +37,8 @@ class InputWait:
       interruption: that of this process.
       service: address of the tf.data service that makes the batches, 'grpc://host:port'; None for none.
       together: whether other processes take the same steps, so that none can stop before one by itself.
-      patience: seconds that a batch may take, from whatever storage. The first one waits until the buffer
-        of records to draw from is full.
+      patience: seconds that a batch may take, from whatever storage, while the process runs. The first one
+        waits until the buffer of records to draw from is full.
 
     Raises:
       UserError: `patience` is no positive number.
@@ -55,6 +56,7 @@ class InputWait:
         self._address = service
         self._service = ServiceWatch(service) if service else None
         self._asked: float | None = None
+        self._clock = Clock()
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
 
     def __enter__(self) -> InputWait:
@@ -76,7 +78,7 @@ class InputWait:
         """
         answer: queue.SimpleQueue = queue.SimpleQueue()
         self._requests.put((iterator, answer))
-        begun = time.monotonic()
+        begun = self._clock.now()
         if self._service:
             self._service.start()
         while True:
@@ -86,7 +88,7 @@ class InputWait:
                     return element
                 with lost_service(self._address):
                     raise error
-            self._look(time.monotonic() - begun)
+            self._look(self._clock.now() - begun)
 
     def _look(self, waited: float) -> None:
         if self._interruption.exit_code is not None:

@@ -1,4 +1,5 @@
-"""Signals that stop a run: Ctrl-C, and SIGTERM, by which machines that are taken away give notice."""
+"""Signals that stop a run: Ctrl-C, SIGTERM, by which machines that are taken away give notice, and SIGHUP, by
+which terminals do."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Callable
 
-from brave_tf import unheard
+from brave_tf import streams, unheard
 
 # Exit codes are 128 + the number of the signal, as shells count.
 INTERRUPTED = 128 + signal.SIGINT
 PREEMPTED = 128 + signal.SIGTERM
+HUNG_UP = 128 + signal.SIGHUP
 
 # So long the disk may take to answer while a run saves.
 _SAVING_SECONDS = 300.0
@@ -25,11 +27,12 @@ class Interruption:
     A step that still waits for its batch is not under way.
 
     Before the first step there is nothing to save: then the signal ends the process at once, and so does
-    Ctrl-C after another signal. SIGTERM after another signal changes nothing, for it comes twice where
-    both a process and its group are told.
+    Ctrl-C after another signal. Others after a signal change nothing, for they come twice where both a
+    process and its group are told. SIGHUP stays ignored where the process was started so, as by `nohup`.
 
     Attributes:
-      exit_code: None while nothing was asked; then INTERRUPTED (130) or PREEMPTED (143).
+      exit_code: None while nothing was asked; then INTERRUPTED (130), PREEMPTED (143) or
+        HUNG_UP (129).
     """
 
     def __init__(self) -> None:
@@ -37,7 +40,9 @@ class Interruption:
         self._under_way = False
 
     def __enter__(self) -> Interruption:
-        signals = (signal.SIGINT, signal.SIGTERM)
+        signals = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
         self._before = {each: signal.signal(each, self._handle) for each in signals}
         return self
 
@@ -63,7 +68,9 @@ class Interruption:
         unheard.heard(_SAVING_SECONDS)
         again = self.exit_code is not None
         self.exit_code = self.exit_code or 128 + signum
-        if again and signum == signal.SIGTERM:
+        if signum == signal.SIGHUP:
+            streams.leave_terminal()
+        if again and signum != signal.SIGINT:
             return
         if again or not self._under_way:
             raise KeyboardInterrupt if signum == signal.SIGINT else SystemExit(self.exit_code)
@@ -93,7 +100,7 @@ class SharedInterruption:
     def under_way(self) -> None:
         """Does, after each step, what that of an interruption does; all processes have to call it."""
         self._own.under_way()
-        codes = (PREEMPTED, INTERRUPTED)
+        codes = (PREEMPTED, INTERRUPTED, HUNG_UP)
         asked = self._total([float(self._own.exit_code == code) for code in codes])
         self.exit_code = next((code for code, count in zip(codes, asked) if count), None)
         self._own.exit_code = self.exit_code or self._own.exit_code

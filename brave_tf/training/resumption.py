@@ -36,15 +36,22 @@ def sole_owner(model_dir: str) -> Iterator[None]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(str(path), wait=False))
-            path.write_text(f"process {os.getpid()} on {platform.node()}\n")
+            path.write_text(f"process {os.getpid()} on {platform.node()}\n", "utf-8")
         except BlockingIOError as error:
             raise errors.UserError(
-                f"{model_dir} is in use: {path.read_text().strip() or 'another process'} trains in it. Wait "
-                "for it to end, or give another --model_dir."
+                f"{model_dir} is in use: {_holder(path)} trains in it. Wait for it to end, or give another "
+                "--model_dir."
             ) from error
         except OSError as error:
             raise _unwritable(path, error) from error
         yield
+
+
+def _holder(lock: pathlib.Path) -> str:
+    """Returns what a lock says of the process that holds it, which may end at this moment."""
+    with contextlib.suppress(OSError):
+        return lock.read_text("utf-8").strip() or "another process"
+    return "another process"
 
 
 @contextlib.contextmanager
@@ -113,7 +120,8 @@ def write_configs(model_dir: str) -> None:
         path = pathlib.Path(model_dir) / name
         try:
             with files.replacing(path) as aside:
-                aside.write_text(text)
+                # Names of files need not be text.
+                aside.write_text(text, "utf-8", "surrogateescape")
         except OSError as error:
             raise _unwritable(path, error) from error
 

@@ -14,6 +14,7 @@ from brave_tf.data.sources.attempts import user_errors
 from brave_tf.data.views.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
+from brave_tf.training.agreement import check_agreement
 from brave_tf.training.checkpoints import Checkpoints, SaveError
 from brave_tf.training.initial_weights import load_backbones
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
@@ -55,14 +56,16 @@ def train(
         in it.
       allow_changes: resume although bindings differ that change what the saved state means or what is
         learned, such as the optimizer's.
-      interruption: what asks the run to stop, inside its `with`; None for SIGINT and SIGTERM during the call.
+      interruption: what asks the run to stop, inside its `with`; None for SIGINT, SIGTERM and
+        SIGHUP during the call.
       profile: the first and the last step of which a profile trace is written; None for no trace.
 
     Returns:
       True when the run reached its last step, False when it was interrupted.
 
     Raises:
-      UserError: for settings, data or checkpoints that cannot be used; data and settings are checked
+      UserError: for settings, data or checkpoints that cannot be used, or other settings in another process
+        of the run; data and settings are checked
         before anything is built. When too many clips cannot be read, see `SkippedClips`, after a last
         checkpoint if this is the only process.
       NonFiniteError: the loss, a gradient or a weight is not finite; nothing is saved.
@@ -82,6 +85,7 @@ def train(
         if workers.chief:
             stack.enter_context(sole_owner(model_dir))
         stack.enter_context(lost_workers(workers))
+        check_agreement(strategy, workers)
         warnings = stack.enter_context(counted_warnings())
         shared = None
         if workers.several:
@@ -195,8 +199,8 @@ def _train(
         if not workers.several:
             monitor.save()
         return False
-    except errors.UserError as error:
-        # Several processes could only save together.
+    except (errors.UserError, OSError) as error:
+        # What the run prints may have nowhere to go any more. Several processes could only save together.
         if not (workers.several or isinstance(error, _NOT_SAVED)):
             monitor.save()
         raise

@@ -1,6 +1,7 @@
 """What all commands have in common."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -23,6 +24,27 @@ def main(argv):
 app.run(main, "waits")
 """
 
+KEEPING = """
+import time
+from brave_tf.cli import app
+
+def main(argv):
+    try:
+        print("started", flush=True)
+        time.sleep(60)
+    finally:
+        print("x" * 9999)
+        open("kept", "w").close()
+
+app.run(main, "waits and keeps")
+"""
+# Starts a command that the terminal at its input controls.
+TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 @pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler])
 def inherited(request):
@@ -37,6 +59,7 @@ def inherited(request):
     [
         (signal.SIGTERM, app.INTERRUPTED, 143),
         (signal.SIGINT, app.INTERRUPTED, 130),
+        (signal.SIGHUP, app.INTERRUPTED, 129),
         (signal.SIGTERM, 1, 1),
         (signal.SIGTERM, None, 143),
     ],
@@ -79,8 +102,73 @@ def test_a_reader_that_has_enough_is_no_error(flag):
     assert errors == ""
 
 
+PRINTING = """
+import os
+import sys
+from brave_tf.cli import app
+
+def main(argv):
+    with open("written", "w") as file:
+        print("printed", flush=True)
+        print("complained", file=sys.stderr)
+        os.write(1, b"by a library")
+        file.write("kept")
+
+app.run(main, "prints")
+"""
+
+
+def printing(redirected, folder, *arguments):
+    """Runs a command that prints in a shell, with redirections."""
+    (folder / "it.py").write_text(PRINTING)
+    line = f"{sys.executable} {folder / 'it.py'} {' '.join(arguments)} {redirected}"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(["sh", "-c", line], cwd=folder, text=True, timeout=60, **pipes)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(closed, tmp_path):
+    done = printing(closed, tmp_path)
+    assert done.returncode == 0
+    assert (tmp_path / "written").read_text() == "kept"
+    assert done.stdout == ("" if " >&-" in f" {closed}" else "printed\nby a library")
+    assert done.stderr == ("" if "2>&-" in closed else "complained\n")
+
+
+def test_a_working_directory_that_was_deleted_is_named(tmp_path):
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "it.py").write_text(PRINTING)
+    line = f"cd gone; rmdir ../gone; exec {sys.executable} {tmp_path / 'it.py'}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the working directory is not there any more")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_output_that_cannot_be_written_is_a_message(arguments, tmp_path):
+    done = printing(">/dev/full", tmp_path, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: the output of the command cannot be written any more (No space"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_errors_of_other_files_stay_what_they_are(capsys):
+    def main(argv):
+        raise FileNotFoundError("it is not there")
+
+    main.__module__ = __name__
+    module = types.SimpleNamespace(__name__="it", console_main=lambda: app.run(main))
+    with pytest.raises(FileNotFoundError, match="it is not there"):
+        command.run(module)
+
+
 @pytest.mark.parametrize("start", ["exec {}", "{} & echo $!; wait $!; exit $?"])
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_signals_do_the_same_however_the_command_was_started(start, signum, code, tmp_path):
     (tmp_path / "it.py").write_text(WAITING)
     command = ["sh", "-c", start.format(f"{sys.executable} {tmp_path / 'it.py'}")]
@@ -92,6 +180,29 @@ def test_signals_do_the_same_however_the_command_was_started(start, signum, code
         os.kill(process, signum)
         assert "interrupted" in shell.communicate(timeout=30)[1]
     assert shell.returncode == code
+
+
+def test_the_end_of_the_terminal_is_an_interruption(tmp_path):
+    (tmp_path / "it.py").write_text(KEEPING)
+    parent, child = pty.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), child)
+    command = [sys.executable, "-c", TERMINAL, sys.executable, "it.py"]
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **streams)
+    os.close(child)
+    assert os.read(parent, 7) == b"started"
+    os.close(parent)
+    assert process.wait(timeout=60) == 129
+    assert (tmp_path / "kept").exists()
+
+
+def test_without_a_terminal_by_nohup_its_end_is_ignored(tmp_path):
+    (tmp_path / "it.py").write_text(WAITING.replace("60", "1"))
+    command = ["nohup", sys.executable, str(tmp_path / "it.py")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=60) == 0
 
 
 @pytest.fixture
@@ -142,6 +253,11 @@ def test_of_lists_that_are_given_twice_it_is_said_which_one_is_used(sample, caps
         (["--folder=~nobody_of_this_name/x"], "no such home folder"),
         (["--", "--folder=x"], "unexpected arguments"),
         (["--folder"], "Missing value"),
+        (
+            ["--folder=a\udcff"],
+            "--folder=a\\udcff is no text in this locale, whose encoding is utf-8",
+        ),
+        (["--more=a", "--more=\udcc3\udcb6"], "--more=\\udcc3\\udcb6 is no text"),
     ],
 )
 def test_values_that_nobody_means_are_errors(sample, given, expected, capsys):

@@ -1,8 +1,11 @@
 """The command brave_tf_embed, on real media and on records."""
 
 import csv
+import gc
 import os
+import resource
 import shutil
+import sys
 
 import command
 import numpy as np
@@ -140,6 +143,20 @@ def test_a_single_file(folder, tmp_path, capsys):
     assert embed(folder, output, f"--input={sound}") == 0
     assert set(np.load(output).files) == {f"broad_audio/{k}" for k in COLUMNS}
     assert "narrow: no row, for no clip has rgb" in capsys.readouterr().out
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_of(folder, tmp_path, monkeypatch, capsys):
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        assert embed(folder, tmp_path / "full.npz") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    gc.collect()
+    assert "full.npz cannot be written: [Errno 27] File too large" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == [] and complaints == []
 
 
 def test_a_csv_names_windows_of_files(folder, tmp_path):

@@ -2,6 +2,8 @@
 
 import html
 import json
+import os
+import resource
 import shlex
 import shutil
 
@@ -72,6 +74,21 @@ def test_inspecting_again_finds_the_same(good, tmp_path, capsys):
         reports.append((folder / "inspection" / "report.json").read_text())
     assert reports[0] == reports[1]
     assert list(json.loads(reports[0])["splits"]) == ["test"]
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(good, tmp_path, capsys):
+    page = tmp_path / "index.html"
+    page.write_text("before")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The page is larger, the report is not.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9000, hard))
+    try:
+        assert command.run(inspect, f"--data={good}", f"--output={tmp_path}") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert f"error: {tmp_path} could not be written (File too large)" in capsys.readouterr().err
+    assert page.read_text() == "before"
+    assert sorted(os.listdir(tmp_path)) == ["index.html", "report.json"]
 
 
 def test_a_recipe(capsys):

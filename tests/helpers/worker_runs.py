@@ -1,4 +1,4 @@
-"""Trains a recipe in two processes, loses one, asks one to stop, and starts them again: a program for tests.
+"""Trains in two processes, loses one, asks one to stop, starts them again, lets them differ: for tests.
 
 Usage: worker_runs.py RECIPE FOLDER. Trains undisturbed in FOLDER/whole, then in FOLDER/parts, and prints as
 JSON what became of each pair: name -> [{"code": exit code, "lines": output, "seconds": from signal to end}].
@@ -55,10 +55,15 @@ class Worker:
         return os.waitstatus_to_exitcode(status)
 
 
-def pair(arguments: list[str], step: int = 0, signum: int | None = None) -> list[dict]:
-    """Runs two processes to their end; the second gets a signal when the first has told of a step."""
+def pair(
+    arguments: list[str], step: int = 0, signum: int | None = None, own: tuple[str, ...] = ()
+) -> list[dict]:
+    """Runs two processes to their end; the second gets a signal when the first has told of a step.
+
+    It may have arguments of its own, too.
+    """
     ports = free_ports.find(2)
-    workers = [Worker(arguments, ports, index) for index in (0, 1)]
+    workers = [Worker([*arguments, *(own * index)], ports, index) for index in (0, 1)]
     if signum is not None:
         while workers[0].step < step and workers[0]._reader.is_alive():
             time.sleep(0.01)
@@ -81,6 +86,13 @@ def main(recipe: str, folder: str) -> None:
         "killed": pair(parts, 8, signal.SIGKILL),
         "asked": pair(parts, 20, signal.SIGTERM),
         "finished": pair(parts),
+        "differing": pair(
+            [f"--gin_file={recipe}", f"--model_dir={folder}/differing"],
+            own=(
+                "--gin_bindings=sgd.learning_rate = 0.5",
+                "--gin_bindings=InputWait.patience = 60.0",
+            ),
+        ),
     }
     json.dump(results, sys.stdout)
 

@@ -269,6 +269,22 @@ def test_a_failed_export_leaves_what_was_there(backbones, output, tmp_path, monk
     assert saved_model.Embedder(str(target)).step == 2
 
 
+def test_what_another_export_wrote_meanwhile_is_left_alone(backbones, tmp_path, monkeypatch):
+    target, write = tmp_path / "out", saved_model._write
+
+    def write_late(*args):
+        monkeypatch.undo()
+        saved_model.export(backbones, VIEWS, str(target), config="first", step=1)
+        write(*args)
+
+    monkeypatch.setattr(saved_model, "_write", write_late)
+    with pytest.raises(UserError, match="--overwrite"):
+        saved_model.export(backbones, VIEWS, str(target), config="second", step=2)
+    assert (target / "config.gin").read_text() == "first"
+    assert saved_model.Embedder(str(target)).step == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_what_cannot_be_read_is_named(output, tmp_path):
     with pytest.raises(UserError, match="cannot be read as a SavedModel"):
         saved_model.Embedder(str(tmp_path))

@@ -108,3 +108,15 @@ def test_what_a_folder_holds_is_compared_and_not_run(tmp_path, monkeypatch, text
     hostile_configs.write(tmp_path, text)
     config_changes.changes(text, OLD)
     assert not (tmp_path / hostile_configs.MARKER).exists()
+
+
+def test_processes_of_a_run_differ_in_what_is_of_their_machines_only():
+    chief = "STEPS = 6\ntrain.num_steps = %STEPS\ntrain.data_dir = '/a'\nclip_dataset.num_parallel = 8\n"
+    same = "train.num_steps = 6\ntrain.data_dir = '/b'\nInputWait.patience = 5.0\n"
+    assert config_changes.between_processes(chief, same) == []
+    other = "train.num_steps = 6\ntrain.log_every = 3\nscope/sgd.momentum = 0.5\n"
+    found = config_changes.between_processes(chief, other)
+    assert list(map(str, found)) == [
+        "scope/sgd.momentum: unset -> 0.5",
+        "train.log_every: unset -> 3",
+    ]

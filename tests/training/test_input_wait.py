@@ -44,6 +44,23 @@ def test_what_never_comes_ends_the_wait_at_the_limit():
     assert error.value.exit_code == 69
 
 
+def test_a_process_that_was_stopped_has_not_waited(monkeypatch):
+    """As by Ctrl-Z: `time.monotonic` goes on meanwhile."""
+    real, stopped = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: real() + stopped[0])
+    queue = tf.queue.FIFOQueue(1, tf.int64, ())
+    late = iter(tf.data.Dataset.range(1).map(lambda _: queue.dequeue()))
+
+    def stop():
+        stopped[0] += 3600.0
+        time.sleep(1.0)
+        queue.enqueue(7)
+
+    with Interruption() as interruption, InputWait(interruption, patience=30.0) as wait:
+        threading.Timer(0.5, stop).start()
+        assert int(wait.next(late)) == 7
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_wait(signum, code):
     with Interruption() as interruption, InputWait(interruption) as wait:

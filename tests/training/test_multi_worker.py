@@ -55,10 +55,19 @@ def test_exit_codes_tell_what_happened(pairs):
         "killed": [75, -9],
         "asked": [143, 143],
         "finished": [0, 0],
+        "differing": [2, 2],
     }
     left, _ = pairs["killed"]
     assert any("has ended or cannot be reached" in line for line in left["lines"])
     assert left["seconds"] < 300
+
+
+@pytest.mark.long
+def test_processes_that_would_learn_differently_do_not_begin(pairs, folder):
+    chief, other = ("\n".join(process["lines"]) for process in pairs["differing"])
+    assert "1 of the other processes of the run have another configuration" in chief
+    assert "(chief's -> its own): sgd.learning_rate: 0.05 -> 0.5. Start all" in other
+    assert not (folder / "differing" / "checkpoints").exists()
 
 
 @pytest.mark.long

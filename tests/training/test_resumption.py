@@ -1,5 +1,6 @@
 """A run's folder belongs to one process, and what is in it is compared before it is used."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,33 @@ def test_a_folder_in_use_is_refused_until_its_process_has_ended(tmp_path):
     with resumption.sole_owner(str(tmp_path / "run")):
         pass
     assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_holder_that_ends_at_this_moment_is_no_error_of_another_kind(tmp_path, monkeypatch):
+    def vanished(*_, **__):
+        raise BlockingIOError
+
+    monkeypatch.setattr(resumption, "locked", vanished)
+    with pytest.raises(errors.UserError, match="run is in use: another process trains"):  # noqa: SIM117
+        with resumption.sole_owner(str(tmp_path / "run")):
+            pass
+
+
+WRITER = """
+import sys
+import gin
+from brave_tf.training import resumption
+gin.config_str = gin.operative_config_str = lambda: "train.data_dir = 'Gr\\xf6\\xdfe \\udcff'"
+resumption.write_configs(sys.argv[1])
+"""
+
+
+def test_configurations_are_the_same_text_whatever_the_locale(tmp_path):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", WRITER, tmp_path]
+    subprocess.run(command, env={**os.environ, **locale}, check=True)
+    written = (tmp_path / recipe.CONFIG_FILE).read_bytes()
+    assert written == "train.data_dir = 'Größe ".encode() + b"\xff'"
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error_before_anything_is_built(

@@ -1,5 +1,6 @@
 """Runs from start to end, interrupted and resumed, and the mistakes that stop one before it starts."""
 
+import errno
 import os
 import re
 import resource
@@ -290,6 +291,22 @@ def test_a_run_that_ends_early_is_an_error(tmp_path, records, monkeypatch):
     )
     with pytest.raises(errors.UserError, match=r"ended early, after step \d of 6"):
         run.train(str(tmp_path / "run"))
+    assert recipe.load_run(str(tmp_path / "run")).step == 3
+
+
+def test_a_run_that_cannot_print_any_more_is_saved(tmp_path, records, monkeypatch):
+    load(tmp_path, records, "train.checkpoint_every = 5", "train.log_every = 1")
+    lines = []
+
+    def full(*line, **_):
+        lines.append(line)
+        if str(line[0]).startswith("step 3/"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("builtins.print", full)
+    with pytest.raises(OSError, match="No space left"):
+        run.train(str(tmp_path / "run"))
+    monkeypatch.undo()
     assert recipe.load_run(str(tmp_path / "run")).step == 3
 
 

@@ -13,6 +13,7 @@ import os
 import pathlib
 import platform
 import shutil
+import stat
 import subprocess
 import tempfile
 import threading
@@ -92,9 +93,11 @@ def _library(compiler: str) -> pathlib.Path:
     folder, name = _cache_folder(), f"kernels-{_key(compiler, flags)}"
     with locked(str(folder / f"{name}.lock")):
         for path in sorted(folder.glob(f"{name}-*.so")):
-            if path.name == _named(name, path):
+            if _is_own(path) and path.name == _named(name, path):
                 return path
-            logging.warning("%s is damaged: the kernels are compiled again.", path)
+            logging.warning(
+                "%s is damaged or another user's: the kernels are compiled again.", path
+            )
             path.unlink()
         return _compile(compiler, flags, folder, name)
 
@@ -127,16 +130,28 @@ def _named(name: str, path: pathlib.Path) -> str:
 
 
 def _cache_folder() -> pathlib.Path:
-    """Returns the user's cache folder, or a temporary one of this process where that cannot be written."""
+    """Returns the user's cache folder; a temporary one of this process where there can be none."""
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = pathlib.Path(caches, "brave_tf")
     # Without a home, `~` is not expanded; a relative path would make a cache in every working directory.
     if folder.is_absolute() and os.environ.get("HOME") != "":
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK | os.X_OK):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK) and _is_own(folder):
                 return folder
     return pathlib.Path(_temporary_folder().name)
+
+
+def _is_own(path: pathlib.Path) -> bool:
+    """Returns whether a file or folder is this user's, and if so keeps others from changing what it holds.
+
+    The code of a library that another user has put there would be run.
+    """
+    found = path.stat()
+    own, others = found.st_uid == os.geteuid(), stat.S_IWGRP | stat.S_IWOTH
+    if own and found.st_mode & others:
+        path.chmod(stat.S_IMODE(found.st_mode) & ~others)
+    return own
 
 
 @functools.cache

@@ -19,6 +19,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import ArgumentError, LostInputError, UserError, check_seconds
+from brave_tf.patience import Clock
 
 _PROTOCOL = "grpc://"
 _CONNECT_SECONDS = 5
@@ -141,8 +142,8 @@ class ServiceWatch:
 
     Args:
       address: of the dispatcher, 'grpc://host:port'.
-      patience: seconds without a batch, and without any other answer of a worker, after which the service
-        is lost.
+      patience: seconds without a batch, and without any other answer of a worker, while the process runs,
+        after which the service is lost.
 
     Raises:
       UserError: `patience` is no positive number.
@@ -152,10 +153,11 @@ class ServiceWatch:
         check_seconds("ServiceWatch.patience", patience)
         self._address, self._patience = address, patience
         self._asking: threading.Thread | None = None
+        self._clock, self._noted = Clock(), threading.Event()
 
     def start(self) -> None:
         """Begins a wait."""
-        self._answered = self._asked = time.monotonic()
+        self._answered = self._asked = self._clock.now()
 
     def check(self) -> None:
         """Asks again when it is time to; to be called now and then during a wait.
@@ -163,7 +165,10 @@ class ServiceWatch:
         Raises:
           LostInputError: there was no answer for too long.
         """
-        now = time.monotonic()
+        now = self._clock.now()
+        if self._noted.is_set():
+            self._noted.clear()
+            self._answered = now
         busy = self._asking is not None and self._asking.is_alive()
         if not busy and now - self._asked > min(_BETWEEN_QUESTIONS, self._patience / 4):
             self._asked = now
@@ -176,7 +181,7 @@ class ServiceWatch:
 
     def _note(self, answer: object) -> None:
         if not isinstance(answer, tf.errors.OpError):
-            self._answered = time.monotonic()
+            self._noted.set()
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -67,9 +68,8 @@ def claimed(folder: str) -> Iterator[None]:
     """
     try:
         os.makedirs(folder, exist_ok=True)
-        probe = os.path.join(folder, ".writable")
-        with open(probe, "w"):
-            os.remove(probe)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"0")
         usage = shutil.disk_usage(folder)
     except OSError as error:
         reason = error.strerror or error

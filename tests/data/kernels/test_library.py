@@ -124,6 +124,34 @@ def test_a_library_is_on_the_disk_before_it_has_its_name(cache, writing, monkeyp
     assert steps[0].startswith("flush .kernels-") and list(cache.iterdir()) == [path]
 
 
+def test_others_cannot_change_the_cache(cache, writing):
+    before = os.umask(0)
+    try:
+        path = library._library(writing)
+        cache.chmod(0o777)
+        assert library._library(writing) == path
+    finally:
+        os.umask(before)
+    assert (cache.stat().st_mode | path.stat().st_mode) & 0o022 == 0
+
+
+def test_what_another_user_has_put_there_is_not_loaded(cache, writing, monkeypatch, caplog):
+    path = library._library(writing)
+    user = os.geteuid()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: user + 1)
+        assert library._library(writing).parent != cache
+    real = pathlib.Path.stat
+
+    def foreign(self, **options):
+        found = real(self, **options)
+        return found if self != path else os.stat_result((*found[:4], user + 1, *found[5:]))
+
+    monkeypatch.setattr(pathlib.Path, "stat", foreign)
+    assert path.exists() and library._library(writing) == path
+    assert "another user's" in caplog.text
+
+
 def test_without_a_compiler_there_are_none(cache, monkeypatch, caplog):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("CXX", raising=False)
