@@ -8,8 +8,11 @@ import io
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import stat
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -60,14 +63,15 @@ def _free(path: Path) -> str:
 def replacing(path: Path) -> Iterator[pathlib.Path]:
     """Gives the path of a hidden file beside `path`, which takes its place when the body has written it.
 
-    When the body fails, `path` is left as it was. The folder of `path` is made if it is missing.
+    When the body fails, `path` is left as it was. The folder of `path` is made if it is missing. Nothing is
+    written through a link: one at `path` is replaced, and nobody knows the hidden file's name before.
 
     Raises:
       OSError: The folder cannot be made, or the file not be renamed.
     """
     target = pathlib.Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         yield aside
         os.replace(aside, target)
@@ -85,12 +89,10 @@ def check_writable(folder: Path, flag: str) -> None:
     Raises:
       UserError: it cannot.
     """
-    probe = os.path.join(folder, ".writable")
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(probe, "wb") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-") as file:
             file.write(b"0")
-        os.remove(probe)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({error.strerror}): name another folder with --{flag}."
@@ -138,6 +140,37 @@ def read_small(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
     return content
+
+
+def read_arrays(path: Path, most: int = 2**34) -> dict[str, np.ndarray]:
+    """Returns the arrays of a `.npz` file that anyone may have written: numbers and texts, no pickles.
+
+    Args:
+      path: of the file.
+      most: bytes that they may take.
+
+    Raises:
+      OSError: it cannot be read, or is a pipe or a device.
+      ValueError: it is damaged, or its arrays are larger.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{os.fspath(path)} is no plain file")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(each.file_size for each in archive.infolist())
+            if size > most:
+                raise ValueError(f"its arrays would take {size:,} bytes, more than {most:,}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # What zipfile, zlib and numpy make of damage is of many kinds.
+            raise ValueError(f"it is damaged: {type(error).__name__}: {error}") from error
+    if not all(isinstance(each, np.ndarray) for each in found.values()):
+        raise ValueError("it holds files that are no arrays")
+    return found
 
 
 def read_json(path: Path, most: int = 2**28) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from brave_tf.data import first_records, record_fields, shard_names
+from brave_tf.data import dataset_json, first_records, record_fields, shard_names
 from brave_tf.data.modalities import MODALITIES, Held, MissingModalityError
 from brave_tf.data.record_reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.splits import Shard, Split, joined
@@ -54,7 +53,7 @@ class DatasetInfo:
             )
         description = os.path.join(data_dir, "dataset.json")
         if tf.io.gfile.exists(description):
-            splits, settings = _described(description)
+            splits, settings = dataset_json.read(description)
         else:
             splits = _found(data_dir)
             settings = {"audio": "flac"} if _hold_flac(splits) else {}
@@ -62,7 +61,7 @@ class DatasetInfo:
             glob = os.path.join(data_dir, shard_names.PATTERN)
             raise UserError(f"{glob}: no such files. Make them with: {_command(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
-        texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
+        texts = dataset_json.read_lines(labels) if tf.io.gfile.exists(labels) else ()
         return cls(data_dir, splits, tuple(texts), settings)
 
     @property
@@ -185,47 +184,6 @@ class DatasetInfo:
 
 def _command(data_dir: str) -> str:
     return f"brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
-
-
-def _read(path: str) -> str:
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()
-
-
-def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
-    """Reads dataset.json, as `brave_tf_prepare` writes it."""
-    folder = os.path.dirname(path)
-    try:
-        description = json.loads(_read(path))
-        splits = {
-            name: Split(
-                name=name,
-                shards=tuple(
-                    Shard(
-                        os.path.join(folder, shard["file"]),
-                        shard["clips"],
-                        shard.get("bytes"),
-                        shard.get("sha256") or None,
-                    )
-                    for shard in split["shards"]
-                ),
-                clips=split["clips"],
-                with_modality={
-                    modality: split[f"with_{modality}"]
-                    for modality in MODALITIES
-                    if f"with_{modality}" in split
-                },
-                labels=split.get("labels", {}),
-                seconds=split.get("seconds", 0.0),
-            )
-            for name, split in description["splits"].items()
-        }
-        return splits, dict(description.get("settings", {}))
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise UserError(
-            f"{path} is damaged ({error!r}): prepare the clips again, or remove the file to read the "
-            "shards without their counts."
-        ) from error
 
 
 def _found(data_dir: str) -> dict[str, Split]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import csv
 import glob
 import hashlib
 import importlib.metadata
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import av
 
 import brave_tf
-from brave_tf import files
+from brave_tf import csv_files, files
 from brave_tf.data.modalities import MODALITIES
 from brave_tf.data.preparation.clip_list import Clip
 from brave_tf.errors import UserError
@@ -67,9 +67,8 @@ def claimed(folder: str) -> Iterator[None]:
     """
     try:
         os.makedirs(folder, exist_ok=True)
-        probe = os.path.join(folder, ".writable")
-        with open(probe, "w"):
-            os.remove(probe)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
         usage = shutil.disk_usage(folder)
     except OSError as error:
         reason = error.strerror or error
@@ -166,11 +165,8 @@ def write_warnings(folder: str, warned: Iterable[tuple[Clip, str]]) -> None:
 
 
 def _write_rows(path, columns, rows):
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "start", "end", *columns])
-        for clip, *cells in rows:
-            writer.writerow([clip.path, clip.start, clip.end, *cells])
+    told = ([clip.path, clip.start, clip.end, *cells] for clip, *cells in rows)
+    csv_files.write(path, ("path", "start", "end", *columns), told)
 
 
 class SplitSummary:
@@ -226,7 +222,10 @@ def write_summary(
       failures: Number of clips without a record.
     """
     path = os.path.join(folder, "labels.txt")
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        files.replacing(path) as aside,
+        open(aside, "w", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         file.writelines(label + "\n" for label in labels)
     dataset = {
         "format": _FORMAT,
