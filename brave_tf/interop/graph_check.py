@@ -33,10 +33,10 @@ _Functions = Mapping[str, function_pb2.FunctionDef]
 
 
 def check_links(folder: str | os.PathLike[str]) -> None:
-    """Makes sure that what is in the folder of a model is in it.
+    """Makes sure that what is in the folder of a model is in it, and consists of files and folders.
 
     Raises:
-      UserError: a link in it leads out of it.
+      UserError: a link in it leads out of it, or it holds a pipe, which reading would wait for, or a device.
     """
     top = os.path.realpath(folder)
     for path, folders, names in os.walk(top):
@@ -45,6 +45,10 @@ def check_links(folder: str | os.PathLike[str]) -> None:
                 raise UserError(
                     f"{each} is a link that leads out of the model's folder {folder}: it is neither read nor "
                     "written. Put a copy of what you trust in its place."
+                )
+            if os.path.exists(each) and not (os.path.isfile(each) or os.path.isdir(each)):
+                raise UserError(
+                    f"{each} is neither a file nor a folder: take it out of the model's folder."
                 )
 
 
