@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
@@ -63,7 +64,8 @@ def _free(path: Path) -> str:
 def replacing(path: Path) -> Iterator[pathlib.Path]:
     """Gives the path of a hidden file beside `path`, which takes its place when the body has written it.
 
-    When the body fails, `path` is left as it was. The folder of `path` is made if it is missing.
+    When the body fails, `path` is left as it was. The folder of `path` is made if it is missing. Nothing is
+    written through a link: one at `path` is replaced, and nobody knows the hidden file's name before.
 
     Raises:
       OSError: The folder cannot be made, or the file not be renamed.
@@ -161,6 +163,37 @@ def read_small(path: Path, most: int) -> bytes:
             if len(content) > most:
                 raise OSError(f"{os.fspath(path)} has more than {most:,} bytes")
     return bytes(content)
+
+
+def read_arrays(path: Path, most: int = 2**34) -> dict[str, np.ndarray]:
+    """Returns the arrays of a `.npz` file that anyone may have written: numbers and texts, no pickles.
+
+    Args:
+      path: of the file.
+      most: bytes that they may take.
+
+    Raises:
+      OSError: it cannot be read, or is a pipe or a device.
+      ValueError: it is damaged, or its arrays are larger.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{os.fspath(path)} is no plain file")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(each.file_size for each in archive.infolist())
+            if size > most:
+                raise ValueError(f"its arrays would take {size:,} bytes, more than {most:,}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # What zipfile, zlib and numpy make of damage is of many kinds.
+            raise ValueError(f"it is damaged: {type(error).__name__}: {error}") from error
+    if not all(isinstance(each, np.ndarray) for each in found.values()):
+        raise ValueError("it holds files that are no arrays")
+    return found
 
 
 def read_json(path: Path, most: int = 2**28) -> Any:

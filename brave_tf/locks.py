@@ -17,20 +17,24 @@ _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
-def locked(path: str, wait: bool = True, patience: float = 600.0) -> Iterator[None]:
+def locked(path: str, wait: bool = True, patience: float = 600.0, said: str = "") -> Iterator[None]:
     """Holds the lock that the file at `path` stands for; the file is there while it is held.
 
     Args:
       path: of the file.
       wait: whether to wait for another process that holds it.
       patience: seconds after which the wait is given up.
+      said: what the file holds meanwhile, for others to read.
 
     Raises:
       BlockingIOError: Another process holds it, and `wait` is False.
       UserError: another process held it for longer than `patience`.
+      OSError: it cannot be made, or is a link, which is not followed.
     """
     handle = _acquire(path, wait, time.monotonic() + patience)
     try:
+        os.ftruncate(handle, 0)
+        os.write(handle, said.encode())
         yield
     finally:
         # The folder may have been moved, and another process hold a lock in a new one of its name.
@@ -42,7 +46,7 @@ def locked(path: str, wait: bool = True, patience: float = 600.0) -> Iterator[No
 def is_locked(path: str) -> bool:
     """Returns whether a process holds the lock that the file at `path` stands for."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:
@@ -59,7 +63,7 @@ def is_locked(path: str) -> bool:
 
 def _acquire(path: str, wait: bool, deadline: float) -> int:
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

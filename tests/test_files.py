@@ -1,12 +1,15 @@
+import contextlib
 import errno
 import gc
 import hashlib
+import io
 import json
 import os
 import re
 import resource
 import shutil
 import tracemalloc
+import zipfile
 from concurrent import futures
 
 import numpy as np
@@ -142,3 +145,71 @@ def test_a_small_file_is_read_where_memory_is_short(tmp_path):
     assert files.read_small(tmp_path / "long", 3_000_000) == b"1" * 3_000_000
     with pytest.raises(OSError, match="more than 2,999,999 bytes"):
         files.read_small(tmp_path / "long", 2_999_999)
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    mine, shared = tmp_path / "mine", tmp_path / "shared"
+    mine.write_text("old")
+    shared.mkdir()
+    for name in ("a.json", ".writable", f".a.json.{os.getpid()}"):
+        (shared / name).symlink_to(mine)
+    files.check_writable(shared, "output")
+    files.write_json(shared / "a.json", [1])
+    assert mine.read_text() == "old"
+    assert not (shared / "a.json").is_symlink() and files.read_json(shared / "a.json") == [1]
+
+
+def _npz(path, header=None, **members):
+    """Writes an archive of raw bytes, or of an array of which nothing but the header is there."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+        if header is not None:
+            content = io.BytesIO()
+            np.lib.format.write_array_header_1_0(content, header)
+            archive.writestr("a.npy", content.getvalue())
+
+
+HEADER = {"descr": "<f4", "fortran_order": False}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: _npz(p, {**HEADER, "shape": (10**15,)}),
+        lambda p: _npz(p, {**HEADER, "shape": (-1,)}),
+        lambda p: _npz(p, {**HEADER, "shape": (2**62, 2**62)}),
+        lambda p: _npz(p, {**HEADER, "descr": "|O", "shape": (1,)}),
+        lambda p: _npz(p, a=bytes(2**21)),
+        lambda p: _npz(p, a=b"no array"),
+        lambda p: p.write_bytes(b""),
+        lambda p: p.write_bytes(b"PK\x03\x04" + bytes(50)),
+        lambda p: np.savez(p, a=np.array([{}], object)),
+    ],
+)
+def test_archives_that_hold_no_arrays_are_refused(tmp_path, make):
+    make(tmp_path / "a.npz")
+    with pytest.raises(ValueError):
+        files.read_arrays(tmp_path / "a.npz", most=2**20)
+
+
+def test_archives_with_damage_in_the_middle_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, a=np.arange(9999))
+    whole = path.read_bytes()
+    for place in (8, 30, 200, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(ValueError):
+            assert files.read_arrays(path)["a"].tolist() == list(range(9999))
+
+
+def test_an_archive_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(OSError, match="no plain file"):
+        files.read_arrays(tmp_path / "a.npz")
+
+
+def test_arrays_of_others_are_read(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", a=np.arange(3.0), b=np.array(["x"]))
+    found = files.read_arrays(tmp_path / "a.npz")
+    assert found["a"].tolist() == [0, 1, 2] and found["b"].tolist() == ["x"]

@@ -100,3 +100,20 @@ def test_file_system_without_locks(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", flock)
     with locked(str(tmp_path / "lock"), wait=False):
         pass
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / "mine").write_text("old")
+    for name, target in (("a.lock", "mine"), ("b.lock", "none")):
+        (tmp_path / name).symlink_to(tmp_path / target)
+        with pytest.raises(OSError), locked(str(tmp_path / name), said="new"):
+            raise AssertionError("it is held")
+    assert (tmp_path / "mine").read_text() == "old" and not (tmp_path / "none").exists()
+
+
+def test_what_it_says_takes_the_place_of_what_was_left_there(tmp_path):
+    path = tmp_path / "a.lock"
+    path.write_text("somebody who is no more")
+    with locked(str(path), said="me"):
+        assert path.read_text() == "me"
+    assert not path.exists()

@@ -48,7 +48,7 @@ def test_hang_and_crash_harm_no_other():
 
 STOPPED = """
 import misbehaviour
-from brave_tf.data.preparation.worker_pool import run_in_order
+from brave_tf.worker_pool import run_in_order
 tasks = [("echo", 0), ("pid", 3.0), ("hang", 60), ("echo", 1)]
 for result in run_in_order(misbehaviour.do, tasks, workers=1, timeout=5.0):
     print(result, flush=True)

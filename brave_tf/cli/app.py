@@ -15,7 +15,7 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, startup, streams, trust, unheard
+from brave_tf import errors, startup, streams, trust, unheard, visible_text
 
 UNUSABLE_INPUT = 2
 _TRUST = "trust"
@@ -82,11 +82,24 @@ def define_trust(module: str) -> None:
     )
 
 
-def _print_any_name() -> None:
-    """Has output show as escapes what its encoding lacks: names of files need not be text."""
-    for stream in (sys.stdout, sys.stderr):
+@contextlib.contextmanager
+def _print_any_name() -> Iterator[None]:
+    """Has output show as escapes what its encoding lacks, as names of files need not be text, and what would
+    command the terminal: names, labels and messages come from files of others."""
+    before = sys.stdout, sys.stderr
+    for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = map(visible_text.Visible, before)
+    handler = logging.get_absl_handler().python_handler
+    logged = handler.stream
+    if logged is before[1]:
+        handler.setStream(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        handler.setStream(logged)
 
 
 @contextlib.contextmanager
@@ -207,7 +220,11 @@ def _guarded(
     startup.keep_freed_memory()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
-    with _terminable() as exit_code, unheard.Watch(tells=not waits):
+    with (
+        _print_any_name(),
+        _terminable() as exit_code,
+        unheard.Watch(tells=not waits),
+    ):
         try:
             _check_working_directory()
             _check_text("argument", argv[1:])

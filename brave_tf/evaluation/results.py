@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf import files
+from brave_tf import files, json_values
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.identity import Identity
 from brave_tf.evaluation.protocols.outcome import Predictions
+from brave_tf.json_values import MappingOf, Optional, count, number, text
 from brave_tf.locks import locked
 
 FORMAT = 1
@@ -28,6 +29,25 @@ _KEPT = (
 )
 # Metrics that are no fractions -> digits shown of them.
 PLAIN = {"d_prime": 2, "classes_without_positives": 0}
+_CLIPS = {"train": count, "test": count, "missing": count}
+_ENTRY = {
+    "task": text,
+    "model": json_values.path,
+    "view": text,
+    "step": Optional(count),
+    "baseline": Optional(text),
+    "metrics": {
+        "splits": Optional([{}]),
+        "classes": Optional(
+            [{"name": json_values.path, "ap": Optional(number), "positives": count}]
+        ),
+    },
+    "clips": _CLIPS,
+    "seconds": number,
+    "settings": {"data": Optional(json_values.path), "test_split": Optional(text)},
+    "predictions": Optional(json_values.path),
+    "identity": Optional(MappingOf(Optional(text))),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +103,9 @@ def load_results(folder: str) -> list[dict[str, Any]]:
         content = files.read_json(path)
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT}")
+        json_values.check(content["results"], [_ENTRY], "results")
         for entry in content["results"]:
-            for field in dataclasses.fields(Result):
-                if field.default is dataclasses.MISSING:
-                    entry[field.name]
+            _check_metrics(entry["metrics"])
             if entry.get("identity") is not None:
                 Identity(**entry["identity"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -95,6 +114,21 @@ def load_results(folder: str) -> list[dict[str, Any]]:
             "evaluate into another --output."
         ) from error
     return content["results"]
+
+
+def _check_metrics(metrics: Mapping[str, Any]) -> None:
+    """Raises ValueError for metrics without a main one, or whose numbers and intervals are none."""
+    found = scalars(metrics)
+    json_values.check(found, MappingOf(number), "metrics")
+    if not found:
+        raise ValueError("metrics has no number")
+    for name in found:
+        interval = metrics.get(name + INTERVAL)
+        json_values.check(interval, Optional([number]), name + INTERVAL)
+        if interval is not None and len(interval) != 2:
+            raise ValueError(f"{name + INTERVAL} has {len(interval)} ends, expected 2")
+    for split in metrics.get("splits") or ():
+        json_values.check(split, {next(iter(found)): number}, "splits")
 
 
 def save_result(folder: str, result: Result, predictions: Predictions | None = None) -> Result:
@@ -194,8 +228,8 @@ def _rows(result: Result, metrics: tuple[str, ...]) -> Iterator[tuple[str, ...]]
     step = "-" if result.step is None else str(result.step)
     names = (result.task, result.view, step, result.baseline or "-")
     yield (*names, *_cells(result.metrics, metrics, result.clips), f"{result.seconds:.0f}")
-    for number, split in enumerate(result.metrics.get("splits", ()), start=1):
-        yield (f"  split {number}", "", "", "", *_cells(split, metrics, split["clips"]), "")
+    for place, split in enumerate(result.metrics.get("splits") or (), start=1):
+        yield (f"  split {place}", "", "", "", *_cells(split, metrics, split["clips"]), "")
 
 
 def _cells(

@@ -21,6 +21,8 @@ STILLNESS = 0.5
 _LOUDEST = 2.0
 _SOUND_TOLERANCE = 0.1
 _CONTENT_FRAMES = 8
+# Of a frame: four times those of 8K. A header of a few bytes can state 4,000 million.
+_MOST_PIXELS = 2**27
 
 
 class Issue(NamedTuple):
@@ -167,6 +169,8 @@ def _decode(jpeg: bytes) -> tuple[int, int, np.ndarray]:
     if jpeg[:3] != b"\xff\xd8\xff":
         raise tf.errors.InvalidArgumentError(None, None, "no JPEG")
     height, width, _ = tf.image.extract_jpeg_shape(jpeg).numpy().tolist()
+    if height * width > _MOST_PIXELS:
+        raise tf.errors.InvalidArgumentError(None, None, f"{height}x{width} pixels are too many")
     return height, width, tf.io.decode_jpeg(jpeg, channels=3, ratio=8).numpy().astype(np.float32)
 
 

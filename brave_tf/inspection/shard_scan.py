@@ -14,6 +14,9 @@ from brave_tf.data.records.index import FOOTER_BYTES, HEADER_BYTES
 from brave_tf.data.records.reader import compression_of
 
 _BLOCK = 1 << 20
+# A message of protocol buffers is shorter. TensorFlow makes room for the length that a record states, and
+# ends the process where there is not so much.
+_LONGEST = 1 << 31
 
 
 class ScannedRecord(NamedTuple):
@@ -118,6 +121,8 @@ class ShardScan:
     def _read(self, position: int, offset: int) -> tuple[ScannedRecord, int]:
         """Reads the record at `offset`; returns it, and where the next one begins."""
         message = ""
+        if self._end(offset) - offset > _LONGEST:
+            return self._last(position, offset), self.size
         try:
             data, end = self._reader.read(offset)
             return ScannedRecord(position, offset, data), end
@@ -128,14 +133,18 @@ class ShardScan:
             end = self._end(offset)
         # The error names the byte of what is damaged: the length, or the data after it.
         if re.search(rf"corrupted record at {offset}\b", message):
-            detail = f"nothing after byte {offset:,} of {self.size:,}, record {position}"
-            return ScannedRecord(position, offset, None, "shard_damaged", detail), self.size
+            return self._last(position, offset), self.size
         if end > self.size:
             detail = f"record {position}, from byte {offset:,}, is cut off at {self.size:,}"
             return ScannedRecord(position, offset, None, "shard_truncated", detail), self.size
         return ScannedRecord(
             position, offset, None, "record_damaged", f"{end - offset:,} bytes"
         ), end
+
+    def _last(self, position: int, offset: int) -> ScannedRecord:
+        """Returns what stands for a record whose length is not one, and for all after it."""
+        detail = f"nothing after byte {offset:,} of {self.size:,}, record {position}"
+        return ScannedRecord(position, offset, None, "shard_damaged", detail)
 
     def _end(self, offset: int) -> int:
         """Returns where the record at `offset` ends by its own account."""

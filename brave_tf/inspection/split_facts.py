@@ -18,7 +18,7 @@ from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip
 
-# What is kept of each clip, 49 bytes: where it is, digests that tell it from others, duration, label, and
+# What is kept of each clip, 53 bytes: where it is, digests that tell it from others, duration, label, and
 # a bit for each modality.
 # `content` is 0 where still frames or silence would make different clips look the same.
 _COLUMNS = {
@@ -29,7 +29,7 @@ _COLUMNS = {
     "file": "Q",
     "content": "Q",
     "seconds": "f",
-    "label": "i",
+    "label": "q",
     "modalities": "B",
 }
 

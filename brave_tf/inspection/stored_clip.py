@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,7 @@ from brave_tf.data.records.reader import (
     DEFAULT_FLOW_BOUND,
     DEFAULT_FRAME_RATE,
     DEFAULT_SAMPLE_RATE,
+    RATES,
 )
 
 _CONTEXT = {
@@ -74,13 +76,15 @@ class StoredClip:
         """Parses a serialized `tf.train.SequenceExample`.
 
         Raises:
-          tf.errors.InvalidArgumentError: the bytes are none, or a field has another type than a clip's.
+          tf.errors.InvalidArgumentError: the bytes are none, a field has another type than a clip's, or a
+            rate is none of `record_reader.RATES`.
         """
         values = {name: tensor.numpy() for name, tensor in _parse(tf.constant(data)).items()}
 
         def first(name: str, default: object = None) -> object:
             return values[name][0].item() if len(values[name]) else default
 
+        _check_rates(values)
         height, width = first(fields.IMAGE_HEIGHT), first(fields.IMAGE_WIDTH)
         return cls(
             path=_text(values[fields.PATH][0]) if len(values[fields.PATH]) else "",
@@ -142,6 +146,16 @@ def _parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         {name: tf.io.RaggedFeature(dtype) for name, dtype in _SEQUENCES.items()},
     )
     return {**context, **{name: ragged.flat_values for name, ragged in sequences.items()}}
+
+
+def _check_rates(values: Mapping[str, np.ndarray]) -> None:
+    used = {fields.IMAGE_RATE: (fields.IMAGE, fields.FLOW)}
+    used[fields.AUDIO_RATE] = (fields.AUDIO, fields.AUDIO_FLAC)
+    for name, (low, high) in RATES.items():
+        stated = values[name][:1] if any(len(values[each]) for each in used[name]) else ()
+        if not all(low <= value <= high for value in stated):
+            text = f"{name} is no rate that media have: {stated[0]:g}"
+            raise tf.errors.InvalidArgumentError(None, None, text)
 
 
 def _text(value: bytes) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import math
 import pathlib
@@ -15,7 +14,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from brave_tf import files
+from brave_tf import csv_files, files
 from brave_tf.data.records.reader import Clip, has_fields, parse_clip
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views import sampling
@@ -268,10 +267,7 @@ def _write(output: str, arrays: Mapping[str, np.ndarray], failures: list) -> Non
         if not failures:
             listed.unlink(missing_ok=True)
             return
-        with files.replacing(listed) as aside, open(aside, "w", newline="", **_TEXT) as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["path", "start", "end", "stage", "reason"])
-            rows.writerows(failures)
+        csv_files.write(listed, ("path", "start", "end", "stage", "reason"), failures)
     except OSError as error:
         raise files.NotWrittenError(f"{output} cannot be written: {error}.") from error
 

@@ -147,7 +147,9 @@ class Embedder:
         check_saved_model(path)
         try:
             self._model = tf.saved_model.load(str(path))
-        except (OSError, ValueError, tf.errors.OpError) as error:
+            if not hasattr(self._model, "signatures"):
+                raise ValueError("it has no signatures")
+        except Exception as error:  # What TensorFlow makes of a damaged graph is of many kinds.
             raise UserError(
                 f"{path} cannot be read as a SavedModel: {error}. Give the folder that "
                 "brave_tf_export wrote as its --output."

@@ -30,15 +30,30 @@ def neighbour_figures(runs: Sequence[Run]) -> Iterator[str]:
         title = f"<h3>{escape(view_name)} <small>{escape(where)}</small></h3>"
         try:
             view = _view(folder, view_name)
-            # Clips are named by their numbers.
-            if data and os.path.exists(data_dir) and of_data(data_dir) != data:
-                raise UserError(
-                    f"{data_dir} holds other clips than when they were compared, or was read with other "
-                    "bindings."
-                )
+            _check_data(data_dir, data)
             yield title + film_strips(found, view)
         except UserError as error:
             yield f'{title}<p class="warn">The clips cannot be shown: {escape(message(error))}</p>'
+
+
+def _check_data(data_dir: str, data: str | None) -> None:
+    """Makes sure that a folder holds the clips that were compared: the path is what the result says.
+
+    Raises:
+      UserError: it does not, or nobody knows. Else a result from elsewhere could have any pictures and sound
+        of the reader's shown in the report.
+    """
+    if not os.path.isdir(data_dir):
+        raise UserError(f"{data_dir} is no folder here.")
+    if not data:
+        raise UserError(
+            f"the result does not say which clips of {data_dir} it is of: run the task again."
+        )
+    # Clips are named by their numbers.
+    if of_data(data_dir) != data:
+        raise UserError(
+            f"{data_dir} holds other clips than when they were compared, or was read with other bindings."
+        )
 
 
 def _groups(runs: Sequence[Run]) -> Groups:
@@ -51,7 +66,7 @@ def _groups(runs: Sequence[Run]) -> Groups:
                 continue
             found = read_neighbours(entry.predictions, data_dir, entry.view, entry.content)
             if found:
-                key = (data_dir, entry.data, settings.get("test_split", ""), entry.view)
+                key = (data_dir, entry.data, settings.get("test_split") or "", entry.view)
                 named, _ = groups.setdefault(key, ({}, run.folder))
                 # Tasks that compare the same features find the same neighbours.
                 named.setdefault(series_name(run, entry), found)

@@ -39,7 +39,7 @@ class Model:
         same_name = not beside or name.name == self._folder.resolve().name
         if not identity:
             return same_name
-        elsewhere = name.exists() and not os.path.samefile(name, self._folder)
+        elsewhere = os.path.exists(name) and not os.path.samefile(name, self._folder)
         # Of a model and its copy beside each other, each has the results that name it.
         siblings = elsewhere and os.path.samefile(
             name.resolve().parent, self._folder.resolve().parent

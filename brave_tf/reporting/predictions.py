@@ -6,17 +6,30 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.results import owner
 
 # Of the normal distribution, for 95 % on both sides.
 _Z = 1.959964
+# Clips by class are counted in a table of classes by classes.
+_MOST_CLASSES = 10_000
+# Name of an array -> how many axes it may have, and kinds of its values.
+_ARRAYS = {
+    "labels": ((1, 2), "iub"),
+    "decisions": ((2,), "f"),
+    "classes": ((1,), "U"),
+    "keys": ((1,), "U"),
+    "neighbours": ((2,), "U"),
+    "neighbour_labels": ((2,), "iu"),
+    "similarities": ((2,), "f"),
+}
+_NEAR = ("neighbours", "neighbour_labels", "similarities")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,18 +165,39 @@ def _opened(
     path: pathlib.Path, result: Mapping[str, Any] | None
 ) -> Iterator[Mapping[str, np.ndarray]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            told = json.loads(str(file["result"])) if "result" in file else None
-            if result is not None:
-                _check_owner(path, told, result)
-            yield file
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        file = files.read_arrays(path)
+        _check_arrays(file)
+        told = json.loads(str(file["result"])) if "result" in file else None
+        if result is not None:
+            _check_owner(path, told, result)
+        yield file
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(
             f"{path} holds no predictions that can be read ({error!r}): run the task again, or remove "
             "the file."
         ) from error
+
+
+def _check_arrays(file: Mapping[str, np.ndarray]) -> None:
+    """Raises ValueError where the arrays are not those of clips, or their labels those of no class."""
+    clips = len(file["labels"]) if file["labels"].ndim else 0
+    if not clips:
+        raise ValueError("it is of no clip")
+    for name, (axes, kinds) in _ARRAYS.items():
+        array = file.get(name)
+        if array is None:
+            continue
+        if array.ndim not in axes or array.dtype.kind not in kinds or not array.size:
+            raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        if name != "classes" and len(array) != clips:
+            raise ValueError(f"{name} is of {len(array)} clips, labels of {clips}")
+        if array.dtype.kind in "iu" and not 0 <= array.min() <= array.max() < _MOST_CLASSES:
+            raise ValueError(f"{name} holds numbers of no class")
+    near = {file[name].shape for name in _NEAR if name in file}
+    if len(near) > 1:
+        raise ValueError(f"the neighbours have the shapes {', '.join(map(str, near))}")
 
 
 def _check_owner(

@@ -42,14 +42,14 @@ def write_report(runs: Sequence[Run], output: str) -> None:
     with files.replacing(folder / PAGE) as aside:
         document.write(str(aside), f"Runs: {', '.join(run.name for run in runs)}", _parts(runs))
     with files.replacing(folder / TABLES) as aside:
-        aside.write_text(as_markdown(runs), encoding="utf-8")
+        aside.write_text(as_markdown(runs), encoding="utf-8", errors="replace")
 
 
 def as_markdown(runs: Sequence[Run]) -> str:
     """Returns the tables of the report in Markdown."""
     compared, _ = tables.comparison(runs)
-    parts = ["# " + ", ".join(run.name for run in runs)]
-    parts += [f"{run.name}: {_origin(run)}" for run in runs]
+    parts = ["# " + tables.plain(", ".join(run.name for run in runs))]
+    parts += [tables.plain(f"{run.name}: {_origin(run)}") for run in runs]
     if compared:
         parts += ["## Beside the paper", tables.markdown(compared)]
     rows = tables.all_results(runs)

@@ -101,7 +101,7 @@ class Entry:
         name = self.content.get("predictions")
         path = self.folder / name if isinstance(name, str) and name else None
         inside = path and self.folder.resolve() in path.resolve().parents
-        return path if inside and path.is_file() else None
+        return path if inside and os.path.isfile(path) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +186,7 @@ def _with_data_names(runs: Sequence[Run]) -> list[Run]:
         hashes.setdefault(_label(entry), set()).add(entry.data)
 
     def named(entry: Entry) -> Entry:
-        data, label = pathlib.Path(entry.content["settings"].get("data", "")).name, _label(entry)
+        data, label = pathlib.Path(entry.content["settings"].get("data") or "").name, _label(entry)
         if entry.data and len(hashes[label]) > 1:
             return dataclasses.replace(entry, data_name=f"{data} {entry.data[:8]}".strip())
         return dataclasses.replace(entry, data_name=label[1] or None)
@@ -200,7 +200,7 @@ def _with_data_names(runs: Sequence[Run]) -> list[Run]:
 def _label(entry: Entry) -> tuple[str, str]:
     """Returns the task, and the name of the data where the task is one on any folder."""
     on_any = entry.task.startswith(_ANY_FOLDER)
-    return entry.task, pathlib.Path(entry.content["settings"].get("data", "")).name * on_any
+    return entry.task, pathlib.Path(entry.content["settings"].get("data") or "").name * on_any
 
 
 def _result_files(folder: pathlib.Path) -> list[pathlib.Path]:

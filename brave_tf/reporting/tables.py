@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from brave_tf.evaluation.results import PLAIN
@@ -9,6 +10,9 @@ from brave_tf.reporting.known_results import CHECKPOINTS, COLUMNS, PEERS, Publis
 from brave_tf.reporting.runs import Entry, Run
 
 NONE = "–"
+# What Markdown gives a meaning to within a line, HTML and entities among it; an underscore within a word
+# has none.
+_MARKUP = re.compile(r"[\\`*\[\]<>&|~#$]|(?<!\w)_|_(?!\w)|(?<=:)/(?=/)|(?<=www)\.|@")
 _HEAD = ("run", "task", "view", "weights", "step", "metric", "value", "95 % interval", "others")
 _HEAD += ("train clips", "test clips", "missing", "seconds")
 
@@ -64,9 +68,14 @@ def interval(entry: Entry) -> str:
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """Returns rows, the first of which is the head, as a table in Markdown."""
-    head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    head, *body = (list(map(plain, row)) for row in rows)
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Returns text as Markdown on one line that shows it as it is: no markup, links or HTML."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _own_rows(run: Run) -> list[tuple[str, dict[str, str]]]:
@@ -84,7 +93,7 @@ def _own_rows(run: Run) -> list[tuple[str, dict[str, str]]]:
 def _result_row(run: Run, entry: Entry) -> list[str]:
     main = entry.main_metric
     others = [f"{n} {_shown(n, v)}" for n, v in entry.metrics.items() if n != main]
-    splits = enumerate(entry.content["metrics"].get("splits", ()), start=1)
+    splits = enumerate(entry.content["metrics"].get("splits") or (), start=1)
     others += [f"split {number} {_shown(main, split[main])}" for number, split in splits]
     clips = entry.content["clips"]
     return [

@@ -22,10 +22,16 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import files
+from brave_tf import files, json_values
+from brave_tf.json_values import MappingOf, Optional, count, number, text
 
 _ASIDE = ".writing"
 LAST, BEST = "checkpoint", "best"
+_MANIFEST = {
+    "step": count,
+    "held_out_loss": Optional(number),
+    "files": MappingOf({"bytes": count, "sha256": text}),
+}
 
 
 class DamagedError(Exception):
@@ -106,12 +112,16 @@ def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
     try:
         manifest = files.read_json(path)
         whole = manifest.pop("sha256") == _hash_of(manifest)
+        json_values.check(manifest, _MANIFEST)
     except FileNotFoundError as error:
         raise DamagedError(f"{path.name} is missing: it was not written to the end") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(f"{path.name} cannot be read: {error}") from error
     if not whole or manifest["step"] != step:
         raise DamagedError(f"{path.name} is not what was written: its SHA-256 is another")
+    for each in manifest["files"]:
+        if not re.fullmatch(rf"step-{step}\.[\w-]+", each):
+            raise DamagedError(f"{path.name} names {each!r}, which is no file of this checkpoint")
     return manifest
 
 

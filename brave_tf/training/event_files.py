@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import secrets
 from collections.abc import Collection, Iterator
 from typing import Callable
 
@@ -44,7 +45,7 @@ def _rewrite(path: pathlib.Path, keep: Callable[[tf.compat.v1.Event], bool]) -> 
     if not torn and len(kept) == len(events):
         return
     # No reader takes it for an event file while it is written.
-    aside = path.with_name(f"aside.{os.getpid()}")
+    aside = path.with_name(f"aside.{secrets.token_hex(8)}")
     with tf.io.TFRecordWriter(str(aside)) as writer:
         for event in kept:
             writer.write(event)

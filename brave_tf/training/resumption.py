@@ -35,11 +35,12 @@ def sole_owner(model_dir: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(str(path), wait=False))
-            path.write_text(f"process {os.getpid()} on {platform.node()}\n", "utf-8")
+            said = f"process {os.getpid()} on {platform.node()}\n"
+            stack.enter_context(locked(str(path), wait=False, said=said))
         except BlockingIOError as error:
+            owner = path.read_text(errors="replace").strip() or "another process"
             raise errors.UserError(
-                f"{model_dir} is in use: {_holder(path)} trains in it. Wait for it to end, or give another "
+                f"{model_dir} is in use: {owner} trains in it. Wait for it to end, or give another "
                 "--model_dir."
             ) from error
         except OSError as error:

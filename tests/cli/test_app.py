@@ -9,8 +9,9 @@ import types
 
 import command
 import pytest
-from absl import flags
+from absl import flags, logging
 
+from brave_tf import errors
 from brave_tf.cli import app
 
 WAITING = """
@@ -89,6 +90,26 @@ def test_termination_is_an_interruption_with_a_code_of_its_own(
     assert shown.err == ("\ninterrupted\n" if answer is None else "")
     assert signal.getsignal(signal.SIGTERM) == before
     assert signal.getsignal(signal.SIGINT) == inherited
+
+
+def test_what_files_of_others_say_does_not_command_the_terminal(capsys):
+    hostile = "\x1b]0;title\x07\x1b[2J\u202e"
+
+    def main(argv):
+        print(f"embedded {hostile}")
+        logging.warning("left out: %s", hostile)
+        raise errors.UserError(f"{hostile} is no file")
+
+    main.__module__ = __name__
+    module = types.SimpleNamespace(__name__="it", console_main=lambda: app.run(main))
+    before = sys.stdout, sys.stderr
+    assert command.run(module) == 2
+    assert (sys.stdout, sys.stderr) == before
+    shown = capsys.readouterr()
+    escaped = "\\x1b]0;title\\x07\\x1b[2J\\u202e"
+    assert shown.out == f"embedded {escaped}\n"
+    assert shown.err.endswith(f"error: {escaped} is no file\n")
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown.out + shown.err)
 
 
 @pytest.mark.parametrize("flag", ["--help", "--list"])

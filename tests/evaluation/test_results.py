@@ -129,6 +129,39 @@ def test_a_file_of_something_else_is_not_touched(tmp_path, content):
     assert (tmp_path / "results.json").read_text() == content
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"task": None},
+        {"model": ["a"]},
+        {"view": "\ud800"},
+        {"step": 2**70},
+        {"baseline": {}},
+        {"metrics": {}},
+        {"metrics": {"top1": None}},
+        {"metrics": {"top1": 10**400}},
+        {"metrics": {"top1": 0.5, "top1_ci95": [0.4]}},
+        {"metrics": {"top1": 0.5, "top1_ci95": "ab"}},
+        {"metrics": {"top1": 0.5, "splits": [{"top5": 1.0}]}},
+        {"metrics": {"map": 0.5, "classes": [{"name": 1}]}},
+        {"clips": {"train": 1, "test": "2", "missing": 0}},
+        {"seconds": "long"},
+        {"settings": {"data": 3}},
+        {"settings": []},
+        {"predictions": "a\0"},
+    ],
+)
+def test_an_entry_of_other_kinds_is_refused(tmp_path, changes):
+    entry = {**dataclasses.asdict(RESULT), **changes}
+    content = json.dumps({"format": 1, "results": [entry]})
+    (tmp_path / "results.json").write_text(content)
+    name = next(iter(changes))
+    with pytest.raises(
+        UserError, match=rf"results\.json .*({name}|{'|'.join(RESULT.metrics)}|splits)"
+    ):
+        results.load_results(str(tmp_path))
+
+
 IDENTITY = Identity(weights="aa", precision="float32", data="bb", settings="cc", run="dd")
 MEASURED = dataclasses.replace(RESULT, identity=IDENTITY)
 

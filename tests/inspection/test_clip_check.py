@@ -58,6 +58,16 @@ def test_a_png_is_no_jpeg():
     assert issue.detail.endswith("no JPEG")
 
 
+@pytest.mark.parametrize("size", [65500, 20000])
+def test_a_frame_whose_header_states_a_huge_picture_is_not_decoded(size):
+    place = GREY.index(b"\xff\xc0") + 5  # The marker, its length and the bits of a sample.
+    huge = GREY[:place] + size.to_bytes(2, "big") * 2 + GREY[place + 4 :]
+    found = [
+        each.detail for each in check(images=[huge]).issues if each.kind == "frame_undecodable"
+    ]
+    assert found == [f"frame 0 of 1: {size}x{size} pixels are too many"]
+
+
 def test_frames_of_several_sizes():
     small = record_fixtures.jpeg(np.zeros((8, 8, 3), np.uint8))
     (issue,) = check(images=[GREY] * 4 + [small]).issues

@@ -73,6 +73,27 @@ def test_a_shard_that_is_cut_off(shard, left):
     assert reader.sha256 == hashlib.sha256(shard.read_bytes()).hexdigest()
 
 
+def masked_crc(data):
+    """CRC-32C (Castagnoli) bit by bit, rotated and shifted as the format of TFRecord has it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    return ((((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("length", [2**34, 2**60, 2**63 - 8])
+def test_a_length_that_no_record_has_ends_the_reading_and_not_the_process(shard, length):
+    whole = shard.read_bytes()
+    header = length.to_bytes(8, "little")
+    shard.write_bytes(whole + header + masked_crc(header) + b"x" * 100)
+    records, _ = scan(shard)
+    assert [record.damage for record in records] == [None] * len(SIZES) + ["shard_damaged"]
+    assert records[-1].detail.endswith(f"record {len(SIZES)}")
+
+
 def test_text_and_nothing(tmp_path):
     (tmp_path / "text").write_text("this is no shard at all, and long enough\n" * 9)
     (tmp_path / "empty").write_bytes(b"")

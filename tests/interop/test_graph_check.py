@@ -1,5 +1,6 @@
 """SavedModels that would do more than compute are refused before anything of them runs."""
 
+import os
 import pathlib
 
 import pytest
@@ -218,3 +219,36 @@ def test_weights_that_are_a_pipe_are_not_waited_for(tmp_path, name):
     path = folder / saved_model.SAVED_MODEL / "variables" / name
     with waiting_pipes.unwritten(path), pytest.raises(UserError, match=f"{name} is a pipe"):
         graph_check.check_links(folder)
+
+
+def test_a_pipe_in_a_models_folder_is_not_waited_for(tmp_path):
+    (tmp_path / "model" / "variables").mkdir(parents=True)
+    graph_check.check_links(tmp_path / "model")
+    os.mkfifo(tmp_path / "model" / "variables" / "variables.index")
+    with pytest.raises(UserError, match=r"variables\.index is a pipe"):
+        graph_check.check_links(tmp_path / "model")
+
+
+def test_a_graph_whose_objects_are_not_there_is_a_message(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "saved_model"))
+    assert _without_signatures(tmp_path)
+    with pytest.raises(UserError, match="cannot be read as a SavedModel: it has no signatures"):
+        saved_model.Embedder(str(tmp_path))
+    path = tmp_path / "saved_model" / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    model.meta_graphs[0].object_graph_def.nodes[0].children.add(node_id=10**6, local_name="a")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="cannot be read as a SavedModel"):
+        saved_model.Embedder(str(tmp_path))
+
+
+def _without_signatures(folder):
+    """Takes the signatures out of a SavedModel; returns whether it had some."""
+    path = folder / "saved_model" / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    children = model.meta_graphs[0].object_graph_def.nodes[0].children
+    found = [child for child in children if child.local_name == "signatures"]
+    for child in found:
+        children.remove(child)
+    path.write_bytes(model.SerializeToString())
+    return bool(found)

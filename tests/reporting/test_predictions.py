@@ -72,6 +72,31 @@ def test_a_damaged_file_is_named(tmp_path):
         predictions.read_predictions(path)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": np.array([0, -1])},
+        {"labels": np.array([0, 2**62])},
+        {"labels": np.array([0.5, 1.0])},
+        {"labels": np.array(3)},
+        {"labels": np.zeros(0, int)},
+        {"decisions": np.eye(3, dtype=np.float32)},
+        {"decisions": np.zeros(2, np.float32)},
+        {"decisions": np.zeros((2, 0), np.float32)},
+        {"classes": np.array("cat")},
+        {"neighbour_labels": np.zeros((2, 5), int), "similarities": np.zeros((2, 4), np.float32)},
+    ],
+)
+def test_arrays_that_are_no_predictions_are_refused(tmp_path, changes):
+    path = tmp_path / "p.npz"
+    reported.write_predictions(path, [0, 1], [0, 1])
+    with np.load(path) as file:
+        arrays = {**file, **changes}
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match=r"p\.npz .*run the task again"):
+        predictions.read_predictions(path)
+
+
 MODEL = reported.result("a/knn", 0.5, identity=reported.identity())
 
 

@@ -1,11 +1,15 @@
 """The page holds everything, says what is missing, and is the same each time."""
 
+import json
+
 import html_page
 import numpy as np
 import pytest
 import reported
 import tiny_run
 
+from brave_tf.evaluation import results
+from brave_tf.evaluation.features.identity import of_data
 from brave_tf.reporting import report
 from brave_tf.reporting.runs import load_runs
 
@@ -24,16 +28,22 @@ def whole(tmp_path_factory):
         "neighbour_labels": np.zeros((6, 5), int),
         "similarities": np.ones((6, 5), np.float32),
     }
+    identity = reported.identity(data=of_data(str(records)))
     for name, top1, final in (("first", 0.8, 0.5), (ODD.replace("/", "∕"), 0.6, 0.7)):
         entries = [
             reported.result(
-                "hmdb51/knn", top1, predictions="p.npz", settings={"data": str(records)}
+                "hmdb51/knn",
+                top1,
+                predictions="p.npz",
+                settings={"data": str(records)},
+                identity=identity,
             ),
             reported.result("hmdb51/knn", 0.2, step=0, baseline="random"),
             reported.result("hmdb51/linear", top1),
         ]
         folder = reported.write_run(root / "runs" / name, entries)
         (folder / "config.gin").write_text(f"RECIPE = 'as_v_fa'\n{recipe}")
+        more["result"] = np.array(json.dumps(results.owner(entries[0])))
         reported.write_predictions(
             folder / "eval" / "p.npz", [0, 1, 2, 0, 1, 2], [0, 1, 1, 0, 0, 2], **more
         )
@@ -84,7 +94,7 @@ def test_the_tables_are_in_markdown_too(whole, tmp_path):
     row = next(row for row in rows if row[:2] == ["first", "hmdb51/linear"])
     assert row[5:8] == ["top1", "80.0", "75.0–85.0"]
     row = next(row for row in rows if row[0] == "paper, as_v_fa")
-    assert row[1] == "V<->FA, TSM-50, AudioSet" and "70.2" in row
+    assert row[1] == r"V\<-\>FA, TSM-50, AudioSet" and "70.2" in row
 
 
 def test_the_same_runs_give_the_same_report(whole, tmp_path):
@@ -108,14 +118,42 @@ def test_what_is_missing_is_said(tmp_path):
 
 
 def test_clips_that_are_gone_do_not_take_the_page_with_them(whole, tmp_path):
-    entries = [reported.result("x/knn", 0.8, predictions="p.npz", settings={"data": "gone"})]
+    entries = [
+        reported.result(
+            "hmdb51/knn",
+            0.8,
+            predictions="p.npz",
+            settings={"data": "gone"},
+            identity=_entry(whole)["identity"],
+        )
+    ]
     folder = reported.write_run(tmp_path / "run", entries)
     (folder / "config.gin").write_text((whole / "first" / "config.gin").read_text())
     source = whole / "first" / "eval" / "p.npz"
     (folder / "eval" / "p.npz").write_bytes(source.read_bytes())
     page = written([folder], tmp_path / "report")
-    assert "The clips cannot be shown: gone: no such folder" in page.data
+    assert "The clips cannot be shown: gone is no folder here." in page.data
     assert "Confusions" in page.data
+
+
+def _entry(whole):
+    return json.loads((whole / "first" / "eval" / "results.json").read_text())["results"][0]
+
+
+@pytest.mark.parametrize("data", [None, "", "ab" * 32])
+def test_a_result_shows_no_clips_but_those_that_it_knows(whole, tmp_path, data):
+    """Else one from elsewhere could name any folder of the reader's, whose pictures the page would hold."""
+    entry = _entry(whole)
+    identity = {**entry["identity"], "data": data}
+    entry = {**entry, "identity": identity, "settings": {"data": entry["settings"]["data"]}}
+    folder = reported.write_run(tmp_path / "run", [entry])
+    (folder / "config.gin").write_text((whole / "first" / "config.gin").read_text())
+    with np.load(whole / "first" / "eval" / "p.npz") as file:
+        arrays = {**file, "result": np.array(json.dumps(results.owner(entry)))}
+    np.savez(folder / "eval" / "p.npz", **arrays)
+    page = written([folder], tmp_path / "report")
+    assert "The clips cannot be shown" in page.data
+    assert not page.count(class_="strip") and "data:image" not in page.text
 
 
 def test_classes_that_do_not_occur_are_left_out(tmp_path):

@@ -27,7 +27,8 @@ def test_a_run_with_its_results(tmp_path):
 
 
 def test_the_main_metric_comes_first_and_lists_are_none(tmp_path):
-    metrics = {"map": 0.2, "map_ci95": [0.1, 0.3], "d_prime": 1.7, "classes": [{"name": "a"}]}
+    classes = [{"name": "a", "ap": 0.2, "positives": 3}]
+    metrics = {"map": 0.2, "map_ci95": [0.1, 0.3], "d_prime": 1.7, "classes": classes}
     entry = reported.result("audioset/mlp", 0, metrics=metrics)
     (run,) = load_runs([str(reported.write_run(tmp_path / "run", [entry]))])
     assert run.entries[0].metrics == {"map": 0.2, "d_prime": 1.7}
@@ -137,7 +138,7 @@ def test_data_of_one_name_are_told_apart(tmp_path):
 def test_predictions_are_those_in_the_folder(tmp_path):
     secret = tmp_path / "secret.npz"
     np.savez(secret, keys=np.arange(2))
-    names = ["../../secret.npz", str(secret), "link.npz", 3]
+    names = ["../../secret.npz", str(secret), "link.npz", "long" * 999]
     entries = [
         reported.result("demo/knn", 0.5, step=n, predictions=name) for n, name in enumerate(names)
     ]

@@ -40,6 +40,24 @@ def test_runs_that_have_nothing_to_do_with_the_paper(tmp_path):
     assert tables.comparison(runs(tmp_path, entries, recipe="demo_v_fa")) == ([], 0)
 
 
+def test_names_are_text_in_markdown():
+    hostile = [
+        "<script>alert(1)</script>",
+        "[a](javascript:x) ![b](https://c)",
+        "a\n\n# b",
+        "c|d `e` &lt;",
+    ]
+    head, line, *body = tables.markdown([["name"], *([each] for each in hostile)]).splitlines()
+    assert (head, line) == ("| name |", "| --- |")
+    assert body == [
+        r"| \<script\>alert(1)\</script\> |",
+        r"| \[a\](javascript:x) !\[b\](https:\//c) |",
+        r"| a \# b |",
+        r"| c\|d \`e\` \&lt; |",
+    ]
+    assert tables.plain("runs/demo_v_fa, 62.5 (50.0–75.0)") == "runs/demo_v_fa, 62.5 (50.0–75.0)"
+
+
 def test_all_results(tmp_path):
     splits = [{"map": 0.2}, {"map": 0.3}]
     metrics = {"map": 0.25, "auc": 0.5, "d_prime": 1.7, "splits": splits}

@@ -1,5 +1,6 @@
 """Checkpoints that are whole or not there, and damage that is found before they are read."""
 
+import hashlib
 import json
 import os
 import resource
@@ -108,6 +109,30 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(folder, caplog, damag
     assert str(folder / "step-5") in caplog.text
     assert reason in caplog.text
     assert "step 3 is used" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {"/etc/hostname": {"bytes": 1, "sha256": ""}}},
+        {"files": {"../step-5.index": {"bytes": 1, "sha256": ""}}},
+        {"files": {"step-3.index": {"bytes": 1, "sha256": ""}}},
+        {"files": []},
+        {"files": {"step-5.index": {"bytes": "1"}}},
+        {"held_out_loss": [0.5]},
+    ],
+)
+def test_a_manifest_that_says_something_else_is_damaged(folder, changes):
+    """Its own SHA-256 is right, as one who wants to deceive would have it."""
+    path = folder / "step-5.json"
+    manifest = {**json.loads(path.read_text()), **changes}
+    del manifest["sha256"]
+    text = json.dumps(manifest, sort_keys=True)
+    manifest["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(files.DamagedError, match=r"step-5\.json"):
+        files.verify(folder, 5)
+    assert files.newest(folder) == 3
 
 
 def test_when_all_are_damaged_each_is_named(folder):

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from brave_tf.errors import ArgumentError, nearest
 
 PATH, START, END = "path", "start", "end"
+# Each that is not read is compared with those that are.
+_MOST_COLUMNS = 1000
 # Names that other lists have for a column, in small letters with _ between words.
 # fmt: off
 _OTHER_NAMES: dict[str, frozenset[str]] = {
@@ -63,7 +65,8 @@ def check_columns(
       The columns that nobody reads, each with the nearest right name if there is one.
 
     Raises:
-      UserError: A column is missing, there twice, or named almost like one that is read.
+      UserError: A column is missing, there twice, or named almost like one that is read; or there are more
+          than a list has.
     """
     roles = {
         PATH: "path",
@@ -72,6 +75,13 @@ def check_columns(
         START: "start",
         END: "end",
     }
+    if len(names) > _MOST_COLUMNS:
+        raise ArgumentError(
+            "input",
+            source,
+            f"{len(names):,} columns in line 1, more than {_MOST_COLUMNS:,}: leave out those that are not "
+            "read.",
+        )
     _check_needed(source, names, label_column, split_column)
     lacking = {column: role for column, role in roles.items() if column not in names}
     unread, mistaken = [], []

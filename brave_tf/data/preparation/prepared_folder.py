@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import csv
 import glob
 import hashlib
 import importlib.metadata
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import av
 
 import brave_tf
-from brave_tf import files
+from brave_tf import csv_files, files
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.errors import ArgumentError, UserError
@@ -171,11 +170,8 @@ def write_warnings(folder: str, warned: Iterable[tuple[ListedClip, str]]) -> Non
 
 
 def _write_rows(path, columns, rows):
-    with open(path, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["path", "start", "end", *columns])
-        for clip, *cells in rows:
-            writer.writerow([clip.path, clip.start, clip.end, *cells])
+    told = ([clip.path, clip.start, clip.end, *cells] for clip, *cells in rows)
+    csv_files.write(path, ("path", "start", "end", *columns), told)
 
 
 class SplitSummary:
@@ -234,7 +230,10 @@ def write_summary(
       failures: Number of clips without a record.
     """
     path = os.path.join(folder, "labels.txt")
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        files.replacing(path) as aside,
+        open(aside, "w", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         file.writelines(label + "\n" for label in labels)
     dataset = {
         "format": _FORMAT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,8 +11,8 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf import files
+from brave_tf.data.records import dataset_json, first_records, shard_names
 from brave_tf.data.records import fields as record_fields
-from brave_tf.data.records import first_records, shard_names
 from brave_tf.data.records.modalities import MODALITIES, Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.records.splits import Shard, Split, joined
@@ -56,7 +55,7 @@ class DatasetInfo:
         description = os.path.join(data_dir, "dataset.json")
         files.check_ends(description)
         described = tf.io.gfile.exists(description)
-        splits, settings = _described(description) if described else (_found(data_dir), {})
+        splits, settings = dataset_json.read(description) if described else (_found(data_dir), {})
         for path in (path for split in splits.values() for path in split.paths):
             files.check_ends(path)
         if not described and _hold_flac(splits):
@@ -66,7 +65,7 @@ class DatasetInfo:
             raise UserError(f"{glob}: no such files. Make them with: {_command(data_dir)}")
         labels = os.path.join(data_dir, "labels.txt")
         files.check_ends(labels)
-        texts = _read(labels).splitlines() if tf.io.gfile.exists(labels) else ()
+        texts = dataset_json.read_lines(labels) if tf.io.gfile.exists(labels) else ()
         return cls(data_dir, splits, tuple(texts), settings)
 
     @property
@@ -151,47 +150,6 @@ class DatasetInfo:
 
 def _command(data_dir: str) -> str:
     return f"brave_tf_prepare --input=VIDEOS_OR_CSV --output={data_dir}"
-
-
-def _read(path: str) -> str:
-    with tf.io.gfile.GFile(path) as file:
-        return file.read()
-
-
-def _described(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
-    """Reads dataset.json, as `brave_tf_prepare` writes it."""
-    folder = os.path.dirname(path)
-    try:
-        description = json.loads(_read(path))
-        splits = {
-            name: Split(
-                name=name,
-                shards=tuple(
-                    Shard(
-                        os.path.join(folder, shard["file"]),
-                        shard["clips"],
-                        shard.get("bytes"),
-                        shard.get("sha256") or None,
-                    )
-                    for shard in split["shards"]
-                ),
-                clips=split["clips"],
-                with_modality={
-                    modality: split[f"with_{modality}"]
-                    for modality in MODALITIES
-                    if f"with_{modality}" in split
-                },
-                labels=split.get("labels", {}),
-                seconds=split.get("seconds", 0.0),
-            )
-            for name, split in description["splits"].items()
-        }
-        return splits, dict(description.get("settings", {}))
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise UserError(
-            f"{path} is damaged ({error!r}): prepare the clips again, or remove the file to read the "
-            "shards without their counts."
-        ) from error
 
 
 def _found(data_dir: str) -> dict[str, Split]:

@@ -19,6 +19,9 @@ from brave_tf.data.records.stored_values import StoredValues, count
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_SAMPLE_RATE = 48_000.0
 DEFAULT_FLOW_BOUND = 20.0
+# Lowest and highest of frames per second and of Hz: from one frame in a quarter of an hour to the fastest
+# cameras and converters.
+RATES = {fields.IMAGE_RATE: (1e-3, 1e6), fields.AUDIO_RATE: (1.0, 1e8)}
 
 CONTEXT_FIELDS = {
     fields.IMAGE_RATE: tf.float32,
@@ -103,11 +106,17 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
       values: of the SEQUENCE_FIELDS that were wanted.
 
     Raises:
-      tf.errors.InvalidArgumentError: when run, if its FLAC cannot be decoded.
+      tf.errors.InvalidArgumentError: when run, if its FLAC cannot be decoded, or a rate of what was wanted is
+        none of `RATES`.
     """
 
-    def rate(name: str, default: float) -> tf.Tensor:
-        return _first(context[name], tf.constant(default, tf.float32))
+    def rate(name: str, default: float, used: tf.Tensor) -> tf.Tensor:
+        value = _first(context[name], tf.constant(default, tf.float32))
+        low, high = RATES[name]
+        usable = ~used | ((value >= low) & (value <= high))
+        checked = tf.debugging.Assert(usable, [f"{name} is no rate that media have", value])
+        with tf.control_dependencies([checked] if checked is not None else []):
+            return tf.cast(value, tf.float64)
 
     frame_rate, sample_rate = unstated_rates()
     found = {name: tf.zeros((0,), dtype) for name, dtype in SEQUENCE_FIELDS.items()}
@@ -115,13 +124,14 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
     audio, flac = found[fields.AUDIO], found[fields.AUDIO_FLAC]
     if fields.AUDIO_FLAC in values:
         audio = tf.cond(tf.size(flac) > 0, lambda: tfio.decode_flac(flac[0]), lambda: audio)
+    of_frames = [count(found[name]) > 0 for name in (fields.IMAGE, fields.FLOW)]
     return Clip(
         images=found[fields.IMAGE],
         flow=found[fields.FLOW],
         audio=audio,
-        frame_rate=tf.cast(rate(fields.IMAGE_RATE, frame_rate), tf.float64),
-        sample_rate=tf.cast(rate(fields.AUDIO_RATE, sample_rate), tf.float64),
-        flow_bound=rate(fields.FLOW_BOUND, DEFAULT_FLOW_BOUND),
+        frame_rate=rate(fields.IMAGE_RATE, frame_rate, tf.reduce_any(of_frames)),
+        sample_rate=rate(fields.AUDIO_RATE, sample_rate, tf.size(audio) > 0),
+        flow_bound=_first(context[fields.FLOW_BOUND], tf.constant(DEFAULT_FLOW_BOUND)),
         labels=context[fields.LABEL_INDEX],
         path=_first(context[fields.PATH], tf.constant("")),
     )

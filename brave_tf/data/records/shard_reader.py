@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 # A file that cannot be opened fails each time again: a shard has no more records than this.
-_MOST_RECORDS = 10**6
+MOST_RECORDS = 10**6
 
 
 class Record(NamedTuple):
@@ -48,11 +48,11 @@ def read_uncounted(path: tf.Tensor, shard: tf.Tensor, compression: str) -> tf.da
     """
     end = tf.data.Dataset.from_tensors(b"")
     read = tf.data.TFRecordDataset(path, compression).concatenate(end)
-    positions = tf.data.Dataset.range(_MOST_RECORDS)
+    positions = tf.data.Dataset.range(MOST_RECORDS)
     shards = tf.data.Dataset.from_tensors(shard).repeat()
     records = tf.data.Dataset.zip(Record(shards, positions, read)).ignore_errors()
     # The end of a file that cannot be opened.
-    last = tf.constant(_MOST_RECORDS, tf.int64)
+    last = tf.constant(MOST_RECORDS, tf.int64)
     records = records.concatenate(tf.data.Dataset.from_tensors(Record(shard, last, b"")))
 
     @tf.autograph.experimental.do_not_convert

@@ -70,7 +70,7 @@ class AudioView(View):
         return sampling.audio_window(clip.audio, first, self.num_samples, self._period(clip))
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self._augment(self.log_mel(self.window(clip, start)), seed)
+        return self._augment(self._spectrogram(self.window(clip, start)), seed)
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 1) -> tf.Tensor:
         del spatial
@@ -82,7 +82,12 @@ class AudioView(View):
             sampling.audio_window(clip.audio, start % period, self.num_samples, period)
             for start in tf.unstack(starts)
         ]
-        return tf.ensure_shape(self.log_mel(tf.stack(windows)), (temporal, *self.shape))
+        return tf.ensure_shape(self._spectrogram(tf.stack(windows)), (temporal, *self.shape))
+
+    def _spectrogram(self, pcm: tf.Tensor) -> tf.Tensor:
+        """Like `log_mel`; with an error when run where samples are no numbers, or too large for it."""
+        message = "sound holds samples that are not finite, or far beyond full scale"
+        return tf.debugging.check_numerics(self.log_mel(pcm), message)
 
     def _period(self, clip: Clip) -> tf.Tensor:
         """Returns () int32: the samples that the clip's frames last, or its sound where it has none."""

@@ -9,18 +9,20 @@ import hashlib
 import json
 import os
 import pathlib
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 import numpy as np
 from absl import logging
 
-from brave_tf import files
+from brave_tf import files, json_values
 from brave_tf.errors import UserError
+from brave_tf.json_values import count, file_name, text, truth
 from brave_tf.locks import locked
 
 _LIST = "store.json"
+_PART = {"file": file_name, "bytes": count, "sha256": text, "rows": count, "last": count}
+_LISTED = {"parts": [_PART], "done": truth}
 _LOCK = "features.lock"
 # Features of a large collection take hours.
 _PATIENCE = 24 * 3600.0
@@ -199,6 +201,7 @@ def _read_list(path: pathlib.Path) -> dict[str, Any]:
     content = files.read_json(path)
     if content.pop("sha256") != _hash_of(content):
         raise ValueError("its SHA-256 is another")
+    json_values.check(content, _LISTED)
     return content
 
 
@@ -219,9 +222,8 @@ def _damage(path: pathlib.Path, described: dict[str, Any]) -> str | None:
 
 def _read(path: pathlib.Path) -> Rows:
     try:
-        with np.load(path, allow_pickle=False) as part:
-            return Rows(**{name: part[name] for name in part.files})
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        return Rows(**files.read_arrays(path))
+    except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read any more ({error!r}): start the same command again, which makes it again."
         ) from error

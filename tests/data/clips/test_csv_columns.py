@@ -100,3 +100,9 @@ def test_what_is_no_seconds(text, hint):
     with pytest.raises(ValueError) as caught:
         read_seconds(text)
     assert repr(text) in str(caught.value) and hint in str(caught.value)
+
+
+def test_more_columns_than_a_list_has_are_refused():
+    names = ["path", *(f"c{number}" for number in range(200_000))]
+    with pytest.raises(UserError, match="200,001 columns in line 1, more than 1,000"):
+        check_columns("a.csv", names, "label", "split")

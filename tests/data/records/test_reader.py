@@ -82,3 +82,20 @@ def test_garbage_is_an_error():
 def test_unknown_fields_are_refused():
     with pytest.raises(ValueError, match="image/nothing"):
         parse_clip(tf.constant(FULL), ("image/nothing",))
+
+
+@pytest.mark.parametrize("rate", [0.0, -25.0, float("nan"), float("inf"), 1e9, 1e-9])
+@pytest.mark.parametrize("graph", [False, True])
+def test_what_is_no_rate_is_an_error_of_the_clip(rate, graph):
+    """Else windows would be cut at times that are none, in silence."""
+    parse = tf.function(parse_clip) if graph else parse_clip
+    frames = record_fixtures.record(images=[b"a"], frame_rate=rate)
+    sound = record_fixtures.record(
+        audio=np.zeros(10, np.float32), sample_rate=-1.0 if rate == 1e9 else rate
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="frame_rate is no rate"):
+        parse(tf.constant(frames), (fields.IMAGE,))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sample_rate is no rate"):
+        parse(tf.constant(sound), (fields.AUDIO,))
+    # Of what is not wanted, or not there, it is no matter.
+    assert parse(tf.constant(frames), ()).path == b"clip.mp4"

@@ -78,6 +78,18 @@ def test_sample_is_the_spectrogram_of_the_window():
     np.testing.assert_allclose(got, SMALL(pcm[2000:6000]), atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+def test_sound_that_is_no_sound_is_an_error_of_the_clip(value):
+    view = AudioView(duration=0.1, log_mel=SMALL)
+    pcm = np.zeros(1000, np.float32)
+    pcm[300] = value
+    clip = clip_of(pcm)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sound holds samples"):
+        view.sample(clip, tf.constant(0.0, tf.float64), tf.zeros((2,), tf.int32))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="sound holds samples"):
+        view.crops(clip, 3)
+
+
 def test_augmentations_see_the_spectrogram():
     pcm = np.random.default_rng(0).normal(size=8000).astype(np.float32)
     view = AudioView(duration=0.5, log_mel=SMALL)
