@@ -188,7 +188,10 @@ def _given(bindings: Sequence[str]) -> list[gin_statements.GinText]:
             raise errors.UserError(
                 f"--gin_bindings={text!r} binds nothing: expected a statement such as 'train.batch_size = 2'."
             )
-    return [gin_statements.GinText(f"--gin_bindings={text!r}", text) for text in bindings]
+    return [
+        gin_statements.GinText(f"--gin_bindings={text!r}", moved.present_text(text))
+        for text in bindings
+    ]
 
 
 def _trust_imports(sources: Sequence[gin_statements.GinText]) -> None:

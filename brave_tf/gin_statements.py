@@ -13,7 +13,7 @@ from typing import Any
 import gin
 from gin import config_parser, resource_reader
 
-from brave_tf import errors
+from brave_tf import errors, moved
 
 _PACKAGE = pathlib.Path(__file__).resolve().parent
 # Installed, the recipes are in the package; beside it is then the library called gin.
@@ -270,7 +270,7 @@ def _unknown(name: str, candidates: Sequence[pathlib.Path], role: str = "") -> e
 
 def _text(path: pathlib.Path) -> str:
     # Editors of Windows put a mark before UTF-8.
-    return path.read_text(encoding="utf-8-sig")
+    return moved.present_text(path.read_text(encoding="utf-8-sig"))
 
 
 @contextlib.contextmanager

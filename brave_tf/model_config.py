@@ -54,7 +54,7 @@ def read_text(path: str | pathlib.Path) -> str:
         if path.resolve().parent != path.parent.resolve():
             raise _refused(path, "it is a link that leads out of the folder")
         text = files.read_small(path, _MOST_BYTES).decode("utf-8-sig")
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+        return moved.present_text(text.replace("\r\n", "\n").replace("\r", "\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise _refused(path, f"it cannot be read as text: {error}") from error
 
@@ -114,8 +114,6 @@ def _statements(path: pathlib.Path, text: str) -> Iterator[Any]:
     file = io.StringIO(text)
     file.name = str(path)
     for statement in config_parser.ConfigParser(file, AsWritten()):
-        if isinstance(statement, config_parser.ImportStatement):
-            statement = statement._replace(module=moved.present_name(statement.module))
         if not isinstance(statement, config_parser.BlockDeclaration):
             yield statement
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import re
 import sys
 import warnings
@@ -26,6 +27,7 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "data.ffmpeg4": "data.media.ffmpeg4",
     "data.frames": "data.views.frames",
     "data.log_mel": "data.views.log_mel",
+    "data.pipeline": "data.pipeline.batches",
     "data.official_splits": "data.public.official_splits",
     "data.preparation.annotations": "data.public.annotations",
     "data.preparation.clip_list": "data.clips.clip_list",
@@ -118,6 +120,19 @@ def present_name(module: str) -> str:
     return _present(former)[0] if module.startswith(_PACKAGE) and former in _MOVED else module
 
 
+def present_text(text: str) -> str:
+    """Returns a text of gin with the present names of modules in place of former ones."""
+
+    def present(found: re.Match) -> str:
+        module, part = found["module"], found["part"] or ""
+        spec = importlib.util.find_spec(module)
+        if part and spec.submodule_search_locations and importlib.util.find_spec(module + part):
+            return found[0]  # A package has the former name now.
+        return present_name(module) + part
+
+    return _ANY_FORMER.sub(present, text)
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -145,4 +160,10 @@ def _warn(former: str, present: str) -> None:
 
 # Of a module whose contents were divided, the first has the name.
 _BY_PRESENT = {_present(former)[0]: _PACKAGE + former for former in _MOVED}
+_NAMES = "|".join(map(re.escape, _MOVED))
+_ANY_FORMER = re.compile(rf"(?<![\w.])(?P<module>brave_tf\.(?:{_NAMES}))(?!\w)(?P<part>\.\w+)?")
+_FORMER = re.compile(
+    r"(?<![\w.])brave_tf\.(?:" + "|".join(map(re.escape, _MOVED)) + r")(?=\.[A-Z_a-z]+\b|\s|$)",
+    re.MULTILINE,
+)
 _FORMER = re.compile("(?:" + "|".join(map(re.escape, _BY_PRESENT)) + r")(?![\w])")
