@@ -124,4 +124,6 @@ def _end_labels(chart: Chart, ends: Sequence[tuple[int, float]]) -> None:
     for rank, (number, value) in enumerate(sorted(ends, key=lambda end: -end[1])):
         room = low + _LABEL_SPACE * (len(ends) - 1 - rank) * pixel
         lowest = max(min(value, lowest - _LABEL_SPACE * pixel), room)
-        chart.write(WIDTH - _LEFT - _RIGHT + 6, lowest, f"{value:.3g}", "left", colour(number))
+        large = abs(value) >= _LONG
+        said = EngFormatter(places=1, sep="")(value) if large else f"{value:.3g}"
+        chart.write(WIDTH - _LEFT - _RIGHT + 6, lowest, said, "left", colour(number))

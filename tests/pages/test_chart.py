@@ -1,5 +1,8 @@
 """What charts have in common: names, colours, texts that are shown when a shape is pointed at."""
 
+import subprocess
+import sys
+
 import drawn
 import matplotlib
 import pytest
@@ -15,7 +18,7 @@ def draw(name="a name", label="label", description="numbers", most=20):
         return drawing.svg(label, description)
 
 
-@pytest.mark.parametrize("odd", ["<b>&\"'", "$x^2$ and $", "\udcff", "\x00 \x1b \uffff", "日本語"])
+@pytest.mark.parametrize("odd", ["<b>&\"'", "$x^2$ costs", "\udcff", "\x00 \x1b \uffff", "日本語"])
 def test_any_name_is_text(odd):
     svg = draw(odd, odd, odd)
     found = drawn.Chart(svg)
@@ -62,3 +65,15 @@ def test_settings_of_the_user_change_nothing_and_are_kept():
 )
 def test_letters_of_east_asia_are_two_wide(text, most, expected):
     assert chart.shortened(text, most) == expected
+
+
+@pytest.mark.long
+def test_what_makes_no_page_starts_without_the_libraries_of_pages():
+    code = (
+        "import importlib, sys\n"
+        "for name in ('cli.report', 'cli.inspect', 'training.run', 'evaluation.tasks.registry'):\n"
+        "    importlib.import_module(f'brave_tf.{name}')\n"
+        "print({'matplotlib', 'jinja2', 'tensorflow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "{'tensorflow'}"

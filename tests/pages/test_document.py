@@ -52,3 +52,11 @@ def test_columns_of_text_are_to_the_left_and_rows_can_be_marked():
 
 def test_a_table_may_have_no_rows():
     assert "<th>only a head</th>" in document.table([["only a head"]])
+
+
+@pytest.mark.parametrize("name", document.TEMPLATES.list_templates())
+def test_no_template_takes_text_for_markup(name):
+    source, *_ = document.TEMPLATES.loader.get_source(document.TEMPLATES, name)
+    parsed = document.TEMPLATES.parse(source)
+    assert not [each for each in parsed.find_all(jinja2.nodes.Filter) if each.name == "safe"]
+    assert not [*parsed.find_all((jinja2.nodes.ScopedEvalContextModifier, jinja2.nodes.MarkSafe))]

@@ -101,6 +101,6 @@ def test_a_single_point_and_a_constant_have_a_place():
 
 def test_large_numbers_are_written_short_and_small_ones_whole():
     assert "300k" in chart(line([1, 2], steps=[0, 300_000])).texts
-    assert "20M" in chart(line([1e7, 3e7])).texts
+    assert {"20M", "31.2M"} <= chart(line([1e7, 3.123e7])).texts.keys()
     assert "1e-07" in chart(line([1e-7, 3e-7])).texts
     assert {"0.2", "0.4"} <= chart(line([0.1, 0.5])).texts.keys()
