@@ -112,7 +112,7 @@ def _results(
             if entry.main_metric == metric
         ]
         values += _published(runs, group[0][1].task)
-        chart = interval_chart(values, f"{metric} of {title}", chance(group))
+        chart = interval_chart(values, f"{metric} of {title}, {view}", chance(group))
         shown.append({"title": title, "metric": metric, "view": view, "chart": chart})
     return shown
 
