@@ -49,17 +49,25 @@ def kernel_sources(package):
     return sources
 
 
+def templates(package):
+    """Returns the templates of pages, of which there are some."""
+    found = {path.name for path in (package / "pages" / "templates").iterdir()}
+    assert {"page.html", "report.html", "style.css"} <= found
+    return found
+
+
 def test_wheel_finds_its_recipes_by_name_outside_the_checkout(build, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(build("wheel")) as wheel:
         wheel.extractall(site)
     assert recipes(site / "brave_tf" / "gin") == recipes(config.RECIPE_DIR)
     assert kernel_sources(site / "brave_tf") == kernel_sources(CHECKOUT / "brave_tf")
+    assert templates(site / "brave_tf") == templates(CHECKOUT / "brave_tf")
     tops = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"brave_tf"}
     (information,) = site.glob("*.dist-info")
     extras = metadata.Distribution.at(information).metadata.get_all("Provides-Extra")
-    assert {"beam", "report", "dev"} <= set(extras)
+    assert set(extras) == {"beam", "dev", "ffmpeg4"}
     start = (
         "from brave_tf.cli import train; print(train.__file__, flush=True); train.console_main()"
     )
@@ -94,5 +102,7 @@ def test_source_distribution_holds_what_a_checkout_holds(build):
         "examples/plugin/contrast.gin",
         "brave_tf/data/kernels/frames.h",
         "brave_tf/data/kernels/resize.cc",
+        "brave_tf/pages/templates/report.html",
+        "brave_tf/pages/templates/style.css",
     ]
     assert set(wanted) <= names

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
+
 import cv2
 import numpy as np
 import tensorflow as tf
+from markupsafe import Markup
+from matplotlib.ticker import MaxNLocator
 
 from brave_tf.data.media.flow import dequantize
 from brave_tf.inspection.clip_check import ClipFacts, check_clip
 from brave_tf.inspection.stored_clip import StoredClip
-from brave_tf.pages import pictures
+from brave_tf.pages import document, pictures
 from brave_tf.pages.spectrogram import DECIBELS, decibels, mels, spectrogram
-from brave_tf.pages.svg import escape, line, svg, text, ticks
 
 _WIDTH, _LEFT, _RIGHT = 1000, 58, 10
 _PLOT = _WIDTH - _LEFT - _RIGHT
@@ -24,7 +28,26 @@ _TICK_SPACE = 13
 _MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16_000)
 
 
-def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
+@dataclasses.dataclass(frozen=True)
+class _Strip:
+    """What is drawn over the seconds of a clip, in pixels of the card.
+
+    Attributes:
+      height: of the strip.
+      images: x, width, URI and title of each, and whether it is stretched to its place.
+      marks: text, y of its base line, and y of a tick, None for none; left of the strip.
+      lines: y of each line across it.
+      outline: corners of the waveform as SVG writes them.
+    """
+
+    height: float
+    images: Sequence[Mapping[str, object]] = ()
+    marks: Sequence[tuple[str, float, float | None]] = ()
+    lines: Sequence[float] = ()
+    outline: str = ""
+
+
+def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> Markup:
     """Draws a clip as an HTML section; what does not decode is left out.
 
     Args:
@@ -43,9 +66,9 @@ def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
     said = [f"{facts.seconds:.2f} s", *_frame_facts(clip, facts)]
     strips = []
     if clip.images:
-        strips.append(_strip("frames", clip.images, seconds, lambda images: images))
+        strips.append(_frames("frames", clip.images, seconds, lambda images: images))
     if clip.flow:
-        strip, scale = _flow_strip(clip, seconds)
+        strip, scale = _flow(clip, seconds)
         strips.append(strip)
         said.append(f"flow: full colour at {scale:.2g} px per frame step")
     if len(sound):
@@ -55,14 +78,24 @@ def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
         )
     marks = [m for m, held in (("silent", facts.silent), ("still", facts.still)) if held]
     marks += sorted({issue.kind.replace("_", " ") for issue in facts.issues})
-    chips = "".join(f"<b>{escape(mark)}</b>" for mark in marks)
-    title = (
-        f"<h3>{escape(labels or 'unlabelled')} <small>{escape(split)}, {escape(where)}</small></h3>"
+    return document.render(
+        "clip_card.html",
+        labels=labels or "unlabelled",
+        place=f"{split}, {where}",
+        said=", ".join(said),
+        marks=marks,
+        width=_WIDTH,
+        left=_LEFT,
+        right=_WIDTH - _RIGHT,
+        gap=_GAP,
+        strips=strips,
+        seconds=[(_LEFT + second / seconds * _PLOT, second) for second in _ticks(seconds)],
     )
-    return (
-        f'<section class="clip">{title}<p>{escape(", ".join(said))} {chips}</p>'
-        f"{_stacked(strips, seconds)}</section>"
-    )
+
+
+def _ticks(seconds: float) -> list[float]:
+    ticks = MaxNLocator(12, steps=[1, 2, 5, 10]).tick_values(0, seconds)
+    return [float(second) for second in ticks if 0 <= second <= seconds * (1 + 1e-9)]
 
 
 def _frame_facts(clip: StoredClip, facts: ClipFacts) -> list[str]:
@@ -74,39 +107,28 @@ def _frame_facts(clip: StoredClip, facts: ClipFacts) -> list[str]:
     ]
 
 
-def _stacked(strips: list[tuple[float, list[str]]], seconds: float) -> str:
-    """Puts strips above each other, and one axis of time beneath."""
-    parts, y = [], 0.0
-    for height, strip in strips:
-        parts.append(f'<g transform="translate(0 {y:.1f})">{"".join(strip)}</g>')
-        y += height + _GAP
-    for second in ticks(0, seconds, 12):
-        x = _LEFT + second / seconds * _PLOT
-        parts += [line(x, y - _GAP, x, y - _GAP + 4, "axis"), text(x, y + 8, f"{second:g}")]
-    parts.append(text(_LEFT - 8, y + 8, "s", "end"))
-    return svg(_WIDTH, y + 14, parts, "frames, flow, waveform and spectrogram over time")
-
-
-def _strip(name: str, jpegs: list[bytes], seconds: float, colours) -> tuple[float, list[str]]:
+def _frames(name: str, jpegs: Sequence[bytes], seconds: float, colours) -> _Strip:
     """Draws frames from the middles of equal parts of the clip, each as wide as its part."""
     part = _PLOT / _COLUMNS
     chosen = [int((i + 0.5) * len(jpegs) / _COLUMNS) for i in range(_COLUMNS)]
     images = colours([_decoded(jpegs[index]) for index in chosen])
     shapes = [image.shape for image in images if image is not None]
     height = min(_TALLEST, max((part * shape[0] / shape[1] for shape in shapes), default=20))
-    parts = [text(_LEFT - 8, height / 2 + 4, name, "end")]
-    for i, (index, image) in enumerate(zip(chosen, images)):
-        if image is None:
-            continue
-        parts.append(
-            f'<image x="{_LEFT + i * part + 1:.1f}" y="0" width="{part - 2:.1f}" height="{height:.1f}" '
-            f'href="{pictures.jpeg_uri(pictures.fit_width(image, _PIXELS))}">'
-            f"<title>{name} {index} of {len(jpegs)}, {index / len(jpegs) * seconds:.2f} s</title></image>"
-        )
-    return height, parts
+    drawn = [
+        {
+            "x": _LEFT + i * part + 1,
+            "width": part - 2,
+            "stretched": False,
+            "uri": pictures.jpeg_uri(pictures.fit_width(image, _PIXELS)),
+            "title": f"{name} {index} of {len(jpegs)}, {index / len(jpegs) * seconds:.2f} s",
+        }
+        for i, (index, image) in enumerate(zip(chosen, images))
+        if image is not None
+    ]
+    return _Strip(height, images=drawn, marks=[(name, height / 2 + 4, None)])
 
 
-def _flow_strip(clip: StoredClip, seconds: float) -> tuple[tuple[float, list[str]], float]:
+def _flow(clip: StoredClip, seconds: float) -> tuple[_Strip, float]:
     """Draws flow; returns the strip, and the displacement in pixels that has full colour."""
     scale = 0.0
 
@@ -119,7 +141,7 @@ def _flow_strip(clip: StoredClip, seconds: float) -> tuple[tuple[float, list[str
         scale = max(np.percentile(np.concatenate(lengths), 99) if lengths else 0, least)
         return [None if f is None else pictures.flow_colours(f, scale) for f in fields]
 
-    return _strip("flow", clip.flow, seconds, colours), scale
+    return _frames("flow", clip.flow, seconds, colours), scale
 
 
 def _decoded(jpeg: bytes) -> np.ndarray | None:
@@ -129,7 +151,7 @@ def _decoded(jpeg: bytes) -> np.ndarray | None:
         return None
 
 
-def _wave(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[str]]:
+def _wave(sound: np.ndarray, seconds: float, rate: float) -> _Strip:
     """Draws the lowest and highest sample of each column."""
     heard = len(sound) / rate / seconds * _PLOT
     columns = np.array_split(sound, min(len(sound), max(1, round(heard / 2))))
@@ -139,29 +161,28 @@ def _wave(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[s
     xs = _LEFT + np.linspace(0, heard, len(columns))
     tops = [middle - min(float(c.max()), full) * scale for c in columns]
     ends = [middle - max(float(c.min()), -full) * scale + 0.5 for c in columns]
-    outline = [*zip(xs, tops), *zip(xs[::-1], ends[::-1])]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline)
-    parts = [line(_LEFT, y, _WIDTH - _RIGHT, y) for y in (0, middle, _WAVE)]
-    parts += [text(_LEFT - 8, 8, f"{full:g}", "end"), text(_LEFT - 8, _WAVE, f"-{full:g}", "end")]
-    return _WAVE, [*parts, f'<polygon points="{points}" class="s1"/>']
+    outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*zip(xs, tops), *zip(xs[::-1], ends[::-1])])
+    marks = [(f"{full:g}", 8, None), (f"-{full:g}", _WAVE, None)]
+    return _Strip(_WAVE, marks=marks, lines=(0, middle, _WAVE), outline=outline)
 
 
-def _mel(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[str]]:
-    """Draws the log-mel spectrogram, `_DECIBELS` below the loudest value in black."""
+def _mel(sound: np.ndarray, seconds: float, rate: float) -> _Strip:
+    """Draws the log-mel spectrogram, `DECIBELS` below the loudest value in black."""
     picture, lower, upper = spectrogram(sound, rate)
     image = cv2.resize(picture, (_PLOT, _MEL), interpolation=cv2.INTER_AREA)
-    heard = len(sound) / rate / seconds * _PLOT
-    parts = [
-        f'<image x="{_LEFT}" y="0" width="{heard:.1f}" height="{_MEL}" preserveAspectRatio="none" '
-        f'href="{pictures.jpeg_uri(image, 80)}"><title>log-mel, {DECIBELS:g} dB below the loudest '
-        "in black</title></image>"
-    ]
+    drawn = {
+        "x": _LEFT,
+        "width": len(sound) / rate / seconds * _PLOT,
+        "stretched": True,
+        "uri": pictures.jpeg_uri(image, 80),
+        "title": f"log-mel, {DECIBELS:g} dB below the loudest in black",
+    }
     low, high = mels(lower), mels(upper)
-    above = _MEL + 1.0
+    above, marks = _MEL + 1.0, []
     for hertz in _MEL_TICKS:
         y = _MEL * (1 - (mels(hertz) - low) / (high - low))
         if 4 < y < above:
             above = y - _TICK_SPACE
             shown = f"{hertz / 1000:g} kHz" if hertz >= 1000 else f"{hertz} Hz"
-            parts += [text(_LEFT - 8, y + 4, shown, "end"), line(_LEFT - 5, y, _LEFT, y, "axis")]
-    return _MEL, parts
+            marks.append((shown, y + 4, y))
+    return _Strip(_MEL, images=[drawn], marks=marks)

@@ -1,33 +1,46 @@
-"""The frame of a page, one HTML file that needs nothing else, and its tables."""
+"""Pages from templates: one HTML file each that needs nothing else, and their tables."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from brave_tf.pages.style import STYLE
-from brave_tf.pages.svg import escape
+import jinja2
+from markupsafe import Markup
+
+# Colours of series that the style sheet has; further series begin again.
+SERIES = 6
 
 _NUMBER = re.compile(r"[-–]|-?\d.*").fullmatch
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("brave_tf.pages"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals["SERIES"] = SERIES
 
 
-def write(path: str, title: str, parts: Iterable[str]) -> None:
-    """Writes a page, part by part.
+def write(path: str, template: str, **values: object) -> None:
+    """Writes a page part by part; what the template iterates over is made as it is written.
 
     Args:
       path: of the HTML file.
-      title: text, the page's heading too.
-      parts: HTML of the body.
+      template: its name.
+      **values: of the names in the template; all but `Markup` is text.
     """
     # Names of files may hold bytes that are no text.
     with open(path, "w", encoding="utf-8", errors="replace") as file:
-        file.write(_head(title))
-        for part in parts:
-            file.write(part + "\n")
-        file.write("</body></html>\n")
+        file.writelines(TEMPLATES.get_template(template).generate(**values))
 
 
-def table(rows: Sequence[Sequence[object]], marked: Sequence[int] = ()) -> str:
+def render(template: str, **values: object) -> Markup:
+    """Returns a part of a page; see `write`."""
+    return Markup(TEMPLATES.get_template(template).render(**values))
+
+
+def table(rows: Sequence[Sequence[object]], marked: Sequence[int] = ()) -> Markup:
     """Returns a table of texts, which scrolls where the page is too narrow for it; numbers to the right.
 
     Args:
@@ -35,18 +48,5 @@ def table(rows: Sequence[Sequence[object]], marked: Sequence[int] = ()) -> str:
       marked: indices among `rows` of those to emphasise.
     """
     columns = list(zip(*rows[1:])) or [()] * len(rows[0])
-    kinds = ["" if all(map(_NUMBER, map(str, column))) else ' class="text"' for column in columns]
-    lines = []
-    for index, row in enumerate(rows):
-        tag = "td" if index else "th"
-        cells = "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in zip(row, kinds))
-        lines.append(f'<tr class="marked">{cells}</tr>' if index in marked else f"<tr>{cells}</tr>")
-    return f'<div class="wide"><table>{"".join(lines)}</table></div>'
-
-
-def _head(title: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>\n"
-    )
+    numbers = [all(map(_NUMBER, map(str, column))) for column in columns]
+    return render("table.html", rows=rows, numbers=numbers, marked=marked)

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 import tensorflow as tf
+from markupsafe import Markup
 
 from brave_tf.data.media.flow import dequantize
 from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
 from brave_tf.evaluation.features import windows
-from brave_tf.pages import pictures
+from brave_tf.pages import document, pictures
 from brave_tf.pages.spectrogram import spectrogram
-from brave_tf.pages.svg import escape
 from brave_tf.reporting.predictions import Neighbours
 
 _CLIPS, _NEIGHBOURS, _FRAMES = 6, 5, 3
 _HEIGHT, _GAP = 84, 3
 
 
-def film_strips(found: Mapping[str, Neighbours], view: View) -> str:
+def film_strips(found: Mapping[str, Neighbours], view: View) -> Markup:
     """Draws test clips, spread evenly over the classes, and the nearest training clips of each.
 
     Args:
@@ -40,7 +40,8 @@ def film_strips(found: Mapping[str, Neighbours], view: View) -> str:
     keys = [str(near) for key in chosen for each in found.values() for near in _near(each, key)]
     clips = windows.read_clips(first.data_dir, [*chosen, *keys], view)
     images = {key: pictures.jpeg_uri(_picture(clip, view.modality)) for key, clip in clips}
-    return "".join(_section(key, found, images) for key in chosen)
+    sections = [_section(key, found, images) for key in chosen]
+    return document.render("strips.html", sections=sections)
 
 
 def _chosen(neighbours: Neighbours) -> list[str]:
@@ -60,28 +61,24 @@ def _near(neighbours: Neighbours, key: str) -> dict[str, tuple[int, float]]:
     return dict(zip(near, zip(labels.ravel().tolist(), similarities.ravel().tolist())))
 
 
-def _section(key: str, found: Mapping[str, Neighbours], images: Mapping[str, str]) -> str:
+def _section(key: str, found: Mapping[str, Neighbours], images: Mapping[str, str]) -> dict:
+    """Returns what the template shows of a test clip."""
     first = next(iter(found.values()))
     label = int(first.labels[first.keys == key][0])
-    asked = _card(images[key], "asked", f"test clip: {first.name(label)}", key)
-    parts = [f'<section class="clip"><div class="strip">{asked}</div>']
-    for name, neighbours in found.items():
-        cards = []
-        for near_key, (near_label, similarity) in _near(neighbours, key).items():
-            same = near_label == label
-            said = f"{'✓' if same else '✗'} {neighbours.name(near_label)}"
-            detail = f"cosine {similarity:.2f}, {near_key}"
-            cards.append(_card(images[near_key], "hit" if same else "miss", said, detail))
-        strip = "".join(cards) or "<p>this clip was not compared</p>"
-        parts.append(f'<h3>{escape(name)}</h3><div class="strip">{strip}</div>')
-    return "".join([*parts, "</section>"])
 
+    def cards(neighbours: Neighbours) -> list[dict]:
+        return [
+            {
+                "image": images[near_key],
+                "same": near_label == label,
+                "label": neighbours.name(near_label),
+                "detail": f"cosine {similarity:.2f}, {near_key}",
+            }
+            for near_key, (near_label, similarity) in _near(neighbours, key).items()
+        ]
 
-def _card(image: str, kind: str, said: str, detail: str) -> str:
-    return (
-        f'<div class="{kind}"><img src="{image}" alt="{escape(said)}">'
-        f'<b>{escape(said)}</b> <span class="muted">{escape(detail)}</span></div>'
-    )
+    shown = [(name, cards(neighbours)) for name, neighbours in found.items()]
+    return {"key": key, "label": first.name(label), "image": images[key], "found": shown}
 
 
 def _picture(clip: Clip, modality: str) -> np.ndarray:

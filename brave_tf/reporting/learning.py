@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 
-from brave_tf.pages.svg import escape
+from brave_tf.pages import document
 from brave_tf.reporting.line_chart import Line, line_chart
 from brave_tf.reporting.runs import Run
 
@@ -16,7 +17,7 @@ TRAIN = "train"
 _FIRST = re.compile(r"loss|eval/.*|probe/.*|accuracy/.*|features/std.*")
 
 
-def learning_curves(runs: Sequence[Run]) -> str:
+def learning_curves(runs: Sequence[Run]) -> Markup:
     """Draws every scalar of the runs, those that tell how they learn first; nothing where there are none.
 
     A line is what was measured on training clips, lines with dots what was measured now and then.
@@ -26,11 +27,10 @@ def learning_curves(runs: Sequence[Run]) -> str:
         for tag, line in [*_logged(run, colour), *_evaluated(run, colour)]:
             lines.setdefault(tag, []).append(line)
     order = sorted(lines, key=lambda tag: (tag != "loss", not tag.startswith("eval/"), tag))
-    first = _figures({tag: lines[tag] for tag in order if _FIRST.fullmatch(tag)})
-    others = _figures({tag: lines[tag] for tag in order if not _FIRST.fullmatch(tag)})
-    if others:
-        others = f"<details><summary>Everything else that was logged</summary>{others}</details>"
-    return first + others
+    charts = [(tag, line_chart(lines[tag], tag)) for tag in order]
+    first = [(tag, chart) for tag, chart in charts if _FIRST.fullmatch(tag)]
+    others = [(tag, chart) for tag, chart in charts if not _FIRST.fullmatch(tag)]
+    return document.render("curves.html", first=first, others=others)
 
 
 def _logged(run: Run, colour: int) -> list[tuple[str, Line]]:
@@ -61,13 +61,3 @@ def _evaluated(run: Run, colour: int) -> list[tuple[str, Line]]:
             name = ", ".join((run.name, *of))
             found.append((tag, Line(name, colour, np.array(steps), numbers, dots=True)))
     return found
-
-
-def _figures(lines: dict[str, list[Line]]) -> str:
-    charts = ((tag, line_chart(each, tag)) for tag, each in lines.items())
-    drawn = (
-        f"<figure><h3>{escape(tag)}</h3>{chart or '<p>no number among the values</p>'}</figure>"
-        for tag, chart in charts
-    )
-    body = "".join(drawn)
-    return f'<div class="charts">{body}</div>' if body else ""

@@ -1,4 +1,4 @@
-"""Curves over training steps as inline SVG."""
+"""Curves over training steps."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
+from matplotlib.ticker import EngFormatter, Formatter, MaxNLocator, StrMethodFormatter
 
-from brave_tf.pages.svg import SERIES, escape, line, short, svg, text, ticks
+from brave_tf.pages.chart import MUTED, WIDTH, Chart, colour, drawing
 
-_WIDTH, _HEIGHT = 560, 250
+_HEIGHT = 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 58, 10, 36
 _MOST_POINTS = 240
 _LABEL_SPACE = 13
 _MOST_DOTS = 40
+_LONG = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +38,7 @@ class Line:
     dots: bool = False
 
 
-def style(number: int) -> str:
-    """Returns the class of the colour of the run of this index."""
-    return f"s{number % SERIES + 1}"
-
-
-def line_chart(lines: Sequence[Line], label: str) -> str | None:
+def line_chart(lines: Sequence[Line], label: str) -> Markup | None:
     """Draws curves with one pair of axes, and the last value of each beside it.
 
     Long curves are drawn as the means of equal parts.
@@ -56,14 +54,15 @@ def line_chart(lines: Sequence[Line], label: str) -> str | None:
     drawn = [(each, steps, values) for each, steps, values in drawn if len(steps)]
     if not drawn:
         return None
-    x = _scale(_span([steps for _, steps, _ in drawn]), _LEFT, _WIDTH - _RIGHT)
-    low, high = _padded(*_span([values for _, _, values in drawn]))
-    y = _scale((low, high), _HEIGHT - _BOTTOM, _TOP)
-    parts = _axes(x, y, drawn, (low, high))
-    for each, steps, values in drawn:
-        parts += _curve(each, x(steps), y(values), steps, values)
-    ends = [(each.colour, float(y(values[-1])), values[-1]) for each, _, values in drawn]
-    return svg(_WIDTH, _HEIGHT, [*parts, *_end_labels(ends)], label)
+    with drawing(_HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM) as chart:
+        for each, steps, values in drawn:
+            _curve(chart, each, steps, values)
+        numbers = np.concatenate([values for _, _, values in drawn])
+        chart.axes.set_ylim(_padded(float(numbers.min()), float(numbers.max())))
+        _axes(chart)
+        _end_labels(chart, [(each.colour, values[-1]) for each, _, values in drawn])
+        said = (_said(each, steps[-1], values[-1]) for each, steps, values in drawn)
+        return chart.svg(label, f"Last values: {'; '.join(said)}")
 
 
 def _points(each: Line) -> tuple[np.ndarray, np.ndarray]:
@@ -76,8 +75,19 @@ def _points(each: Line) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array([part.mean() for part in each]) for each in parts)
 
 
-def _span(numbers: Sequence[np.ndarray]) -> tuple[float, float]:
-    return min(float(each.min()) for each in numbers), max(float(each.max()) for each in numbers)
+def _said(each: Line, step: float, value: float) -> str:
+    return f"{each.name}, step {step:,.0f}: {value:.4g}"
+
+
+def _curve(chart: Chart, each: Line, steps: np.ndarray, values: np.ndarray) -> None:
+    look = {"color": colour(each.colour)}
+    (curve,) = chart.axes.plot(
+        steps, values, linewidth=1.8, alpha=0.45 if each.dots else None, **look
+    )
+    chart.tell(curve, each.name)
+    if (each.dots or len(steps) == 1) and len(steps) <= _MOST_DOTS:
+        (dots,) = chart.axes.plot(steps, values, "o", markersize=7.2, markeredgewidth=0, **look)
+        chart.tell(dots, *(_said(each, step, value) for step, value in zip(steps, values)))
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
@@ -86,55 +96,34 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return 0.0 if 0 <= low < 0.3 * high else low - space, high + space
 
 
-def _scale(span: tuple[float, float], begin: float, end: float):
-    """Returns a function from numbers in `span` to places between `begin` and `end`."""
-    low, high = span
-    factor = (end - begin) / (high - low) if high > low else 0.0
-    middle = 0.0 if high > low else (end - begin) / 2
-    return lambda values: begin + middle + (values - low) * factor
+def _axes(chart: Chart) -> None:
+    chart.axes.grid(axis="y")
+    chart.axes.spines["bottom"].set(visible=True, color=MUTED)
+    chart.axes.tick_params(axis="x", size=4, pad=4)
+    chart.name_axis("step")
+    steps = [1, 2, 5, 10]
+    chart.axes.xaxis.set_major_locator(MaxNLocator(6, steps=steps, integer=True))
+    chart.axes.yaxis.set_major_locator(MaxNLocator(5, steps=steps))
+    for axis in (chart.axes.xaxis, chart.axes.yaxis):
+        axis.set_major_formatter(_short(max(map(abs, axis.get_view_interval()))))
 
 
-def _axes(x, y, drawn, span: tuple[float, float]) -> list[str]:
-    parts = []
-    for value in ticks(*span, 5):
-        parts += [line(_LEFT, y(value), _WIDTH - _RIGHT, y(value))]
-        parts += [text(_LEFT - 7, y(value) + 4, short(value), "end")]
-    base = _HEIGHT - _BOTTOM
-    for step in ticks(*_span([steps for _, steps, _ in drawn]), 6):
-        parts += [line(x(step), base, x(step), base + 4, "axis")]
-        parts += [text(x(step), base + 17, short(step))]
-    parts.append(line(_LEFT, base, _WIDTH - _RIGHT, base, "axis"))
-    parts.append(text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 3, "step"))
-    return parts
+def _short(largest: float) -> Formatter:
+    """Writes numbers in few characters: 300k for 300,000."""
+    return EngFormatter(sep="") if largest >= _LONG else StrMethodFormatter("{x:.4g}")
 
 
-def _curve(each: Line, xs, ys, steps: np.ndarray, values: np.ndarray) -> list[str]:
-    colour = style(each.colour)
-    name = escape(each.name)
-    places = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys))
-    faint = ' opacity="0.45"' if each.dots else ""
-    parts = [
-        f'<path d="M{places.replace(" ", " L")}" class="{colour}"{faint}><title>{name}</title></path>'
-    ]
-    if each.dots or len(steps) == 1:
-        kept = range(len(steps)) if len(steps) <= _MOST_DOTS else ()
-        for i in kept:
-            said = f"{name}, step {steps[i]:,.0f}: {values[i]:.4g}"
-            parts.append(
-                f'<circle cx="{xs[i]:.1f}" cy="{ys[i]:.1f}" r="3.6" class="{colour}"><title>{said}</title>'
-                "</circle>"
-            )
-    return parts
-
-
-def _end_labels(ends: Sequence[tuple[int, float, float]]) -> list[str]:
+def _end_labels(chart: Chart, ends: Sequence[tuple[int, float]]) -> None:
     """Writes the last values beside their curves, moved apart where they would lie on each other."""
-    parts, lowest = [], _TOP - _LABEL_SPACE
-    excess = len(ends) * _LABEL_SPACE - (_HEIGHT - _BOTTOM - _TOP)
-    if excess > 0:
-        return []
-    for rank, (colour, y, value) in enumerate(sorted(ends, key=lambda end: end[1])):
-        room = _HEIGHT - _BOTTOM - _LABEL_SPACE * (len(ends) - 1 - rank)
-        lowest = min(max(y, lowest + _LABEL_SPACE), room)
-        parts.append(text(_WIDTH - _RIGHT + 6, lowest + 4, f"{value:.3g}", "start", style(colour)))
-    return parts
+    plot = _HEIGHT - _BOTTOM - _TOP
+    if len(ends) * _LABEL_SPACE > plot:
+        return
+    low, high = chart.axes.get_ylim()
+    pixel = (high - low) / plot
+    lowest = high + _LABEL_SPACE * pixel
+    for rank, (number, value) in enumerate(sorted(ends, key=lambda end: -end[1])):
+        room = low + _LABEL_SPACE * (len(ends) - 1 - rank) * pixel
+        lowest = max(min(value, lowest - _LABEL_SPACE * pixel), room)
+        large = abs(value) >= _LONG
+        said = EngFormatter(places=1, sep="")(value) if large else f"{value:.3g}"
+        chart.write(WIDTH - _LEFT - _RIGHT + 6, lowest, said, "left", colour(number))

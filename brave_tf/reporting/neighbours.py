@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Union
 
+from markupsafe import Markup
+
 from brave_tf.config import load_config
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, message
 from brave_tf.evaluation.features.identity import of_data
-from brave_tf.pages.svg import escape
 from brave_tf.reporting.film_strips import film_strips
 from brave_tf.reporting.predictions import Neighbours, read_neighbours
 from brave_tf.reporting.runs import Run
@@ -23,17 +25,33 @@ from brave_tf.training.recipe import CONFIG_FILE, Recipe, bound
 Groups = dict[tuple[str, Union[str, None], str, str], tuple[dict[str, Neighbours], pathlib.Path]]
 
 
-def neighbour_figures(runs: Sequence[Run]) -> Iterator[str]:
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """Film strips of a data set and view.
+
+    Attributes:
+      view: its name.
+      where: the data set.
+      strips: None where the clips cannot be shown.
+      error: why they cannot.
+    """
+
+    view: str
+    where: str
+    strips: Markup | None
+    error: str | None = None
+
+
+def neighbour_figures(runs: Sequence[Run]) -> Iterator[Shown]:
     """Draws film strips for each data set and view whose results kept neighbours."""
     for (data_dir, data, split, view_name), (found, folder) in _groups(runs).items():
         where = f"{data_dir}, {split}" if split else data_dir
-        title = f"<h3>{escape(view_name)} <small>{escape(where)}</small></h3>"
         try:
             view = _view(folder, view_name)
             _check_data(data_dir, data)
-            yield title + film_strips(found, view)
+            yield Shown(view_name, where, film_strips(found, view))
         except UserError as error:
-            yield f'{title}<p class="warn">The clips cannot be shown: {escape(message(error))}</p>'
+            yield Shown(view_name, where, None, message(error))
 
 
 def _check_data(data_dir: str, data: str | None) -> None:

@@ -43,10 +43,13 @@ class Page(html.parser.HTMLParser):
         return sum(all(a.get(n) == v for n, v in wanted.items()) for _, a in self.tags)
 
     def check_self_contained(self) -> None:
-        """Asserts that there is no script, and that all pictures are inside."""
+        """Asserts that there is no script, and that all pictures and shapes are inside."""
         assert not {tag for tag, _ in self.tags} & {"script", "link", "iframe", "object"}
         links = [a.get("href") or a.get("src") for _, a in self.tags if "href" in a or "src" in a]
-        assert all(link.startswith("data:image/") for link in links)
+        names = [a["id"] for _, a in self.tags if "id" in a]
+        assert len(names) == len(set(names))
+        inside = {f"#{name}" for name in names}
+        assert all(link.startswith("data:image/") or link in inside for link in links)
         style = self.text.split("</style>")[0]
         assert "url(" not in style and "@import" not in style
         assert "prefers-color-scheme: dark" in style

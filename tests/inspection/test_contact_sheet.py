@@ -62,6 +62,9 @@ def test_names_are_escaped_and_may_be_no_text(tmp_path):
     inspected.write(tmp_path / "records", train=records)
     shown = page(inspected.check(tmp_path / "records"), tmp_path / "index.html")
     assert "<b>&\\xff.mp4" in shown.data
+    card = clip_card.clip_card(StoredClip.parse(records[1]), "<b>where", "<b>split", "<b>label")
+    assert all(f"&lt;b&gt;{name}" in card for name in ("where", "split", "label"))
+    assert "<b>" not in card
     assert "label indices that labels.txt does not have (1 in train)" in shown.data
 
 

@@ -165,7 +165,15 @@ def test_classes_that_do_not_occur_are_left_out(tmp_path):
     assert page.count(class_="cell") == 3
     assert "<b>dog" not in page.data
     # Guessing among the two that do occur.
-    assert any(a.get("class") == "dashed" for _, a in page.tags)
+    assert "chance: 50.0" in page.data
+
+
+def test_equal_results_of_two_views_are_told_apart(tmp_path):
+    entries = [reported.result("x/knn", 0.5, view=view) for view in ("narrow", "broad")]
+    page = written([reported.write_run(tmp_path / "run", entries)], tmp_path / "report")
+    page.check_self_contained()
+    labels = [attributes["aria-label"] for tag, attributes in page.tags if tag == "svg"]
+    assert labels == ["top1 of x/knn, broad", "top1 of x/knn, narrow"]
 
 
 def test_average_precisions_of_classes(tmp_path):

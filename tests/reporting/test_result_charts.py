@@ -1,28 +1,12 @@
 """Charts of results show their numbers where they belong."""
 
-import base64
 import re
-import xml.etree.ElementTree as ElementTree
 
-import cv2
+import drawn
 import numpy as np
 import pytest
 
-from brave_tf.reporting.result_charts import (
-    Series,
-    Value,
-    class_bars,
-    confusion_matrix,
-    interval_chart,
-)
-
-
-def number(element, name):
-    return float(element.get(name))
-
-
-def texts(chart):
-    return [element.text for element in chart.iter("text")]
+from brave_tf.reporting.result_charts import Series, Value, class_bars, interval_chart
 
 
 def test_values_and_intervals_lie_on_one_scale():
@@ -31,39 +15,66 @@ def test_values_and_intervals_lie_on_one_scale():
         Value("b", 0.7, None, 1, filled=False),
         Value("paper <1>", 0.9),
     ]
-    chart = ElementTree.fromstring(interval_chart(values, "top1", chance=0.1))
-    dots = list(chart.iter("circle"))
-    assert [dot.get("class") for dot in dots] == ["s1", "ring s2"]
-    low, high = (number(dot, "cx") for dot in dots)
-    lines = list(chart.iter("line"))
+    chart = drawn.Chart(interval_chart(values, "top1", chance=0.1))
+    whisker, chance, a, b, paper = chart.shapes
+    assert [shape.title for shape in (whisker, a, b, paper, chance)] == [
+        "a: 50.0 (40.0–60.0)",
+        "a: 50.0 (40.0–60.0)",
+        "b: 70.0",
+        "paper <1>: 90.0",
+        "chance: 10.0",
+    ]
+    low, high = a.markers[0, 0], b.markers[0, 0]
 
     def x(fraction):
         return pytest.approx(low + (fraction - 0.5) / 0.2 * (high - low), abs=0.2)
 
-    whisker = next(line for line in lines if line.get("class") == "s1")
-    assert (number(whisker, "x1"), number(whisker, "x2")) == (x(0.4), x(0.6))
-    assert number(next(line for line in lines if line.get("class") == "mark"), "x1") == x(0.9)
-    assert number(next(line for line in lines if line.get("class") == "dashed"), "x1") == x(0.1)
-    shown = texts(chart)
-    for said in ("50.0 (40.0–60.0)", "70.0", "90.0", "paper <1>", "chance"):
-        assert said in shown
+    assert (whisker.line[0, 0], whisker.line[1, 0]) == (x(0.4), x(0.6))
+    np.testing.assert_allclose(whisker.markers, whisker.line)
+    assert paper.markers[0, 0] == x(0.9)
+    assert set(chance.line[:, 0]) == {chance.line[0, 0]} and chance.line[0, 0] == x(0.1)
+    assert "stroke-dasharray" in chance.style
+    assert "fill: var(--s1)" in a.style
+    assert "fill: var(--card)" in b.style and "stroke: var(--s2)" in b.style
+    assert "stroke: var(--text)" in paper.style
+    for said, shape in (
+        ("50.0 (40.0–60.0)", a),
+        ("70.0", b),
+        ("90.0", paper),
+        ("paper <1>", paper),
+    ):
+        assert chart.texts[said][1] == pytest.approx(shape.markers[0, 1], abs=6)
+    assert chart.texts["chance"][0] == x(0.1)
+    assert chart.texts["40"][0] == x(0.4)
+    told = "Per cent. a: 50.0 (40.0–60.0); b: 70.0; paper <1>: 90.0; chance: 10.0"
+    assert (chart.label, chart.description) == ("top1", told)
+
+
+def test_an_interval_need_not_hold_its_value():
+    chart = drawn.Chart(interval_chart([Value("a", 0.5, (0.6, 0.7), 0)], "top1"))
+    assert "50.0 (60.0–70.0)" in chart.texts
 
 
 def test_a_figure_stands_clear_of_its_marker():
-    chart = ElementTree.fromstring(interval_chart([Value("all", 1.0, (1.0, 1.0), 0)], "top1"))
-    (dot,) = chart.iter("circle")
-    (said,) = [element for element in chart.iter("text") if element.get("class") == "said"]
-    # Letters of this size are at most 7 pixels wide.
-    left = number(said, "x") - 7 * len(said.text)
-    assert said.text == "100.0 (100.0–100.0)"
-    assert number(dot, "cx") + number(dot, "r") < left
+    chart = drawn.Chart(interval_chart([Value("all", 1.0, (1.0, 1.0), 0)], "top1"))
+    dot = chart.shapes[-1].markers[0, 0]
+    # Letters of this size are at most 7 pixels wide, and dots have a radius of 5.
+    left = chart.texts["100.0 (100.0–100.0)"][0] - 7 * len("100.0 (100.0–100.0)")
+    assert dot + 5 < left
+
+
+def test_long_names_are_cut_and_told():
+    name = "the name of a run that somebody has given much thought"
+    svg = interval_chart([Value(name, 0.5, None, 0)], "top1")
+    chart = drawn.Chart(svg)
+    assert f"<title>{name}</title>" in svg
+    (cut,) = [text for text in chart.texts if text.endswith("…")]
+    assert name.startswith(cut[:-1]) and len(cut) == 27
+    assert f"{name}: 50.0" in chart.description
 
 
 def bars(chart):
-    return [
-        (rect[0].text, number(rect, "width"), number(rect, "y"))
-        for rect in ElementTree.fromstring(chart).iter("rect")
-    ]
+    return [shape for shape in drawn.Chart(chart).lines() if shape.title and len(shape.line) > 2]
 
 
 def test_bars_of_classes_are_as_long_as_their_shares():
@@ -72,59 +83,32 @@ def test_bars_of_classes_are_as_long_as_their_shares():
     series = [Series("run", 0), Series("run, random", 0, baseline=True)]
     names = ["cat", "dog", "eel"]
     chart = class_bars(names, shares, intervals, series, np.array([8, 4, 0]))
-    drawn = bars(chart)
-    assert [title for title, _, _ in drawn] == [
+    shown = bars(chart)
+    assert [bar.title for bar in shown] == [
         "run: dog, 100.0 % of 4",
         "run, random: dog, 0.0 % of 4",
         "run: cat, 50.0 % of 8",
         "run, random: cat, 25.0 % of 8",
     ]
-    widths = [width for _, width, _ in drawn]
-    np.testing.assert_allclose(np.array(widths) / widths[0], [1, 0, 0.5, 0.25], atol=0.005)
-    whiskers = [
-        line
-        for line in ElementTree.fromstring(chart).iter("line")
-        if line.get("class") == "whisker"
-    ]
-    lengths = [number(line, "x2") - number(line, "x1") for line in whiskers]
-    np.testing.assert_allclose(np.array(lengths) / widths[0], [0.2, 0.2], atol=0.005)
+    assert drawn.Chart(chart).description == "; ".join(bar.title for bar in shown)
+    widths = np.array([bar.width for bar in shown])
+    np.testing.assert_allclose(widths / widths[0], [1, 0, 0.5, 0.25], atol=0.005)
+    tops = [bar.box[1] for bar in shown]
+    assert tops == sorted(tops)
+    # The baseline is faint.
+    assert "opacity: 0.4" in shown[1].style and "opacity: 0.9" in shown[0].style
+    whiskers = [shape for shape in drawn.Chart(chart).lines() if len(shape.line) == 2]
+    np.testing.assert_allclose([w.width / widths[0] for w in whiskers], [0.2, 0.2], atol=0.005)
+    left = shown[0].box[0]
+    assert (whiskers[1].line[0, 0] - left) / widths[0] == pytest.approx(0.4, abs=0.005)
 
 
 def test_of_many_classes_the_best_and_the_worst_are_shown():
     share = np.linspace(0, 1, 101)
     names = [f"class {index}" for index in range(101)]
     chart = class_bars(names, [share], [None], [Series("run", 0)], np.full(101, 5))
-    shown = [int(re.search(r"class (\d+)", title)[1]) for title, _, _ in bars(chart)]
+    shown = [int(re.search(r"class (\d+)", bar.title)[1]) for bar in bars(chart)]
     assert shown == [*range(100, 80, -1), *range(19, -1, -1)]
-    assert "61 classes between" in texts(ElementTree.fromstring(chart))
-
-
-def test_cells_of_few_classes_have_counts_and_shares():
-    cells = np.array([[3, 1, 0], [0, 0, 2], [0, 0, 0]])
-    chart = ElementTree.fromstring(confusion_matrix(cells, ["cat", "<b>dog", "eel"]))
-    found = {
-        rect[0].text: number(rect, "fill-opacity")
-        for rect in chart.iter("rect")
-        if rect.get("class") == "cell"
-    }
-    assert found == {
-        "cat taken for cat: 3 of 4": 0.75,
-        "cat taken for <b>dog: 1 of 4": 0.25,
-        "<b>dog taken for eel: 2 of 2": 1.0,
-    }
-    assert {"3", "1", "2", "cat", "<b>dog", "eel"} <= set(texts(chart))
-    right = next(rect for rect in chart.iter("rect") if "3 of 4" in "".join(rect.itertext()))
-    wrong = next(rect for rect in chart.iter("rect") if "1 of 4" in "".join(rect.itertext()))
-    assert number(right, "y") == number(wrong, "y") and number(right, "x") < number(wrong, "x")
-
-
-def test_many_classes_are_a_picture_with_a_pixel_each():
-    cells = np.zeros((60, 60), int)
-    cells[7, 20], cells[7, 7] = 1, 3
-    chart = ElementTree.fromstring(confusion_matrix(cells, [str(n) for n in range(60)]))
-    (image,) = chart.iter("image")
-    data = base64.b64decode(image.get("href").split(",")[1])
-    alpha = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., 3]
-    assert alpha.shape == (60, 60)
-    assert alpha[7, 7] > alpha[7, 20] > 0
-    assert np.count_nonzero(alpha) == 2
+    between = drawn.Chart(chart).texts["61 classes between"][1]
+    above, below = bars(chart)[19], bars(chart)[20]
+    assert above.box[3] < between < below.box[1]
