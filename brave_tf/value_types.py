@@ -57,6 +57,6 @@ def _parameter(binding: Binding) -> inspect.Parameter | None:
 
 def registered(configurable: str) -> Any:
     """Returns what gin knows of a configurable, None where a file has names of its own for it."""
-    # gin offers no public way to it.
-    with contextlib.suppress(KeyError):
-        return gin.config._REGISTRY.get_match(configurable)
+    with contextlib.suppress(KeyError, ValueError):
+        return gin.config.ConfigurableReference(configurable, evaluate=False).configurable
+    return None
