@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import logging
 import pathlib
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gin
 
 from brave_tf import (
     binding_checks,
+    compat,
     errors,
     gin_statements,
     model_config,
     moved,
     trust,
+    value_types,
     written_values,
 )
 from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
@@ -92,23 +96,48 @@ def load_text(text: str) -> None:
     gin.parse_config(text)
 
 
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """What gin holds, to be loaded again.
+
+    Attributes:
+      imports: statements that import what is bound, such as `import brave_tf.training.run`.
+      bindings: (scope, whole name of the configurable) -> parameter -> value.
+    """
+
+    imports: list[str]
+    bindings: dict[tuple[str, str], dict[str, Any]]
+
+    def load(self) -> None:
+        """Replaces gin's configuration by this one."""
+        gin.clear_config()
+        gin.parse_config(self.imports)
+        for key, values in self.bindings.items():
+            for parameter, value in values.items():
+                gin.bind_parameter((*key, parameter), value)
+
+    def without(self, module: str) -> Configuration:
+        """Returns the same but for what is bound to the configurables of a module."""
+        others = {k: v for k, v in self.bindings.items() if not _is_in(k[1], module)}
+        return Configuration(self.imports, others)
+
+
+def loaded() -> Configuration:
+    """Returns the configuration that is loaded."""
+    # Imports come first, above the heading of what is bound.
+    text = gin.config_str().partition("\n# ")[0]
+    imports = gin_statements.imports_of(gin_statements.GinText("imports", text))
+    return Configuration([each.format() for each in imports], compat.gin_bindings())
+
+
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
     """Brings the configuration back at the end that was there at the start."""
-    before = gin.config_str()
+    before = loaded()
     try:
         yield
     finally:
-        load_text(before)
-
-
-def written_without(module: str) -> str:
-    """Returns the configuration as text, without what is bound to the configurables of a module."""
-    with kept():
-        # gin offers no way to take a binding away.
-        for key in [key for key in gin.config._CONFIG if f"{key[1]}.".startswith(f"{module}.")]:
-            del gin.config._CONFIG[key]
-        return gin.config_str()
+        before.load()
 
 
 def find_recipe(name: str) -> pathlib.Path:
@@ -124,7 +153,7 @@ def bindings_of_others(package: str) -> str:
     """Returns a text that differs when bindings differ, but for those of what `package` defines."""
     bindings = {
         f"{scope}/{moved.former_name(selector)}": sorted(values.items())
-        for (scope, selector), values in gin.config._CONFIG.items()
+        for (scope, selector), values in compat.gin_bindings().items()
         if not selector.startswith(f"{package}.")
     }
     return repr(sorted(bindings.items()))
@@ -138,23 +167,24 @@ def bindings_text(packages: Sequence[str] = (), parameters: Sequence[str] = ()) 
       parameters: these are left out too, such as `train.data_dir`. A macro counts where a binding that is
         not left out uses it.
     """
-    kept: dict[tuple[str, str], dict] = {}
-    for (scope, selector), values in gin.config._CONFIG.items():
+    bindings = compat.gin_bindings()
+    counted: dict[tuple[str, str], dict] = {}
+    for (scope, selector), values in bindings.items():
         name = selector.rpartition(".")[2]
-        if selector != MACRO and not any(f"{selector}.".startswith(f"{p}.") for p in packages):
+        if selector != MACRO and not any(_is_in(selector, package) for package in packages):
             own = {k: v for k, v in values.items() if scope or f"{name}.{k}" not in parameters}
-            kept[scope, selector] = own
-    waiting = [kept]
+            counted[scope, selector] = own
+    waiting = [counted]
     while waiting:
         for reference in list(gin.config.iterate_references(waiting.pop())):
             key = ("/".join(reference.scopes), MACRO)
-            if reference.selector == MACRO and key in gin.config._CONFIG and key not in kept:
-                kept[key] = gin.config._CONFIG[key]
-                waiting.append({key: kept[key]})
+            if reference.selector == MACRO and key in bindings and key not in counted:
+                counted[key] = bindings[key]
+                waiting.append({key: counted[key]})
     return repr(
         sorted(
             ((scope, moved.former_name(selector)), sorted(values.items()))
-            for (scope, selector), values in kept.items()
+            for (scope, selector), values in counted.items()
             if values
         )
     )
@@ -211,12 +241,12 @@ def _settle(sources: Sequence[gin_statements.GinText], unused: Sequence[str]) ->
     named = [
         file for source in sources for file in gin_statements.files_of(source) if file.is_recipe
     ]
-    with gin.unlock_config():
-        if named:
-            gin.parse_config(f"{RECIPE} = {named[0].path.stem!r}")
+    found = loaded()
     for name in unused:
-        # gin offers no way to take a binding away.
-        gin.config._CONFIG.pop((name, MACRO), None)
+        found.bindings.pop((name, MACRO), None)
+    if named:
+        found.bindings[RECIPE, MACRO] = {"value": named[0].path.stem}
+    found.load()
     load_text(gin.config_str())
 
 
@@ -235,10 +265,13 @@ def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]
 
 
 def _configurables() -> list[str]:
-    # gin offers no public listing of what is registered.
-    return [selector.rsplit(".", 1)[-1] for selector, _ in gin.config._REGISTRY.items()]
+    return [name.rsplit(".", 1)[-1] for name in compat.gin_configurables()]
 
 
 def _parameters(configurable: str) -> list[str]:
-    wrapped = gin.config._REGISTRY.get_match(configurable).wrapped
+    wrapped = value_types.registered(configurable).wrapped
     return [name for name in inspect.signature(wrapped).parameters if name != "self"]
+
+
+def _is_in(selector: str, module: str) -> bool:
+    return f"{selector}.".startswith(f"{module}.")

@@ -66,9 +66,9 @@ def check(binding: Binding, value: Any, macros: Iterable[Binding] = ()) -> None:
 
 def registered(configurable: str) -> Any:
     """Returns what gin knows of a configurable, None where a file has names of its own for it."""
-    # gin offers no public way to it.
-    with contextlib.suppress(KeyError):
-        return gin.config._REGISTRY.get_match(configurable)
+    with contextlib.suppress(KeyError, ValueError):
+        return gin.config.ConfigurableReference(configurable, evaluate=False).configurable
+    return None
 
 
 def _fits(value: Any, kind: Any) -> bool:

@@ -221,3 +221,28 @@ def test_files_are_utf_8_whatever_the_locale(tmp_path):
     )
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     assert python(code, env=environment) == [ascii("Vidéos/日本")]
+
+
+def test_what_is_kept_comes_back_with_its_imports_and_what_has_no_text():
+    thing = object()
+    gin.parse_config("import brave_tf.evaluation.protocols.knn\nK = 3\na/knn.k = %K")
+    gin.bind_parameter("knn.temperature", thing)
+    before = gin.config_str()
+    assert before.startswith("import brave_tf.evaluation.protocols.knn\n")
+    with pytest.raises(ZeroDivisionError), config.kept():
+        config.load_config(["as_v_fa"])
+        raise ZeroDivisionError
+    assert gin.config_str() == before
+    assert gin.query_parameter("knn.temperature") is thing
+    assert gin.query_parameter("a/knn.k").scopes == ["K"]
+
+
+def test_a_configuration_without_a_module_has_the_rest():
+    config.load_config([], ["import brave_tf.evaluation.protocols.knn", "knn.k = 3"])
+    with gin.unlock_config():
+        gin.parse_config("import brave_tf.training.settings\ntrain.seed = 4")
+    configuration = config.loaded()
+    configuration.without("brave_tf.evaluation").load()
+    assert not config.is_bound("knn.k") and gin.query_parameter("train.seed") == 4
+    configuration.without("brave_tf.eval").load()
+    assert gin.query_parameter("knn.k") == 3

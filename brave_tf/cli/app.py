@@ -52,20 +52,20 @@ def run(
     waiting for others is what it does (`waits`). Output that cannot be written is a message and exit code 1.
     """
     streams.stand_in_for_closed()
-    _print_any_name()
-    module = sys.modules[main.__module__]
-    modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
-    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        explained = "".join(map(flags.FLAGS.module_help, modules))
-        for pattern, text in _PLAINER:
-            explained = pattern.sub(text, explained)
-        with _readable():
-            print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}", flush=True)
-        sys.exit(0)
-    app.run(
-        lambda argv: _guarded(main, argv, takes_arguments, waits),
-        flags_parser=lambda args: _parse_flags(args, modules),
-    )
+    with _print_any_name():
+        module = sys.modules[main.__module__]
+        modules = list({id(each): each for each in (module, sys.modules["__main__"])}.values())
+        if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+            explained = "".join(map(flags.FLAGS.module_help, modules))
+            for pattern, text in _PLAINER:
+                explained = pattern.sub(text, explained)
+            with _readable():
+                print(f"{(description or module.__doc__).strip()}\n\nFlags:{explained}", flush=True)
+            sys.exit(0)
+        app.run(
+            lambda argv: _guarded(main, argv, takes_arguments, waits),
+            flags_parser=lambda args: _parse_flags(args, modules),
+        )
 
 
 def define_trust(module: str) -> None:
@@ -220,11 +220,7 @@ def _guarded(
     startup.keep_freed_memory()
     if _TRUST in flags.FLAGS:
         trust.allow(flags.FLAGS[_TRUST].value)
-    with (
-        _print_any_name(),
-        _terminable() as exit_code,
-        unheard.Watch(tells=not waits),
-    ):
+    with _terminable() as exit_code, unheard.Watch(tells=not waits):
         try:
             _check_working_directory()
             _check_text("argument", argv[1:])

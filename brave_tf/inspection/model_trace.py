@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 import tensorflow as tf
 
+from brave_tf import compat
 from brave_tf.data.views.base import View
 from brave_tf.inspection.multiply_adds import UnknownCostError, operation_cost
 from brave_tf.inspection.step_memory import step_memory
@@ -73,7 +74,8 @@ def trace_model(objective: Objective, views: Mapping[str, View], batch_size: int
 
     batch = {name: tf.TensorSpec((batch_size, *view.shape)) for name, view in views.items()}
     batch["label"] = tf.TensorSpec((batch_size,), tf.int64)
-    with _recorded([(part, layer) for part, (_, layer) in zip(parts, layers)], calls):
+    of_layer = {id(layer): part for part, (_, layer) in zip(parts, layers)}
+    with compat.around_own_calls([layer for _, layer in layers], _recorder(of_layer, calls)):
         concrete = tf.function(step).get_concrete_function(batch)
     other = _other(objective, parts)
     operations = concrete.graph.get_operations()
@@ -127,34 +129,22 @@ def _count(weights: Sequence[tf.Variable]) -> int:
     return sum(weight.shape.num_elements() for weight in weights)
 
 
-@contextlib.contextmanager
-def _recorded(
-    layers: Sequence[tuple[Part, tf.keras.layers.Layer]], calls: list[_Call]
-) -> Iterator[None]:
-    """Notes in `calls` which operations each layer adds to a graph when it is called."""
+def _recorder(parts: Mapping[int, Part], calls: list[_Call]) -> compat.Around:
+    """Notes in `calls` which operations each layer, by its id, adds to a graph when it is called."""
 
-    def recorder(part: Part, layer: tf.keras.layers.Layer):
-        call = layer.call
+    def record(
+        layer: tf.keras.layers.Layer, args: tuple, kwargs: dict, call: Callable[[], Any]
+    ) -> Any:
+        part, graph = parts[id(layer)], tf.compat.v1.get_default_graph()
+        begin = len(graph.get_operations())
+        outputs = call()
+        calls.append(_Call(part, graph, begin, len(graph.get_operations())))
+        part.calls += 1
+        part.takes = part.takes or _shape((args, kwargs))
+        part.gives = part.gives or _shape(outputs)
+        return outputs
 
-        def record(*args, **kwargs):
-            graph = tf.compat.v1.get_default_graph()
-            begin = len(graph.get_operations())
-            outputs = call(*args, **kwargs)
-            calls.append(_Call(part, graph, begin, len(graph.get_operations())))
-            part.calls += 1
-            part.takes = part.takes or _shape((args, kwargs))
-            part.gives = part.gives or _shape(outputs)
-            return outputs
-
-        return record
-
-    for part, layer in layers:
-        layer.call = recorder(part, layer)
-    try:
-        yield
-    finally:
-        for _, layer in layers:
-            del layer.call
+    return record
 
 
 def _shape(values: object) -> tuple[int | None, ...] | None:

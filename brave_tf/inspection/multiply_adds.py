@@ -11,6 +11,8 @@ from typing import Callable
 
 import tensorflow as tf
 
+from brave_tf import compat
+
 
 class UnknownCostError(ValueError):
     """The shape of a tensor, or the number of turns of a loop, is only known when the graph runs."""
@@ -55,9 +57,7 @@ def _called(op: tf.Operation, attribute: str) -> int:
 def _function_graph(op: tf.Operation, attribute: str) -> tf.Graph | None:
     if attribute not in op.node_def.attr or not op.node_def.attr[attribute].HasField("func"):
         return None
-    # The graph of a function has no public way to be found.
-    function = op.graph._get_function(op.node_def.attr[attribute].func.name)
-    return function.graph if function is not None else None
+    return compat.function_graph(op, op.node_def.attr[attribute].func.name)
 
 
 def _turns(op: tf.Operation) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import tensorflow as tf
-from tensorflow.python.lib.io import tf_record
 
+from brave_tf import compat
 from brave_tf.data.records.index import FOOTER_BYTES, HEADER_BYTES
 from brave_tf.data.records.reader import compression_of
 
@@ -61,7 +61,7 @@ class ShardScan:
     def __init__(self, path: str, checksum: bool = True):
         self.path = path
         self.compressed = bool(compression_of(path))
-        self._reader = tf_record.tf_record_random_reader(path)
+        self._reader = compat.record_reader(path)
         self._checksum = checksum
         self.size = tf.io.gfile.stat(path).length
         self.sha256 = None
@@ -74,15 +74,15 @@ class ShardScan:
             for record, end in records:
                 self.num_records += 1
                 yield record
-                self._hash(digest, file, end)
-            self._hash(digest, file, self.size)
+                self._hash(digest.update, file, end)
+            self._hash(digest.update, file, self.size)
         if self._checksum:
             self.sha256 = digest.hexdigest()
 
-    def _hash(self, digest: hashlib._Hash, file: tf.io.gfile.GFile, end: int) -> None:
+    def _hash(self, update: Callable[[bytes], None], file: tf.io.gfile.GFile, end: int) -> None:
         """Adds the bytes up to `end` to the checksum."""
         while self._checksum and file.tell() < end:
-            digest.update(file.read(min(_BLOCK, end - file.tell())))
+            update(file.read(min(_BLOCK, end - file.tell())))
 
     def _plain(self) -> Iterator[tuple[ScannedRecord, int]]:
         """Yields the records of a shard that is not compressed, and where the next ones begin."""
@@ -158,6 +158,6 @@ def read_record(path: str, position: int, offset: int) -> bytes:
     """Returns a record that a scan found at that position and offset of a shard."""
     compression = compression_of(path)
     if not compression:
-        return tf_record.tf_record_random_reader(path).read(offset)[0]
+        return compat.record_reader(path).read(offset)[0]
     records = tf.data.TFRecordDataset(path, compression).skip(position)
     return next(iter(records)).numpy()

@@ -10,7 +10,7 @@ import tempfile
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import errors
+from brave_tf import compat, errors
 from brave_tf.objectives.base import Objective
 from brave_tf.training import checkpoint_files as files
 
@@ -52,7 +52,7 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(
             objective=objective,
             optimizer=objective.optimizer,
-            random_generators=_random_generators(objective),
+            random_generators=compat.layer_generators(objective),
         )
         self._folder = pathlib.Path(model_dir) / FOLDER
         self._keep = keep
@@ -62,7 +62,7 @@ class Checkpoints:
 
     def changed_by_parts(self) -> list[tf.Variable]:
         """Returns what a part of a step changes, before the optimizer does the rest with the last one."""
-        generators = _random_generators(self._objective)
+        generators = compat.layer_generators(self._objective)
         return [*self._objective.non_trainable_variables, *(each.state for each in generators)]
 
     def newest_step(self) -> int | None:
@@ -160,16 +160,6 @@ class Checkpoints:
         if best is not None:
             files.name(self._folder, files.BEST, best)
         files.prune(self._folder, step, kept)
-
-
-def _random_generators(objective: tf.Module) -> list[tf.random.Generator]:
-    """The generators of dropout and the like, which Keras leaves out of checkpoints.
-
-    Layers have them where `tf.keras.backend.experimental.enable_tf_random_generator` was called before.
-    """
-    owners = [getattr(layer, "_random_generator", None) for layer in objective.submodules]
-    generators = [getattr(owner, "_generator", None) for owner in owners]
-    return [generator for generator in generators if generator is not None]
 
 
 def save_weights(objective: tf.keras.Model, model_dir: str, step: int) -> None:

@@ -10,18 +10,16 @@ from typing import Any, Callable
 import gin
 import tensorflow as tf
 
-from brave_tf import config
+from brave_tf import compat, config
 from brave_tf.data.views.base import View
+from brave_tf.errors import UserError
+from brave_tf.gin_statements import values_in
 from brave_tf.objectives.base import Objective
+from brave_tf.objectives.supervised import Supervised
 from brave_tf.training.optimizers import layer_rates
 
 _SCOPE = "labelled"
-
-
-class Reference(str):
-    """A reference of gin, such as `@sgd`, among values."""
-
-    __repr__ = str.__str__
+_WRITTEN = (bool, int, float, complex, str, bytes, type(None))
 
 
 @gin.configurable
@@ -62,7 +60,7 @@ def view_of(
 
 def free_scope() -> str:
     """Returns a scope that the loaded configuration does not use."""
-    used = {part for scope, _ in gin.config._CONFIG for part in scope.split("/")}
+    used = {part for scope, _ in compat.gin_bindings() for part in scope.split("/")}
     names = itertools.chain([_SCOPE], (f"{_SCOPE}_{number}" for number in itertools.count(2)))
     return next(name for name in names if name not in used)
 
@@ -79,6 +77,19 @@ def bound_value(name: str) -> Any:
     return value
 
 
+def reference(name: str, call: bool = False) -> gin.config.ConfigurableReference:
+    """Returns a value that refers to a configurable that is imported.
+
+    Args:
+      name: of it, with the scopes that it is called in, such as `labelled/sgd`.
+      call: whether the value is what it returns, and not the configurable itself.
+
+    Raises:
+      ValueError: there is none of that name.
+    """
+    return gin.config.ConfigurableReference(name, evaluate=call)
+
+
 def derive(
     view: str,
     scope: str,
@@ -88,7 +99,7 @@ def derive(
     view_changes: Mapping[str, Any] | None = None,
     frozen_up_to: str | None = None,
     imports: Iterable[str] = (),
-) -> str:
+) -> config.Configuration:
     """Returns a configuration in which a backbone of the loaded one is trained with labels, by `Supervised`.
 
     Everything else is as it was, but for the bindings of evaluation protocols, which are left out: what a
@@ -97,22 +108,25 @@ def derive(
     Args:
       view: the name of the backbone's view.
       scope: from `free_scope`; `bindings` may use it.
-      bindings: further ones, such as `train.num_steps`: name -> value, in which references of gin are
-        `Reference`s.
+      bindings: further ones, such as `train.num_steps`: name -> value, which may be a `reference`.
       supervised: arguments of `Supervised` beside the backbones.
       view_changes: fields of the view -> other values.
       frozen_up_to: see `layer_rates.freeze`.
       imports: modules that the values need.
+
+    Raises:
+      UserError: a value is none that a configuration can be written with.
     """
-    modules = ["brave_tf.objectives.supervised", __name__, *imports]
+    modules = [Supervised.__module__, __name__, *imports]
+    objective = f"{scope}/{Supervised.__name__}"
     new = {
-        "Recipe.views": Reference(f"@{scope}/view_of()"),
-        "Recipe.objective": Reference(f"@{scope}/Supervised"),
+        "Recipe.views": reference(f"{scope}/view_of", call=True),
+        "Recipe.objective": reference(objective),
         f"{scope}/view_of.views": gin.query_parameter("Recipe.views"),
         f"{scope}/view_of.view": view,
         f"{scope}/view_of.changes": dict(view_changes or {}),
-        f"{scope}/Supervised.backbones": {view: Reference(f"@{scope}/backbone_of()")},
-        **{f"{scope}/Supervised.{name}": value for name, value in supervised.items()},
+        f"{objective}.backbones": {view: reference(f"{scope}/backbone_of", call=True)},
+        **{f"{objective}.{name}": value for name, value in supervised.items()},
         f"{scope}/backbone_of.objective": gin.query_parameter("Recipe.objective"),
         f"{scope}/backbone_of.view": view,
         f"{scope}/backbone_of.frozen_up_to": frozen_up_to,
@@ -120,6 +134,20 @@ def derive(
         "train.probe": None,
         **bindings,
     }
-    lines = [f"import {module}" for module in dict.fromkeys(modules)]
-    lines += [f"{name} = {value!r}" for name, value in new.items()]
-    return config.written_without("brave_tf.evaluation") + "\n" + "\n".join(lines) + "\n"
+    with config.kept():
+        config.loaded().without("brave_tf.evaluation").load()
+        gin.parse_config([f"import {module}" for module in modules])
+        for name, value in new.items():
+            _check_written(name, value)
+            gin.bind_parameter(name, value)
+        return config.loaded()
+
+
+def _check_written(name: str, value: Any) -> None:
+    """The run is loaded again from the text of its configuration, which would be without such a value."""
+    for each in values_in(value):
+        if not isinstance(each, (*_WRITTEN, gin.config.ConfigurableReference)):
+            raise UserError(
+                f"{name} = {value!r} cannot be written in the configuration of the run: expected numbers, "
+                "text, None, True, False, and lists and dictionaries of these. Bind another value."
+            )

@@ -15,6 +15,7 @@ from brave_tf.data.views.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.agreement import check_agreement
+from brave_tf.training.callbacks import StepCallbacks
 from brave_tf.training.checkpoints import Checkpoints, SaveError
 from brave_tf.training.initial_weights import load_backbones
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
@@ -191,7 +192,7 @@ def _train(
             objective.fit(
                 batches,
                 steps_per_epoch=settings.num_steps - step,
-                callbacks=_callbacks(objective, monitor),
+                callbacks=StepCallbacks([monitor], add_history=True, model=objective),
                 verbose=0,
             )
     except StoppedWaitingError:
@@ -215,13 +216,6 @@ def _train(
             "may say why. Start the same command again to resume from the last checkpoint."
         )
     return complete
-
-
-def _callbacks(objective: Objective, monitor: RunMonitor) -> tf.keras.callbacks.CallbackList:
-    """What `fit` makes of the monitor, without the warning that saving takes longer than a step."""
-    callbacks = tf.keras.callbacks.CallbackList([monitor], add_history=True, model=objective)
-    callbacks._check_timing = False
-    return callbacks
 
 
 def _agree_on_checkpoint(

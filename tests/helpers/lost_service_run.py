@@ -11,14 +11,13 @@ import signal
 import sys
 import threading
 
-import tensorflow as tf
-
 from brave_tf.cli import train
+from brave_tf.training import callbacks
 
 
 def main(step: int, dispatcher: int, seconds: float) -> None:
     taken = 0
-    update = tf.keras.callbacks.CallbackList.on_train_batch_end
+    update = callbacks.StepCallbacks.on_train_batch_end
 
     def kill_after_step(self, batch, logs=None) -> None:
         nonlocal taken
@@ -29,7 +28,7 @@ def main(step: int, dispatcher: int, seconds: float) -> None:
             if seconds:
                 threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
-    tf.keras.callbacks.CallbackList.on_train_batch_end = kill_after_step
+    callbacks.StepCallbacks.on_train_batch_end = kill_after_step
     train.console_main()
 
 

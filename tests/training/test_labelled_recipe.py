@@ -6,11 +6,13 @@ import pytest
 import tiny_run
 
 from brave_tf import config
+from brave_tf.errors import UserError
 from brave_tf.objectives.supervised import Supervised
 from brave_tf.training import labelled_recipe
 from brave_tf.training.recipe import Recipe
 
 MACROS = """
+import brave_tf.evaluation.protocols.svm
 BACKBONE = @narrow/tsm_light()
 BACKBONES = {'narrow': %BACKBONE, 'broad_audio': @broad_audio/audio_light()}
 BraVe.backbones = %BACKBONES
@@ -32,10 +34,9 @@ def loaded(tmp_path):
 
 def derive(view="narrow", **arguments):
     scope = labelled_recipe.free_scope()
-    text = labelled_recipe.derive(
+    labelled_recipe.derive(
         view, scope, {"train.num_steps": 9}, supervised={"num_classes": 3}, **arguments
-    )
-    config.load_text(text)
+    ).load()
     return scope, Recipe()
 
 
@@ -72,9 +73,26 @@ def test_a_recipe_that_was_derived_can_be_derived_from(loaded):
 def test_bindings_of_protocols_are_left_out_and_the_configuration_stays(tmp_path):
     load(tmp_path, MACROS)
     before = gin.config_str()
-    text = labelled_recipe.derive("narrow", "labelled", {}, supervised={"num_classes": 3})
+    derived = labelled_recipe.derive("narrow", "labelled", {}, supervised={"num_classes": 3})
     assert gin.config_str() == before
-    assert "linear_svm.C" not in text
+    assert "linear_svm.C" in before
+    derived.load()
+    assert "linear_svm.C" not in gin.config_str()
+
+
+def test_what_is_loaded_again_from_its_text_is_the_same(loaded):
+    derive(view_changes={"num_frames": 6}, frozen_up_to="stem")
+    text, bindings = gin.config_str(), config.bindings_text()
+    config.load_text(text)
+    assert (gin.config_str(), config.bindings_text()) == (text, bindings)
+
+
+@pytest.mark.parametrize("value", [object(), {"a": [print]}])
+def test_a_value_that_would_be_missing_in_the_written_configuration_is_refused(loaded, value):
+    before = gin.config_str()
+    with pytest.raises(UserError, match="^train.seed = .*print|^train.seed = .*object"):
+        labelled_recipe.derive("narrow", "labelled", {"train.seed": value}, supervised={})
+    assert gin.config_str() == before
 
 
 def test_macros_are_resolved(tmp_path):

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tiny_run
 
 from brave_tf import config, errors
-from brave_tf.training import inputs, recipe, run
+from brave_tf.training import callbacks, inputs, recipe, run
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_interrupted_and_resumed_equals_undisturbed(
     tmp_path, records, whole_run, monkeypatch, capsys
 ):
     taken = []
-    update = tf.keras.callbacks.CallbackList.on_train_batch_end
+    update = callbacks.StepCallbacks.on_train_batch_end
 
     def interrupt_after_five(self, batch, logs=None):
         taken.append(batch)
@@ -163,7 +163,7 @@ def test_interrupted_and_resumed_equals_undisturbed(
             os.kill(os.getpid(), signal.SIGINT)
         update(self, batch, logs)
 
-    monkeypatch.setattr(tf.keras.callbacks.CallbackList, "on_train_batch_end", interrupt_after_five)
+    monkeypatch.setattr(callbacks.StepCallbacks, "on_train_batch_end", interrupt_after_five)
     load(tmp_path, records, "train.held_out_split = 'test'")
     assert not run.train(str(tmp_path / "parts"))
     assert recipe.load_run(str(tmp_path / "parts")).step == 5

@@ -13,6 +13,7 @@ import warnings
 
 import tensorflow as tf
 
+from brave_tf import compat
 from brave_tf.data.media import ffmpeg4
 
 
@@ -24,7 +25,7 @@ def can_decode_video() -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from tensorflow_io.python.ops import ffmpeg_ops  # noqa: F401
+            compat.load_tfio_ffmpeg()
     except (ImportError, NotImplementedError):
         return False
     return True
@@ -88,9 +89,8 @@ def decode_wav(encoded: tf.Tensor) -> tf.Tensor:
 
 def load_operations() -> None:
     """Makes the operations known to this process, in which graphs of other processes run."""
-    from tensorflow_io.python.ops import core_ops
-
-    core_ops.io_file_read  # noqa: B018  The library is loaded when it is first asked for something.
+    # The library is loaded when it is first asked for something.
+    compat.tfio_core_operations().io_file_read  # noqa: B018
 
 
 def read_bytes(path: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
@@ -99,9 +99,7 @@ def read_bytes(path: tf.Tensor, offset: tf.Tensor, length: tf.Tensor) -> tf.Tens
     Raises:
       tf.errors.OpError: when run, if there is no such file, or it is shorter.
     """
-    from tensorflow_io.python.ops import core_ops
-
-    return core_ops.io_file_read(path, offset, length, compression="")
+    return compat.tfio_core_operations().io_file_read(path, offset, length, compression="")
 
 
 def _not_empty(encoded: tf.Tensor) -> tf.Tensor:

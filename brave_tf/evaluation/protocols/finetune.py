@@ -13,9 +13,9 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
-from brave_tf.evaluation.protocols import labelled_run, supervised
+from brave_tf.evaluation.protocols import finetune_recipe, labelled_run, supervised
 from brave_tf.evaluation.protocols.classes import check_classes, count_classes, predictions
-from brave_tf.evaluation.protocols.finetune_recipe import FineTuning, recipe_text
+from brave_tf.evaluation.protocols.finetune_recipe import FineTuning
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.interop.models import FUNCTION
@@ -58,8 +58,8 @@ def finetune(probe: Probe, data_dir: str, **splits: str) -> Outcome:
         folder = supervised.train(bank, settings.train_split)
     else:
         classes = count_classes(bank, labels)
-        text = recipe_text(settings, probe, bank.view, data_dir, len(labels), classes)
-        folder = labelled_run.train(probe, FOLDER, text)
+        derived = finetune_recipe.derive(settings, probe, bank.view, data_dir, len(labels), classes)
+        folder = labelled_run.train(probe, FOLDER, derived)
     return _score(settings, bank, len(labels), folder)
 
 

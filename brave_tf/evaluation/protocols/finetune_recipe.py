@@ -16,12 +16,12 @@ from typing import Any
 
 import gin
 
+from brave_tf.config import Configuration
 from brave_tf.data.views.base import Augmentation, View
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.interop.models import RANDOM, RUN
-from brave_tf.training import checkpoints, labelled_recipe
-from brave_tf.training.labelled_recipe import Reference
+from brave_tf.training import checkpoints, labelled_recipe, schedules
 from brave_tf.training.optimizers import layer_rates
 from brave_tf.training.recipe import Recipe, bound
 
@@ -129,9 +129,9 @@ class FineTuning:
             raise UserError(f"finetune.{name} = {getattr(self, name)!r}: expected {expected}.")
 
 
-def recipe_text(
+def derive(
     settings: FineTuning, probe: Probe, view: View, data_dir: str, clips: int, num_classes: int
-) -> str:
+) -> Configuration:
     """Returns the configuration of the run; see `labelled_recipe.derive`.
 
     Args:
@@ -180,7 +180,7 @@ def recipe_text(
         },
         view_changes={**_differences(probe.view, view), "augmentations": augmentations},
         frozen_up_to=settings.frozen_up_to,
-        imports=["brave_tf.training.schedules", *modules],
+        imports=[schedules.__name__, *modules],
     )
 
 
@@ -218,7 +218,7 @@ def _optimizer(
     schedule = {"cosine": "warmup_cosine", "steps": "piecewise"}[settings.schedule]
     values = {
         **{name: p.default for name, p in parameters.items() if name != "learning_rate"},
-        "learning_rate": Reference(f"@{scope}/{schedule}()"),
+        "learning_rate": labelled_recipe.reference(f"{scope}/{schedule}", call=True),
         "multipliers": dict(multipliers),
         **({"weight_decay": settings.weight_decay} if settings.weight_decay else {}),
         **(settings.optimizer_arguments or {}),
@@ -231,7 +231,7 @@ def _optimizer(
         )
     name = f"{scope}/{settings.optimizer}"
     bindings = {f"{name}.{argument}": value for argument, value in values.items()}
-    return {"train.optimizer": Reference(f"@{name}"), **bindings}
+    return {"train.optimizer": labelled_recipe.reference(name), **bindings}
 
 
 def _find_optimizer(name: str) -> Any:
@@ -262,12 +262,11 @@ def _schedule(settings: FineTuning, scope: str, steps: int) -> dict[str, Any]:
     return {f"{name}.{argument}": value for argument, value in values.items()}
 
 
-def _augmentations(settings: FineTuning, view: View) -> tuple[list[Reference], list[str]]:
+def _augmentations(settings: FineTuning, view: View) -> tuple[list[Any], list[str]]:
     """Returns references to the augmentations, and the modules that they need."""
     if settings.augmentations is not None:
-        bound_ones = labelled_recipe.bound_value("finetune.augmentations")
-        return [Reference(repr(each)) for each in bound_ones], []
-    references = [Reference(f"@{each.__name__}") for each in view.augmentations]
+        return list(labelled_recipe.bound_value("finetune.augmentations")), []
+    references = [labelled_recipe.reference(each.__name__) for each in view.augmentations]
     return references, [each.__module__ for each in view.augmentations]
 
 

@@ -34,7 +34,7 @@ _RECORD = "begins_with.json"
 _PATHS = ("train.data_dir", "train.split", "train.initial_weights", "train.initial_checkpoint")
 
 
-def train(probe: Probe, kind: str, text: str) -> str:
+def train(probe: Probe, kind: str, derived: config.Configuration) -> str:
     """Trains a recipe as `brave_tf_train` does, from its newest checkpoint if there is one.
 
     Args:
@@ -42,7 +42,7 @@ def train(probe: Probe, kind: str, text: str) -> str:
         and split, and after what the run begins with: weights, data and settings, whatever their paths are.
         With others it is another run.
       kind: of runs, such as `finetune`.
-      text: the configuration, see `labelled_recipe.derive`.
+      derived: the configuration, see `labelled_recipe.derive`.
 
     Returns:
       The folder of the run, which is complete.
@@ -55,12 +55,12 @@ def train(probe: Probe, kind: str, text: str) -> str:
     if probe.output is None:
         raise ValueError(f"Probe.output is needed: a folder for the runs of {kind}.")
     with config.kept():
-        config.load_text(text)
+        derived.load()
         folder, paths = _own_folder(probe, pathlib.Path(probe.output) / kind)
     if paths is None:
         _check_unchanged(probe)
     with config.kept(), Interruption() as interruption:
-        config.load_text(text)
+        derived.load()
         for name, value in (paths or {}).items():
             gin.bind_parameter(f"train.{name}", value)
         try:

@@ -67,13 +67,13 @@ def train(bank: FeatureBank, train_split: str) -> str:
         "train.held_out_split": None,
         "train.held_out_every": None,
     }
-    text = labelled_recipe.derive(
+    derived = labelled_recipe.derive(
         bank.probe.view_name,
         labelled_recipe.free_scope(),
         {**bindings, **_without_multipliers()},
         supervised={"num_classes": count_classes(bank, bank.labels(train_split))},
     )
-    return labelled_run.train(bank.probe, SUPERVISED, text)
+    return labelled_run.train(bank.probe, SUPERVISED, derived)
 
 
 def _without_multipliers() -> dict[str, dict]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Callable
 
 import tensorflow as tf
 
+from brave_tf import compat
 from brave_tf.objectives.base import Objective
 
 Layer = tf.keras.layers.Layer
@@ -84,25 +85,21 @@ class _Calls:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Has all calls of layers come through here."""
-        original = Layer.__call__
 
-        def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+        def around(layer: Layer, args: tuple, kwargs: dict, call: Callable[[], Any]) -> Any:
             path = getattr(self._thread, "path", None)
             if path is None or layer is self._objective:
-                return original(layer, *args, **kwargs)
+                return call()
             path.append(self._name(layer, args))
-            result = original(layer, *args, **kwargs)
+            result = call()
             if not self._thread.found and not _finite(result):
                 where = "/".join(path)
                 self._thread.found.append(where if _finite(args) else f"what goes into {where}")
             path.pop()
             return result
 
-        Layer.__call__ = call
-        try:
+        with compat.around_calls(around):
             yield
-        finally:
-            Layer.__call__ = original
 
     def _name(self, layer: Layer, args: tuple) -> str:
         for view, backbone in self._objective.backbones.items():

@@ -63,8 +63,6 @@ class RunMonitor(tf.keras.callbacks.Callback):
         profile: tuple[int, int] | None = None,
     ):
         super().__init__()
-        # Keras would fetch the logs of every step, and the devices would wait.
-        self._supports_tf_logs = True
         self._objective, self._inputs, self._chief = objective, inputs, chief
         self._num_steps = inputs.settings.num_steps
         self._checkpoints, self._interruption = checkpoints, interruption

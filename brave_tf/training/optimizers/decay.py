@@ -6,6 +6,8 @@ import re
 
 import tensorflow as tf
 
+from brave_tf import compat
+
 # Biases, and scale and offset of normalisation layers, under the names that Keras gives them, with the
 # suffixes that TensorFlow gives to the copies on further replicas and to tensors.
 BIAS_OR_NORM = r"(^|/)(bias|beta|gamma)(/replica_\d+)?(:\d+)?$"
@@ -46,7 +48,7 @@ class DecayedSgd(tf.keras.optimizers.SGD):
         # The update of Keras' SGD in one operation, which goes over the memory twice instead of ten times.
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,
-            accum=self.momentums[self._index_dict[self._var_key(variable)]].handle,
+            accum=compat.slot_of(self, self.momentums, variable).handle,
             lr=rate,
             grad=direction,
             momentum=tf.cast(self.momentum, variable.dtype),

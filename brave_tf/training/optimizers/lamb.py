@@ -5,30 +5,29 @@ A recipe that uses it names this module in an `import` line; nothing else import
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Callable
 
 import gin
 import tensorflow as tf
 import tensorflow_addons as tfa
 
+from brave_tf import compat
 from brave_tf.training.optimizers.decay import BIAS_OR_NORM
 from brave_tf.training.optimizers.multipliers import Multipliers, scaled_step
 from brave_tf.training.schedules import LearningRate
 
 
-class _BuildableLamb(tfa.optimizers.LAMB):
+class _BuildableLamb(compat.LegacyStep, tfa.optimizers.LAMB):
     """The addons' LAMB, an optimizer of Keras' older kind, with the newer kind's `build`."""
-
-    def build(self, var_list: Sequence[tf.Variable]) -> None:
-        self._create_all_weights(var_list)
 
 
 class Lamb(Multipliers, _BuildableLamb):
     """LAMB with step multipliers."""
 
-    def _resource_apply_dense(self, grad, var, apply_state=None):
-        apply = super()._resource_apply_dense
-        return scaled_step(var, self.multiplier(var), lambda: apply(grad, var, apply_state))
+    def around_step(self, variable: tf.Variable, step: Callable[[], tf.Operation]) -> tf.Operation:
+        """Scales what the step changes."""
+        return scaled_step(variable, self.multiplier(variable), step)
 
 
 @gin.configurable

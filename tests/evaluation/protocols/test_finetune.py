@@ -12,6 +12,7 @@ import tensorflow as tf
 import untrained_run
 from scipy import special
 
+from brave_tf import config
 from brave_tf.data.pipeline import clip_windows
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
@@ -123,9 +124,10 @@ def derive(model_dir, records, *bindings, **changes):
     probe = make_blind_probe(model_dir, bindings=bindings, **changes)
     before = gin.config_str()
     settings = finetune_recipe.FineTuning()
-    text = finetune_recipe.recipe_text(settings, probe, probe.view, records, 16, 2)
+    derived = finetune_recipe.derive(settings, probe, probe.view, records, 16, 2)
     assert gin.config_str() == before
-    return config_changes._bindings(text)
+    derived.load()
+    return config_changes._bindings(gin.config_str())
 
 
 def test_an_exported_model_has_no_checkpoint_to_choose(model_dir, records):
@@ -210,8 +212,10 @@ def test_official_folds_are_never_mixed(model_dir, tmp_path, monkeypatch):
     folder = str(coloured_records.write(tmp_path / "records", folds))
     trained = []
 
-    def train(probe, kind, text):
-        trained.append(config_changes._bindings(text)["train.split"])
+    def train(probe, kind, derived):
+        with config.kept():
+            derived.load()
+            trained.append(config_changes._bindings(gin.config_str())["train.split"])
         return "run"
 
     def test(bank, split, loaded):

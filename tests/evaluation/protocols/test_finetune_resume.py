@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import coloured_records
+import gin
 import pytest
 import tensorflow as tf
 import tiny_run
@@ -34,8 +35,8 @@ def write_recipe(folder):
     models.configure(of, [], BINDINGS)
     probe = load_probes(of, of.views())[0]("narrow")
     settings = finetune_recipe.FineTuning()
-    text = finetune_recipe.recipe_text(settings, probe, probe.view, str(records), 12, 2)
-    (folder / "recipe.gin").write_text(text)
+    finetune_recipe.derive(settings, probe, probe.view, str(records), 12, 2).load()
+    (folder / "recipe.gin").write_text(gin.config_str())
     return folder / "recipe.gin"
 
 

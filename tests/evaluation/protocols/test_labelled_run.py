@@ -71,8 +71,8 @@ def load(folder, model="model", kind=models.RUN, bindings=(), **changes):
 def train(folder, *arguments, clips="clips", probe=None, **changes):
     probe = probe or load(folder, *arguments, **changes)
     settings, data = finetune_recipe.FineTuning(), os.path.join(folder, clips)
-    text = finetune_recipe.recipe_text(settings, probe, probe.view, data, 6, 2)
-    return labelled_run.train(probe, "finetune", text)
+    derived = finetune_recipe.derive(settings, probe, probe.view, data, 6, 2)
+    return labelled_run.train(probe, "finetune", derived)
 
 
 def test_the_same_goes_on(folder, trained):
@@ -190,8 +190,8 @@ def test_the_checkpoint_is_the_one_that_was_loaded(folder, trained):
     checkpoints.save_weights(objective, str(folder / "model"), 9)
     models.configure(probe.backbone.source, [], BINDINGS)
     settings = finetune_recipe.FineTuning()
-    text = finetune_recipe.recipe_text(settings, probe, probe.view, str(folder / "clips"), 6, 2)
-    assert f"train.initial_checkpoint = '{untrained_run.STEP}'" in text
+    finetune_recipe.derive(settings, probe, probe.view, str(folder / "clips"), 6, 2).load()
+    assert gin.query_parameter("train.initial_checkpoint") == str(untrained_run.STEP)
 
 
 def test_a_full_disk_ends_with_the_code_of_what_can_go_on(folder, monkeypatch):
