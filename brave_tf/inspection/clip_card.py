@@ -1,27 +1,12 @@
-"""One clip on a page: frames, flow and sound over the same seconds."""
+"""One clip on a page: all that its record holds, over the same seconds."""
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
-import tensorflow as tf
-
-from brave_tf.data.media.flow import dequantize
 from brave_tf.inspection.clip_check import ClipFacts, check_clip
 from brave_tf.inspection.stored_clip import StoredClip
-from brave_tf.pages import pictures
-from brave_tf.pages.spectrogram import DECIBELS, decibels, mels, spectrogram
-from brave_tf.pages.svg import escape, line, svg, text, ticks
-
-_WIDTH, _LEFT, _RIGHT = 1000, 58, 10
-_PLOT = _WIDTH - _LEFT - _RIGHT
-_COLUMNS = 8
-_PIXELS = 220
-_TALLEST = 120
-_WAVE, _MEL, _GAP = 56, 110, 10
-_FULL_SCALES = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-_TICK_SPACE = 13
-_MEL_TICKS = (250, 500, 1000, 2000, 4000, 8000, 16_000)
+from brave_tf.modalities import base as modalities
+from brave_tf.pages import clip_strips
+from brave_tf.pages.svg import escape
 
 
 def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
@@ -34,25 +19,11 @@ def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
       labels: texts of its labels.
     """
     facts = check_clip(clip, ())
-    try:
-        sound = clip.sound()
-    except tf.errors.InvalidArgumentError:
-        sound = clip.pcm
     seconds = max(facts.seconds, 1e-3)
-    sound = np.nan_to_num(sound[: round(seconds * clip.sample_rate)])
+    every = [modality.strips(clip, seconds) for modality in modalities.registered()]
+    drawn = [strips for strips in every if strips is not None]
     said = [f"{facts.seconds:.2f} s", *_frame_facts(clip, facts)]
-    strips = []
-    if clip.images:
-        strips.append(_strip("frames", clip.images, seconds, lambda images: images))
-    if clip.flow:
-        strip, scale = _flow_strip(clip, seconds)
-        strips.append(strip)
-        said.append(f"flow: full colour at {scale:.2g} px per frame step")
-    if len(sound):
-        strips += [_wave(sound, seconds, clip.sample_rate), _mel(sound, seconds, clip.sample_rate)]
-        said.append(
-            f"sound {clip.sample_rate:,.0f} Hz, peak {decibels(np.abs(sound).max()):.1f} dBFS"
-        )
+    said += [strips.said for strips in drawn if strips.said]
     marks = [m for m, held in (("silent", facts.silent), ("still", facts.still)) if held]
     marks += sorted({issue.kind.replace("_", " ") for issue in facts.issues})
     chips = "".join(f"<b>{escape(mark)}</b>" for mark in marks)
@@ -61,7 +32,7 @@ def clip_card(clip: StoredClip, where: str, split: str, labels: str) -> str:
     )
     return (
         f'<section class="clip">{title}<p>{escape(", ".join(said))} {chips}</p>'
-        f"{_stacked(strips, seconds)}</section>"
+        f"{clip_strips.stacked(drawn, seconds)}</section>"
     )
 
 
@@ -72,96 +43,3 @@ def _frame_facts(clip: StoredClip, facts: ClipFacts) -> list[str]:
     return [
         f"{clip.num_frames} frames of {size} (height x width) at {clip.frame_rate:g} per second"
     ]
-
-
-def _stacked(strips: list[tuple[float, list[str]]], seconds: float) -> str:
-    """Puts strips above each other, and one axis of time beneath."""
-    parts, y = [], 0.0
-    for height, strip in strips:
-        parts.append(f'<g transform="translate(0 {y:.1f})">{"".join(strip)}</g>')
-        y += height + _GAP
-    for second in ticks(0, seconds, 12):
-        x = _LEFT + second / seconds * _PLOT
-        parts += [line(x, y - _GAP, x, y - _GAP + 4, "axis"), text(x, y + 8, f"{second:g}")]
-    parts.append(text(_LEFT - 8, y + 8, "s", "end"))
-    return svg(_WIDTH, y + 14, parts, "frames, flow, waveform and spectrogram over time")
-
-
-def _strip(name: str, jpegs: list[bytes], seconds: float, colours) -> tuple[float, list[str]]:
-    """Draws frames from the middles of equal parts of the clip, each as wide as its part."""
-    part = _PLOT / _COLUMNS
-    chosen = [int((i + 0.5) * len(jpegs) / _COLUMNS) for i in range(_COLUMNS)]
-    images = colours([_decoded(jpegs[index]) for index in chosen])
-    shapes = [image.shape for image in images if image is not None]
-    height = min(_TALLEST, max((part * shape[0] / shape[1] for shape in shapes), default=20))
-    parts = [text(_LEFT - 8, height / 2 + 4, name, "end")]
-    for i, (index, image) in enumerate(zip(chosen, images)):
-        if image is None:
-            continue
-        parts.append(
-            f'<image x="{_LEFT + i * part + 1:.1f}" y="0" width="{part - 2:.1f}" height="{height:.1f}" '
-            f'href="{pictures.jpeg_uri(pictures.fit_width(image, _PIXELS))}">'
-            f"<title>{name} {index} of {len(jpegs)}, {index / len(jpegs) * seconds:.2f} s</title></image>"
-        )
-    return height, parts
-
-
-def _flow_strip(clip: StoredClip, seconds: float) -> tuple[tuple[float, list[str]], float]:
-    """Draws flow; returns the strip, and the displacement in pixels that has full colour."""
-    scale = 0.0
-
-    def colours(images: list[np.ndarray | None]) -> list[np.ndarray | None]:
-        nonlocal scale
-        fields = [None if i is None else dequantize(i, clip.flow_bound) for i in images]
-        lengths = [np.hypot(f[..., 0], f[..., 1]).ravel() for f in fields if f is not None]
-        # Where little moves, the steps of the bytes that flow is kept in would be all that is seen.
-        least = clip.flow_bound / 20
-        scale = max(np.percentile(np.concatenate(lengths), 99) if lengths else 0, least)
-        return [None if f is None else pictures.flow_colours(f, scale) for f in fields]
-
-    return _strip("flow", clip.flow, seconds, colours), scale
-
-
-def _decoded(jpeg: bytes) -> np.ndarray | None:
-    try:
-        return tf.io.decode_jpeg(jpeg, channels=3).numpy()
-    except tf.errors.InvalidArgumentError:
-        return None
-
-
-def _wave(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[str]]:
-    """Draws the lowest and highest sample of each column."""
-    heard = len(sound) / rate / seconds * _PLOT
-    columns = np.array_split(sound, min(len(sound), max(1, round(heard / 2))))
-    peak = np.abs(sound).max()
-    full = next((scale for scale in _FULL_SCALES if peak > scale / 2.5), _FULL_SCALES[-1])
-    middle, scale = _WAVE / 2, _WAVE / 2 / full
-    xs = _LEFT + np.linspace(0, heard, len(columns))
-    tops = [middle - min(float(c.max()), full) * scale for c in columns]
-    ends = [middle - max(float(c.min()), -full) * scale + 0.5 for c in columns]
-    outline = [*zip(xs, tops), *zip(xs[::-1], ends[::-1])]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in outline)
-    parts = [line(_LEFT, y, _WIDTH - _RIGHT, y) for y in (0, middle, _WAVE)]
-    parts += [text(_LEFT - 8, 8, f"{full:g}", "end"), text(_LEFT - 8, _WAVE, f"-{full:g}", "end")]
-    return _WAVE, [*parts, f'<polygon points="{points}" class="s1"/>']
-
-
-def _mel(sound: np.ndarray, seconds: float, rate: float) -> tuple[float, list[str]]:
-    """Draws the log-mel spectrogram, `_DECIBELS` below the loudest value in black."""
-    picture, lower, upper = spectrogram(sound, rate)
-    image = cv2.resize(picture, (_PLOT, _MEL), interpolation=cv2.INTER_AREA)
-    heard = len(sound) / rate / seconds * _PLOT
-    parts = [
-        f'<image x="{_LEFT}" y="0" width="{heard:.1f}" height="{_MEL}" preserveAspectRatio="none" '
-        f'href="{pictures.jpeg_uri(image, 80)}"><title>log-mel, {DECIBELS:g} dB below the loudest '
-        "in black</title></image>"
-    ]
-    low, high = mels(lower), mels(upper)
-    above = _MEL + 1.0
-    for hertz in _MEL_TICKS:
-        y = _MEL * (1 - (mels(hertz) - low) / (high - low))
-        if 4 < y < above:
-            above = y - _TICK_SPACE
-            shown = f"{hertz / 1000:g} kHz" if hertz >= 1000 else f"{hertz} Hz"
-            parts += [text(_LEFT - 8, y + 4, shown, "end"), line(_LEFT - 5, y, _LEFT, y, "axis")]
-    return _MEL, parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from absl import logging
@@ -24,6 +24,7 @@ from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.modalities import base as modalities
 
 _QUALITY = 95
 
@@ -167,19 +168,15 @@ def _label_name(label: int, names: Sequence[str]) -> str:
 
 
 def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
-    video = [view for view in views.values() if view.modality != "audio"]
-    audio = [view for view in views.values() if view.modality == "audio"]
-    rates = sorted({view.sample_rate for view in audio})
-    if len(rates) > 1:
-        raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
-    return PreparationSettings(
-        fps=max((view.frame_rate for view in video), default=PreparationSettings.fps),
-        min_side=max((view.resize or round(view.size * 8 / 7) for view in video), default=16),
-        flow=flow if any(view.modality == "flow" for view in video) else "none",
-        audio="float" if audio else "none",
-        sample_rate=rates[0] if rates else PreparationSettings.sample_rate,
-        jpeg_quality=_QUALITY,
-    )
+    nothing = {"min_side": 16, "flow": "none", "audio": "none"}
+    asked: dict[str, Any] = {}
+    for name in dict.fromkeys(view.modality for view in views.values()):
+        mine = [view for view in views.values() if view.modality == name]
+        for setting, value in modalities.find(name).preparation(mine).items():
+            asked[setting] = max(value, asked.get(setting, value))
+    if "flow" in asked:
+        asked["flow"] = flow
+    return PreparationSettings(**{**nothing, **asked, "jpeg_quality": _QUALITY})
 
 
 def _decoded(

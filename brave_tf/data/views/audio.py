@@ -84,6 +84,11 @@ class AudioView(View):
         ]
         return tf.ensure_shape(self.log_mel(tf.stack(windows)), (temporal, *self.shape))
 
+    def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        rate = tf.constant(self.sample_rate, tf.float64)
+        window = tf.constant(self.num_samples)
+        return sampling.linear_times(tf.size(clip.audio), window, rate, temporal)
+
     def _period(self, clip: Clip) -> tf.Tensor:
         """Returns () int32: the samples that the clip's frames last, or its sound where it has none."""
         seconds = tf.cast(clip.num_frames, tf.float64) / clip.frame_rate

@@ -156,6 +156,10 @@ class VideoView(View):
         ]
         return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
 
+    def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        window = self._window(clip)
+        return sampling.linear_times(clip.num_frames, window, clip.frame_rate, temporal)
+
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         return _split(seed)[1]
 
