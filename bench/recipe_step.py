@@ -121,7 +121,7 @@ def build(args: argparse.Namespace, precision: str, xla: str) -> RecipeStep:
 
 
 def _shape(name: str, view: View, args: argparse.Namespace) -> tuple[int, ...]:
-    if len(view.shape) == 2:  # of sound
+    if view.modality == "audio":
         return (args.audio_frames or view.shape[0], *view.shape[1:])
     if name != NARROW:
         return view.shape

@@ -113,11 +113,7 @@ class StoredClip:
             fields.AUDIO_FLAC: self.flac,
             **self.extra,
         }
-        return tuple(
-            modality.name
-            for modality in modalities.registered()
-            if any(len(held[field]) for field in modality.fields)
-        )
+        return modalities.held_in([field for field, values in held.items() if len(values)])
 
     @property
     def has_sound(self) -> bool:

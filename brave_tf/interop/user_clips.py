@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 from absl import logging
@@ -24,7 +24,6 @@ from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
-from brave_tf.modalities import base as modalities
 
 _QUALITY = 95
 
@@ -168,15 +167,16 @@ def _label_name(label: int, names: Sequence[str]) -> str:
 
 
 def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
-    nothing = {"min_side": 16, "flow": "none", "audio": "none"}
-    asked: dict[str, Any] = {}
-    for name in dict.fromkeys(view.modality for view in views.values()):
-        mine = [view for view in views.values() if view.modality == name]
-        for setting, value in modalities.find(name).preparation(mine).items():
-            asked[setting] = max(value, asked.get(setting, value))
-    if "flow" in asked:
-        asked["flow"] = flow
-    return PreparationSettings(**{**nothing, **asked, "jpeg_quality": _QUALITY})
+    needed: dict[str, set] = {}
+    for view in views.values():
+        for setting, value in view.preparation().items():
+            needed.setdefault(setting, set()).add(value)
+    rates = sorted(needed.get("sample_rate", ()))
+    if len(rates) > 1:
+        raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
+    settings = {"min_side": 16, "flow": "none", "audio": "none", "jpeg_quality": _QUALITY}
+    settings.update({setting: max(values) for setting, values in needed.items()})
+    return PreparationSettings(**{**settings, **({"flow": flow} if "flow" in needed else {})})
 
 
 def _decoded(

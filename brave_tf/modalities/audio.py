@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from brave_tf.data.records import fields as record_fields
-from brave_tf.errors import UserError
 from brave_tf.modalities.base import SOUND, Modality, Stored, register_modality
 
 if TYPE_CHECKING:
@@ -51,14 +50,6 @@ class Audio(Modality):
             sequences[record_fields.AUDIO_FLAC] = [prepared.flac]
         context = {record_fields.AUDIO_RATE: settings.sample_rate}
         return Stored(sequences, context) if sequences else None
-
-    def preparation(self, views: Sequence[View]) -> dict[str, Any]:
-        rates = sorted({view.sample_rate for view in views})
-        if len(rates) > 1:
-            raise UserError(
-                f"the views hear sound at {rates} Hz: embed them one by one, with --view."
-            )
-        return {"audio": "float", "sample_rate": rates[0]}
 
     def bindings(self, held: Held) -> list[str]:
         from brave_tf.data.views.log_mel import LogMel

@@ -16,7 +16,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import brave_tf.modalities
@@ -97,21 +97,11 @@ class Modality:
         return f"prepare the clips again{f' with {self.flags}' if self.flags else ''}"
 
     def store(self, prepared: PreparedClip, settings: PreparationSettings) -> Stored | None:
-        """Returns what the record of a prepared clip holds of it; None for nothing.
+        """Returns what the record of a prepared clip holds of it; None for nothing but what others store.
 
         It is called in the process that writes, one clip after the other; clips are decoded in others.
         """
         return None
-
-    def preparation(self, views: Sequence[View]) -> dict[str, Any]:
-        """Returns the `PreparationSettings` with which media files give what its views need.
-
-        Of numbers that several modalities ask for, the highest is taken.
-
-        Raises:
-          UserError: no settings give it.
-        """
-        return {}
 
     # Training and evaluation.
 
@@ -242,6 +232,11 @@ def registered() -> tuple[Modality, ...]:
 def names() -> tuple[str, ...]:
     """Returns the names of `registered`."""
     return tuple(modality.name for modality in registered())
+
+
+def held_in(fields: Collection[str]) -> tuple[str, ...]:
+    """Returns the names of the modalities of a record that holds something in these sequence fields."""
+    return tuple(each.name for each in registered() if not each.fields.keys().isdisjoint(fields))
 
 
 def of_plugins() -> tuple[Modality, ...]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brave_tf.data.records import fields as record_fields
 from brave_tf.modalities.base import Stored, register_modality
@@ -45,9 +44,6 @@ class Flow(VideoModality):
         return Stored(
             {record_fields.FLOW: prepared.flow}, {record_fields.FLOW_BOUND: settings.flow_bound}
         )
-
-    def preparation(self, views: Sequence[View]) -> dict[str, Any]:
-        return {**super().preparation(views), "flow": "tvl1"}
 
     def advice(self, held: Held) -> str:
         if not held.has(["rgb"]) or held.has([self.name]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from brave_tf.modalities.base import Modality
@@ -16,12 +15,6 @@ if TYPE_CHECKING:
 
 class VideoModality(Modality):
     """A modality whose views are of the kind `VideoView`."""
-
-    def preparation(self, views: Sequence[View]) -> dict[str, Any]:
-        return {
-            "fps": max(view.frame_rate for view in views),
-            "min_side": max(view.resize or round(view.size * 8 / 7) for view in views),
-        }
 
     def evaluated(self, view: View, windows: EvalWindows, is_narrow: bool) -> dict[str, Any]:
         size = windows.size or view.size

@@ -85,6 +85,9 @@ class CaptionView(View):
         nothing = tf.constant(0.0, tf.float64)
         return tf.zeros((temporal,), tf.float64), nothing, nothing
 
+    def preparation(self) -> dict[str, Any]:
+        return {}  # The text is in the CSV.
+
 
 @gin.configurable
 def word_average(

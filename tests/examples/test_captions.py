@@ -1,6 +1,8 @@
 """A modality that a plug-in adds, from preparation to an exported model, with no other file than its own."""
 
 import json
+import os
+import pickle
 import subprocess
 import sys
 
@@ -25,8 +27,11 @@ from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
 from brave_tf.evaluation.tasks import registry
+from brave_tf.interop import user_clips
 from brave_tf.modalities import base as modalities
+from brave_tf.reporting import film_strips
 from brave_tf.training import recipe
+from brave_tf.training.monitors.clip_pictures import picture
 
 FOLDER = config.RECIPE_DIR.parent / "examples" / "plugin"
 WORDS = ("a red ball", "Two DOGS, barking")
@@ -225,6 +230,40 @@ def test_a_csv_is_prepared_with_its_captions_and_inspected(tmp_path, capsys):
     assert lacking["count"] == 1 and "no captions" in lacking["examples"][0]
     page = (output / "inspection" / "index.html").read_text()
     assert "a red ball" in page and "&lt;b&gt;" in page
+
+
+def test_captions_of_a_csv_can_be_embedded(captions, tmp_path):
+    film(tmp_path / "a.mp4")
+    (tmp_path / "clips.csv").write_text("path,caption\na.mp4,a red ball\n")
+    view = captions.CaptionView(words=4, buckets=64)
+    source = user_clips.open_clips(str(tmp_path / "clips.csv"), {"caption": view}, workers=1)
+    (clip,) = source.clips
+    crops = view.crops(parse_clip(tf.constant(clip.record), source.fields["caption"]), 1, 1)
+    np.testing.assert_array_equal(crops, expected_words(["a red ball"], 4, 64))
+
+
+def test_it_is_drawn_wherever_clips_are(captions):
+    view = captions.CaptionView(words=4, buckets=64)
+    clip = parse_clip(tf.constant(captioned(record_fixtures.record(), "a red ball")), view.fields)
+    drawn = film_strips._picture(clip, "captions")
+    assert drawn.shape == (84, 252, 3) and drawn.min() < 100 < drawn.mean()
+    window = picture("captions", view.crops(clip, 1, 1)[0].numpy())
+    bright = window.astype(int).sum(axis=-1) > 600
+    np.testing.assert_array_equal(bright, expected_words(["a red ball"], 4, 64)[0] == 1)
+
+
+def test_a_process_that_is_sent_the_modality_knows_it(captions):
+    sent = pickle.dumps((captions.Captions(),)).hex()
+    script = (
+        "import sys, pickle\n"
+        "from brave_tf.modalities import base\n"
+        "assert 'captions' not in base.names()\n"
+        "pickle.loads(bytes.fromhex(sys.argv[1]))\n"
+        "assert 'captions' in base.names()\n"
+    )
+    paths = os.pathsep.join([str(FOLDER), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", script, sent], env=environment, check=True)
 
 
 def test_a_folder_prepared_otherwise_is_not_taken_for_this_one(tmp_path, monkeypatch, capsys):

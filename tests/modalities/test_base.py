@@ -34,6 +34,14 @@ def test_one_registered_twice_is_there_once():
     assert base.names().count("depth") == 1
 
 
+def test_a_record_has_what_it_holds_a_field_of():
+    base.register_modality(modality("loudness", fields={"WAVEFORM/feature/floats": "float32"}))
+    assert base.held_in(["image/encoded"]) == ("rgb",)
+    assert base.held_in(["WAVEFORM/feature/flac"]) == ("audio",)
+    assert base.held_in(["WAVEFORM/feature/floats"]) == ("audio", "loudness")
+    assert base.held_in([]) == ()
+
+
 @pytest.mark.parametrize("name", ["", "two words", "a/b", "warnings"])
 def test_names_that_cannot_be_used(name):
     with pytest.raises(ValueError, match=f"{name!r}: expected letters"):

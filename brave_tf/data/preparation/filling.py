@@ -15,7 +15,7 @@ from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
 from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.preparation.settings import PreparationSettings
-from brave_tf.modalities.base import Modality
+from brave_tf.modalities import base as modalities
 
 if TYPE_CHECKING:
     from brave_tf.data.preparation.shards import PlannedShard
@@ -42,7 +42,7 @@ class FillJob:
     labels: tuple[str, ...]
     encoder: Encoder
     timeout: float
-    modalities: tuple[Modality, ...]
+    modalities: tuple[modalities.Modality, ...]
 
 
 def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterator[ClipOutcome]:
@@ -84,8 +84,9 @@ def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterato
             if isinstance(result, PreparedClip):
                 stored = records.stored_of(result, job.settings, job.modalities)
                 seconds = result.end - result.clip.start
-                outcome = ClipOutcome(tuple(stored), seconds, warnings=result.warnings)
-                record = records.serialize_stored(result, stored.values(), label_index)
+                held = modalities.held_in({field for each in stored for field in each.sequences})
+                outcome = ClipOutcome(held, seconds, warnings=result.warnings)
+                record = records.serialize_stored(result, stored, label_index)
                 space.add(len(record))
             else:
                 outcome, record = ClipOutcome(failure=tuple(failure(result))), None

@@ -31,24 +31,20 @@ def serialize_clip(
     image/encoded and FORWARD_FLOW/encoded (a JPEG per frame), WAVEFORM/feature/floats (one step of N
     floats) or WAVEFORM/feature/flac (one step, a FLAC file); and those of other modalities.
     """
-    every = modalities.registered()
-    return serialize_stored(prepared, stored_of(prepared, settings, every).values(), label_index)
+    stored = stored_of(prepared, settings, modalities.registered())
+    return serialize_stored(prepared, stored, label_index)
 
 
 def stored_of(
     prepared: PreparedClip, settings: PreparationSettings, every: Iterable[Modality]
-) -> dict[str, Stored]:
-    """Returns what the record of a clip holds of each modality that the clip has, by its name.
+) -> list[Stored]:
+    """Returns what the record of a clip holds of modalities, as features.
 
     Raises:
       ValueError: a modality stores a field that it does not state.
     """
-    found = {modality.name: modality.store(prepared, settings) for modality in every}
-    return {
-        modality.name: _typed(modality, found[modality.name])
-        for modality in every
-        if found[modality.name] is not None
-    }
+    found = [(modality, modality.store(prepared, settings)) for modality in every]
+    return [_typed(modality, stored) for modality, stored in found if stored is not None]
 
 
 def serialize_stored(

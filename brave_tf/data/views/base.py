@@ -64,7 +64,7 @@ class View(abc.ABC):
     @property
     @abc.abstractmethod
     def fields(self) -> tuple[str, ...]:
-        """The sequence fields of a record that the view is made from, of `records.fields`."""
+        """The sequence fields of a record that the view is made from, of its modality's `fields`."""
 
     @abc.abstractmethod
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
@@ -117,6 +117,19 @@ class View(abc.ABC):
         raise UserError(
             f"{type(self).__name__} does not say when its windows are, which is kept with features: define "
             "crop_times in it."
+        )
+
+    def preparation(self) -> dict[str, Any]:
+        """Returns the fields of `PreparationSettings` with which a record of a media file has what it needs.
+
+        Where several views state a number, the highest is taken.
+
+        Raises:
+          UserError: the view does not say so.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not say how media files are prepared for it: define preparation in "
+            "it, or prepare records with brave_tf_prepare."
         )
 
     def unfinished(self) -> View:
