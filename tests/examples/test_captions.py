@@ -14,6 +14,7 @@ import pytest
 import record_fixtures
 import tensorflow as tf
 import tiny_run
+from captioned import captioned, expected_words
 
 from brave_tf import config
 from brave_tf.cli import embed as embed_command
@@ -64,14 +65,6 @@ def captions(monkeypatch):
     return brave_tf_captions
 
 
-def captioned(record, text):
-    """Adds a caption to a serialized record."""
-    example = tf.train.SequenceExample.FromString(record)
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
-    example.feature_lists.feature_list["CAPTION/text"].feature.append(feature)
-    return example.SerializeToString()
-
-
 def film(path):
     frames = [np.full((32, 48, 3), 20 * index, np.uint8) for index in range(10)]
     return media.write_video(path, frames)
@@ -100,17 +93,6 @@ def records(tmp_path):
         description["splits"][split]["with_captions"] = 10
         path.write_text(json.dumps(description))
     return folder
-
-
-def expected_words(texts, words, buckets):
-    """Counts words with plain Python, and asks TensorFlow for nothing but the hash of each."""
-    values = np.zeros((len(texts), words, buckets), np.float32)
-    for row, text in enumerate(texts):
-        found = "".join(c if c.isalnum() else " " for c in text.lower()).split()
-        for place, word in enumerate(found[:words]):
-            bucket = int(tf.strings.to_hash_bucket_fast([word], buckets)[0])
-            values[row, place, bucket] = 1
-    return values
 
 
 @pytest.mark.parametrize(
