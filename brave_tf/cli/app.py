@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -18,7 +19,7 @@ from absl import app, flags, logging
 from brave_tf import errors, startup, streams, trust, unheard, visible_text
 
 UNUSABLE_INPUT = 2
-_TRUST = "trust"
+_TRUST, _PLUGIN = "trust", "plugin"
 # As shells report processes that Ctrl-C has ended.
 INTERRUPTED = 130
 # In what absl says of flags: names of modules, what our own words say already, and defaults that are none.
@@ -80,6 +81,36 @@ def define_trust(module: str) -> None:
         "A Python module that the model may import, such as that of a plug-in: its code is run. Repeatable.",
         module_name=module,
     )
+
+
+def define_plugins(module: str) -> None:
+    """Defines the flag by which the user names plug-ins, for commands that read no gin file that could.
+
+    Args:
+      module: `__name__` of the command, whose flags `--help` prints.
+    """
+    flags.DEFINE_list(
+        _PLUGIN,
+        [],
+        "Python modules to import first, separated by commas, such as one that adds a modality.",
+        module_name=module,
+    )
+
+
+def import_plugins() -> None:
+    """Imports what `--plugin` names.
+
+    Raises:
+      UserError: Python does not find it, or it cannot be imported.
+    """
+    for name in flags.FLAGS[_PLUGIN].value:
+        startup.import_tensorflow()  # Which plug-ins import, and which says much when it is.
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise errors.UserError(
+                f"--{_PLUGIN}={name}: {error}. Name a module that Python finds; PYTHONPATH adds folders."
+            ) from error
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "batch_size", None, "Clips of a step; train.batch_size if unset.", lower_bound=1
     )
+    app.define_plugins(__name__)
 
 
 def main(argv: list[str]) -> int:
@@ -65,6 +66,7 @@ def main(argv: list[str]) -> int:
             "give one of --data (a folder of clip records) and --gin_file (a recipe, such as "
             "gin/as_v_fa.gin)."
         )
+    app.import_plugins()
     try:
         return _inspect_data() if FLAGS.data else _inspect_model()
     except KeyboardInterrupt:

@@ -78,6 +78,7 @@ def define_flags(own_input: bool = False) -> None:
         "Options of the Beam pipeline, such as '--runner=FlinkRunner --flink_master=host:8081'. Its "
         "workers must see input and output under the same paths. Empty: Beam's local runner.",
     )
+    app.define_plugins(__name__)
 
 
 def _define_input_flags():
@@ -111,6 +112,7 @@ def _main(read_clips: ClipReader) -> int:
     values = flags.FLAGS
     _check_flags(values)
     settings = _settings(values)
+    app.import_plugins()
     clips = read_clips(values.input)
     # Of a known data set, what it comes with is not media; what no list names may be wanted.
     own = read_clips is not _read_input

@@ -99,7 +99,7 @@ def _check_labels(clip: StoredClip, labels: tuple[str, ...], facts: ClipFacts) -
 
 
 def _check_sound(clip: StoredClip, facts: ClipFacts, decode: str) -> np.ndarray:
-    if "audio" not in clip.modalities or (clip.flac and decode == "none"):
+    if not clip.has_sound or (clip.flac and decode == "none"):
         return clip.pcm
     try:
         sound = clip.sound()
@@ -128,7 +128,7 @@ def _check_lengths(clip: StoredClip, sound: np.ndarray, facts: ClipFacts) -> Non
     missing = []
     if clip.num_frames and clip.stated_frame_rate is None:
         missing.append("no frame rate")
-    if "audio" in clip.modalities and clip.stated_sample_rate is None:
+    if clip.has_sound and clip.stated_sample_rate is None:
         missing.append("no sample rate")
     if missing:
         facts.issues.append(Issue("rate_missing", " and ".join(missing)))

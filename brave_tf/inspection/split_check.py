@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from brave_tf.data.records.dataset_info import DatasetInfo
-from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.data.records.splits import Split
 from brave_tf.inspection.clip_check import UNLABELLED
 from brave_tf.inspection.findings import Findings
 from brave_tf.inspection.split_facts import SplitFacts
+from brave_tf.modalities import base as modalities
 
 _IMBALANCE = 10
 _SECONDS_TOLERANCE = 0.1
@@ -46,9 +46,10 @@ def check_split(info: DatasetInfo, split: Split, facts: SplitFacts, findings: Fi
 
 def compare_splits(splits: Facts, findings: Findings) -> None:
     """Notes clips that lack what others have, and clips and files that occur in several places."""
-    held = [m for m in MODALITIES if any(facts.with_modality[m] for facts in splits.values())]
+    every = modalities.names()
+    held = [m for m in every if any(facts.with_modality[m] for facts in splits.values())]
     for name, facts in splits.items():
-        has = {m: facts.column("modalities") >> MODALITIES.index(m) & 1 for m in held}
+        has = {m: facts.column("modalities") >> every.index(m) & 1 for m in held}
         for row in np.flatnonzero(np.all([*has.values()], axis=0) == 0).tolist() if held else ():
             lacking = ", ".join(modality for modality in held if not has[modality][row])
             _name_clips(findings, "modality_missing", name, facts, [row], f"no {lacking}")

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from brave_tf.data.clips.names import one_form
-from brave_tf.data.records.modalities import MODALITIES, Held
+from brave_tf.data.records.modalities import Held
 from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip
+from brave_tf.modalities import base as modalities
 
 # What is kept of each clip, 53 bytes: where it is, digests that tell it from others, duration, label, and
 # a bit for each modality.
@@ -30,7 +31,7 @@ _COLUMNS = {
     "content": "Q",
     "seconds": "f",
     "label": "q",
-    "modalities": "B",
+    "modalities": "I",
 }
 
 
@@ -42,7 +43,7 @@ class SplitFacts:
       shards: paths of the shards that were read.
       bytes: of them.
       clips: records that could be read.
-      with_modality: how many of them have 'rgb', 'flow' and 'audio'.
+      with_modality: how many of them have each modality.
       labels: clips by label index; a clip with several labels counts for each.
       texts: the text that records give for a label index, the first one met.
       unlabelled: clips without a label.
@@ -83,7 +84,7 @@ class SplitFacts:
         self.unlabelled += not labels
         if clip.num_frames:
             self.frame_rates[clip.frame_rate] += 1
-        if "audio" in clip.modalities:
+        if clip.has_sound:
             self.sample_rates[clip.sample_rate] += 1
         if facts.frame_size:
             self.frame_sizes[facts.frame_size] += 1
@@ -100,7 +101,7 @@ class SplitFacts:
             "content": int.from_bytes(content_digest(clip), "little") if telling else 0,
             "seconds": facts.seconds,
             "label": labels[0] if labels else UNLABELLED,
-            "modalities": sum(1 << MODALITIES.index(held) for held in clip.modalities),
+            "modalities": sum(1 << modalities.names().index(held) for held in clip.modalities),
         }
         for name, value in row.items():
             self.columns[name].append(value)
@@ -142,7 +143,7 @@ class SplitFacts:
         """Returns what its clips have; the sample rate is that of most of them."""
         bits = np.unique(self.column("modalities")).tolist()
         together = (
-            frozenset(m for number, m in enumerate(MODALITIES) if each >> number & 1)
+            frozenset(m for number, m in enumerate(modalities.names()) if each >> number & 1)
             for each in bits
         )
         rates = self.sample_rates.most_common(1)
@@ -157,7 +158,7 @@ class SplitFacts:
             "shards": len(self.shards),
             "bytes": self.bytes,
             "clips": self.clips,
-            **{f"with_{modality}": self.with_modality[modality] for modality in MODALITIES},
+            **{f"with_{modality}": self.with_modality[modality] for modality in modalities.names()},
             "seconds": round(self.seconds, 3),
             "durations": dict(zip(("min", "median", "max"), np.round(spread, 3).tolist())),
             "labels": {names[index]: self.labels[index] for index in sorted(self.labels)},

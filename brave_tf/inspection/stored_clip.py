@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
+from typing import Any, Callable
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +17,10 @@ from brave_tf.data.records.reader import (
     DEFAULT_FRAME_RATE,
     DEFAULT_SAMPLE_RATE,
     RATES,
+    SEQUENCE_FIELDS,
+    further_fields,
 )
+from brave_tf.modalities import base as modalities
 
 _CONTEXT = {
     fields.IMAGE_RATE: tf.float32,
@@ -28,12 +33,6 @@ _CONTEXT = {
     fields.PATH: tf.string,
     fields.START: tf.int64,
     fields.END: tf.int64,
-}
-_SEQUENCES = {
-    fields.IMAGE: tf.string,
-    fields.FLOW: tf.string,
-    fields.AUDIO: tf.float32,
-    fields.AUDIO_FLAC: tf.string,
 }
 
 
@@ -55,6 +54,7 @@ class StoredClip:
       flow: a JPEG per frame.
       pcm: (samples,) float32; empty where sound is kept as FLAC.
       flac: FLAC files, one or none.
+      extra: fields of other modalities -> values, bytes or numbers; what the record lacks is empty.
     """
 
     path: str
@@ -70,6 +70,7 @@ class StoredClip:
     flow: list[bytes]
     pcm: np.ndarray
     flac: list[bytes]
+    extra: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def parse(cls, data: bytes) -> StoredClip:
@@ -79,7 +80,9 @@ class StoredClip:
           tf.errors.InvalidArgumentError: the bytes are none, a field has another type than a clip's, or a
             rate is none of `record_reader.RATES`.
         """
-        values = {name: tensor.numpy() for name, tensor in _parse(tf.constant(data)).items()}
+        further = further_fields()
+        parse = _parser(tuple(sorted(further.items())))
+        values = {name: tensor.numpy() for name, tensor in parse(tf.constant(data)).items()}
 
         def first(name: str, default: object = None) -> object:
             return values[name][0].item() if len(values[name]) else default
@@ -100,13 +103,25 @@ class StoredClip:
             flow=list(values[fields.FLOW]),
             pcm=values[fields.AUDIO],
             flac=list(values[fields.AUDIO_FLAC]),
+            extra={name: values[name] for name in further},
         )
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those of 'rgb', 'flow' and 'audio' that the record has."""
-        held = {"rgb": self.images, "flow": self.flow, "audio": len(self.pcm) or self.flac}
-        return tuple(modality for modality, values in held.items() if values)
+        """Those that the record has."""
+        held: dict[str, Any] = {
+            fields.IMAGE: self.images,
+            fields.FLOW: self.flow,
+            fields.AUDIO: self.pcm,
+            fields.AUDIO_FLAC: self.flac,
+            **self.extra,
+        }
+        return modalities.held_in([field for field, values in held.items() if len(values)])
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether the record has sound, in whichever form."""
+        return bool(len(self.pcm) or self.flac)
 
     @property
     def frame_rate(self) -> float:
@@ -131,6 +146,13 @@ class StoredClip:
         """
         return tfio.decode_flac(tf.constant(self.flac[0])).numpy() if self.flac else self.pcm
 
+    def readable_sound(self) -> np.ndarray:
+        """Returns `sound` with 0 for what is no number; that which is not FLAC where the FLAC is damaged."""
+        try:
+            return np.nan_to_num(self.sound())
+        except tf.errors.InvalidArgumentError:
+            return np.nan_to_num(self.pcm)
+
     def seconds(self, sound: np.ndarray) -> float:
         """Returns how long the frames last, or the `sound` of a clip without frames."""
         if self.num_frames:
@@ -138,14 +160,19 @@ class StoredClip:
         return len(sound) / self.sample_rate
 
 
-@tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
-def _parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    context, sequences = tf.io.parse_single_sequence_example(
-        serialized,
-        {name: tf.io.RaggedFeature(dtype) for name, dtype in _CONTEXT.items()},
-        {name: tf.io.RaggedFeature(dtype) for name, dtype in _SEQUENCES.items()},
-    )
-    return {**context, **{name: ragged.flat_values for name, ragged in sequences.items()}}
+@functools.lru_cache
+def _parser(further: tuple[tuple[str, str], ...]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Returns a function that reads all fields of a record, and further ones of these types."""
+    context = {name: tf.io.RaggedFeature(dtype) for name, dtype in _CONTEXT.items()}
+    sequences = {**SEQUENCE_FIELDS, **{name: tf.as_dtype(dtype) for name, dtype in further}}
+    sequences = {name: tf.io.RaggedFeature(dtype) for name, dtype in sequences.items()}
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        of_context, found = tf.io.parse_single_sequence_example(serialized, context, sequences)
+        return {**of_context, **{name: ragged.flat_values for name, ragged in found.items()}}
+
+    return parse
 
 
 def _check_rates(values: Mapping[str, np.ndarray]) -> None:

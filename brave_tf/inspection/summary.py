@@ -10,6 +10,7 @@ import brave_tf
 from brave_tf import files
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
+from brave_tf.modalities import base as modalities
 from brave_tf.training import trainable
 
 FORMAT = 1
@@ -32,8 +33,8 @@ def verdict(facts: FolderFacts) -> str:
 
 def split_table(facts: FolderFacts) -> list[list[str]]:
     """Returns a head and a row per split: counts, durations, rates, and shares of silent and still clips."""
-    head = "split,shards,GB,clips,rgb,flow,audio,labels,unlabelled,hours,min s,median s,max s"
-    rows = [[*head.split(","), "frames/s", "Hz", "silent", "still"]]
+    head = ["split", "shards", "GB", "clips", *modalities.names(), "labels", "unlabelled", "hours"]
+    rows = [[*head, "min s", "median s", "max s", "frames/s", "Hz", "silent", "still"]]
     rows += [_row(name, split) for name, split in facts.splits.items()]
     return rows
 
@@ -85,7 +86,7 @@ def _row(name: str, split: SplitFacts) -> list[str]:
         f"{len(split.shards):,}",
         f"{split.bytes / 1e9:.2f}",
         f"{split.clips:,}",
-        *(f"{split.with_modality[modality]:,}" for modality in ("rgb", "flow", "audio")),
+        *(f"{split.with_modality[modality]:,}" for modality in modalities.names()),
         f"{len(split.labels):,}",
         f"{split.unlabelled:,}",
         f"{split.seconds / 3600:.2f}",

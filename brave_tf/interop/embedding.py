@@ -15,9 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf import csv_files, files
-from brave_tf.data.records.reader import Clip, has_fields, parse_clip
+from brave_tf.data.records.reader import has_fields, parse_clip
 from brave_tf.data.sources.record_stream import CORES
-from brave_tf.data.views import sampling
 from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError
 from brave_tf.finite_features import check_finite
@@ -148,26 +147,11 @@ def _windows_of(
     def windows(record: tf.Tensor) -> _Windows:
         clip = parse_clip(record, fields)
         crops = view.crops(clip, temporal, spatial)
-        starts, seconds, length = _times(view, clip, temporal)
+        starts, seconds, length = view.crop_times(clip, temporal)
         starts = tf.repeat(starts, crops.shape[0] // temporal)
         return _Windows(crops, starts, tf.minimum(starts + seconds, length), length)
 
     return lambda record: windows(record) if usable(record) else None
-
-
-def _times(view: View, clip: Clip, count: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns when the windows of `view.crops` start (count,), how long each lasts, and the clip; seconds."""
-    if view.modality == "audio":
-        length, rate = tf.size(clip.audio), tf.constant(view.sample_rate, tf.float64)
-        window = tf.constant(view.num_samples)
-    else:
-        length, rate = clip.num_frames, clip.frame_rate
-        window = sampling.window_length(view.num_frames, view.frame_step, view.frame_rate, rate)
-    first = sampling.linear_starts(sampling.extended_length(length, window), window, count)
-    starts, window, length = (
-        tf.cast(n, tf.float64) / rate for n in (first % length, window, length)
-    )
-    return starts, window, length
 
 
 def _made_ahead(

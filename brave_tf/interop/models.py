@@ -14,14 +14,12 @@ from typing import Callable
 import tensorflow as tf
 
 from brave_tf import config
-from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.base import View
-from brave_tf.data.views.flow import FlowView
-from brave_tf.data.views.rgb import RgbView
 from brave_tf.digests import digest_of_texts, digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
+from brave_tf.modalities import base as modalities
 from brave_tf.training import recipe
 from brave_tf.training.checkpoints import LAST
 
@@ -102,7 +100,7 @@ class ModelSource:
     def views(self) -> Mapping[str, View]:
         """The views of the model, once its configuration is loaded; a function may have any."""
         if self.kind == FUNCTION:
-            return {kind.modality: kind() for kind in (RgbView, FlowView, AudioView)}
+            return {m.name: m.views()[0]() for m in modalities.registered() if m.views()}
         return recipe.bound(recipe.Recipe).views
 
 

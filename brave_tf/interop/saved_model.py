@@ -22,6 +22,7 @@ from brave_tf.errors import UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
 from brave_tf.locks import locked
+from brave_tf.modalities import base as modalities
 from brave_tf.training import checkpoints, recipe
 
 SAVED_MODEL = "saved_model"
@@ -167,8 +168,7 @@ class Embedder:
         Raises:
           UserError: when the model has no such view.
         """
-        name = f"{view_name}_spectrogram" if view.modality == "audio" else view_name
-        signature = self._signature(name)
+        signature = self._signature(modalities.find(view.modality).window_signature(view_name))
         (argument,) = signature.structured_input_signature[1]
         return lambda batch: signature(**{argument: batch})["embedding"]
 

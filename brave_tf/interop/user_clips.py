@@ -168,19 +168,16 @@ def _label_name(label: int, names: Sequence[str]) -> str:
 
 
 def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
-    video = [view for view in views.values() if view.modality != "audio"]
-    audio = [view for view in views.values() if view.modality == "audio"]
-    rates = sorted({view.sample_rate for view in audio})
+    needed: dict[str, set] = {}
+    for view in views.values():
+        for setting, value in view.preparation().items():
+            needed.setdefault(setting, set()).add(value)
+    rates = sorted(needed.get("sample_rate", ()))
     if len(rates) > 1:
         raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
-    return PreparationSettings(
-        fps=max((view.frame_rate for view in video), default=PreparationSettings.fps),
-        min_side=max((view.resize or round(view.size * 8 / 7) for view in video), default=16),
-        flow=flow if any(view.modality == "flow" for view in video) else "none",
-        audio="float" if audio else "none",
-        sample_rate=rates[0] if rates else PreparationSettings.sample_rate,
-        jpeg_quality=_QUALITY,
-    )
+    settings = {"min_side": 16, "flow": "none", "audio": "none", "jpeg_quality": _QUALITY}
+    settings.update({setting: max(values) for setting, values in needed.items()})
+    return PreparationSettings(**{**settings, **({"flow": flow} if "flow" in needed else {})})
 
 
 def _decoded(

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
-import tensorflow as tf
 from markupsafe import Markup
 
-from brave_tf.data.media.flow import dequantize
-from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
 from brave_tf.evaluation.features import windows
-from brave_tf.pages import document, pictures
-from brave_tf.pages.spectrogram import spectrogram
+from brave_tf.modalities import base as modalities
+from brave_tf.pages import clip_pictures, document, pictures
 from brave_tf.reporting.predictions import Neighbours
 
-_CLIPS, _NEIGHBOURS, _FRAMES = 6, 5, 3
-_HEIGHT, _GAP = 84, 3
+_CLIPS, _NEIGHBOURS = 6, 5
 
 
 def film_strips(found: Mapping[str, Neighbours], view: View) -> Markup:
@@ -82,32 +77,9 @@ def _section(key: str, found: Mapping[str, Neighbours], images: Mapping[str, str
 
 
 def _picture(clip: Clip, modality: str) -> np.ndarray:
-    """Draws a clip as (H, W, 3) uint8: frames side by side, or the spectrogram of its sound."""
-    if modality == "audio":
-        image = spectrogram(clip.audio.numpy(), float(clip.sample_rate))[0]
-        return cv2.resize(image, (3 * _HEIGHT, _HEIGHT), interpolation=cv2.INTER_AREA)
-    gap = np.full((_HEIGHT, _GAP, 3), 255, np.uint8)
-    joined = [part for frame in _frames(clip, modality) for part in (gap, frame)]
-    return np.concatenate(joined[1:], axis=1)
-
-
-def _frames(clip: Clip, modality: str) -> list[np.ndarray]:
-    stored = clip.flow if modality == "flow" else clip.images
-    count = int(stored_values.count(stored))
-    indices = [int((index + 0.5) * count / _FRAMES) for index in range(_FRAMES)]
-    frames = []
-    for frame in stored_values.take(stored, tf.constant(indices)):
-        # Frames of media files are decoded already.
-        pixels = tf.io.decode_jpeg(frame, channels=3) if frame.dtype == tf.string else frame
-        frames.append(pixels.numpy())
-    if modality == "flow":
-        frames = _flow_colours(frames, float(clip.flow_bound))
-    width = max(1, round(_HEIGHT * frames[0].shape[1] / frames[0].shape[0]))
-    return [cv2.resize(f, (width, _HEIGHT), interpolation=cv2.INTER_AREA) for f in frames]
-
-
-def _flow_colours(frames: list[np.ndarray], bound: float) -> list[np.ndarray]:
-    fields = [dequantize(frame, bound) for frame in frames]
-    lengths = np.concatenate([np.hypot(f[..., 0], f[..., 1]).ravel() for f in fields])
-    scale = max(float(np.percentile(lengths, 99)), bound / 20)
-    return [pictures.flow_colours(field, scale) for field in fields]
+    drawn = modalities.find(modality).clip_picture(clip)
+    return (
+        np.full((clip_pictures.HEIGHT, clip_pictures.HEIGHT, 3), 255, np.uint8)
+        if drawn is None
+        else drawn
+    )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
-import pkgutil
 import shlex
 from collections.abc import Iterator, Mapping
 
 from brave_tf import gin_statements, recipe_header
-from brave_tf.data import views
 from brave_tf.data.records.modalities import Held, MissingModalityError
-from brave_tf.data.views.base import View
-from brave_tf.data.views.log_mel import LogMel
+from brave_tf.modalities import base as every
 
 _SPLIT = "train"
 # Within double quotes, a shell leaves these alone.
@@ -57,10 +53,7 @@ def advice(held: Held, data_dir: str, split: str = _SPLIT) -> str:
         )
     lines = [f"Recipes that split {split!r} of {data_dir} can train: {', '.join(found)}."]
     lines.append(f"  {command(found[0], held, data_dir, split)}")
-    if held.has(["rgb"]) and not any("flow" in each for each in held.together):
-        lines.append(
-            "Those with flow need records that have it: brave_tf_prepare --flow=dis (or tvl1)."
-        )
+    lines += filter(None, (modality.advice(held) for modality in every.registered()))
     return "\n".join(lines)
 
 
@@ -69,11 +62,9 @@ def command(recipe: str, held: Held, data_dir: str, split: str = _SPLIT) -> str:
     bindings = [f"train.data_dir = {data_dir!r}"]
     if split != _SPLIT:
         bindings.append(f"train.split = {split!r}")
-    rate = held.sample_rate
-    if "audio" in modalities(recipe) and rate and rate != LogMel.sample_rate:
-        bindings.append(f"broad_audio/LogMel.sample_rate = {rate:.0f}")
-        if rate / 2 < LogMel.upper_hz:
-            bindings.append(f"broad_audio/LogMel.upper_hz = {rate / 2}")
+    for modality in every.registered():
+        if modality.name in modalities(recipe):
+            bindings += modality.bindings(held)
     flags = [_quoted(f"--gin_bindings={binding}") for binding in bindings]
     overlay = "--gin_file=overlays/laptop.gin"
     return " ".join(["brave_tf_train", f"--gin_file={recipe}", overlay, *flags])
@@ -93,17 +84,9 @@ def advising(data_dir: str, split: str) -> Iterator[None]:
         raise MissingModalityError(text, error.held) from error
 
 
-@functools.lru_cache
 def _kinds() -> Mapping[str, str]:
     """Returns the modality of each kind of view by its name."""
-    for module in pkgutil.iter_modules(views.__path__):
-        importlib.import_module(f"{views.__name__}.{module.name}")
-    waiting, found = [View], {}
-    while waiting:
-        kind = waiting.pop()
-        waiting += kind.__subclasses__()
-        found[kind.__name__] = getattr(kind, "modality", None)
-    return found
+    return {kind.__name__: each.name for each in every.registered() for kind in each.views()}
 
 
 def _quoted(flag: str) -> str:

@@ -13,6 +13,7 @@ from brave_tf.data.media import flow as flow_lib
 from brave_tf.data.records import fields as record_fields
 from brave_tf.inspection import clip_card, contact_sheet
 from brave_tf.inspection.stored_clip import StoredClip
+from brave_tf.pages import clip_strips
 
 
 def page(facts, path, num_clips=24):
@@ -92,7 +93,7 @@ def test_flow_states_the_displacement_of_its_full_colour():
 def test_the_spectrogram_shows_a_tone_at_its_frequency(monkeypatch):
     pictures = []
     monkeypatch.setattr(
-        clip_card.pictures,
+        clip_strips.pictures,
         "heat",
         lambda v: pictures.append(v) or np.zeros((*v.shape, 3), np.uint8),
     )

@@ -26,6 +26,7 @@ class ListedClip:
       size: Bytes of the file; None when it is missing.
       may_be_cut: Whether the file may be the window itself, cut out of the media file that `start` and
         `end` count in; its duration tells.
+      cells: Column and text of what else a CSV says that a modality reads; without empty ones.
     """
 
     path: str
@@ -36,6 +37,7 @@ class ListedClip:
     split: str
     size: int | None
     may_be_cut: bool = False
+    cells: tuple[tuple[str, str], ...] = ()
 
 
 def make_clip(
@@ -47,6 +49,7 @@ def make_clip(
     start: float = 0.0,
     end: float | None = None,
     may_be_cut: bool = False,
+    cells: Sequence[tuple[str, str]] = (),
 ) -> ListedClip:
     """Returns the ListedClip of a file that may be missing.
 
@@ -58,6 +61,7 @@ def make_clip(
       start: Seconds in the file.
       end: Seconds in the file; None is its end.
       may_be_cut: Whether the file may be the window itself; needs an `end`.
+      cells: See `ListedClip`.
     """
     path = tidy(root, path)
     file = os.path.join(root, path)
@@ -65,4 +69,7 @@ def make_clip(
     # Where `..` follows a link, an absolute path without it would be that of another file.
     file = os.path.realpath(file) if ".." in path.split("/") else os.path.abspath(file)
     labels = tuple(dict.fromkeys(map(one_form, labels)))
-    return ListedClip(one_form(path), file, start, end, labels, one_form(split), size, may_be_cut)
+    split = one_form(split)
+    return ListedClip(
+        one_form(path), file, start, end, labels, split, size, may_be_cut, tuple(cells)
+    )

@@ -18,6 +18,7 @@ from brave_tf.data.clips.csv_columns import check_columns, read_seconds
 from brave_tf.data.clips.media_files import is_media
 from brave_tf.data.clips.names import Disk, one_form
 from brave_tf.errors import ArgumentError
+from brave_tf.modalities import base as modalities
 
 # Splits begin the names of shards; the dash and digits of those must stay recognisable.
 _SPLIT_NAME = re.compile(r"\w[\w.+-]*")
@@ -41,6 +42,8 @@ def read_clips(
     A folder is searched for media files, see `media_files`, with all its sub-folders. The folder right below
     it names the class; when the folders there are named like splits, they are the splits and those below
     them the classes.
+
+    Columns that a modality reads, see `Modality.columns`, are in the `cells` of the clips.
 
     Names are compared in one Unicode form, and the paths of a CSV may have Windows' separators. Columns
     that nobody reads are named in a warning.
@@ -137,8 +140,9 @@ def _read_csv(source, label_column, split_column, label_separator):
         with open(source, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, strict=True, skipinitialspace=True)
             rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
-            unread = check_columns(source, rows.fieldnames, label_column, split_column)
-            reader = _Rows(source, label_column, split_column, label_separator)
+            further = {column for each in modalities.registered() for column in each.columns}
+            unread = check_columns(source, rows.fieldnames, label_column, split_column, further)
+            reader = _Rows(source, label_column, split_column, label_separator, sorted(further))
             clips = [reader.clip(row, rows.line_num) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ArgumentError("input", source, f"not a readable CSV in UTF-8: {error}.") from error
@@ -152,12 +156,12 @@ def _read_csv(source, label_column, split_column, label_separator):
 class _Rows:
     """Reads the rows of a CSV; its errors name file, line and column."""
 
-    def __init__(self, source, label_column, split_column, separator):
+    def __init__(self, source, label_column, split_column, separator, further):
         self._source = source
         self._root = os.path.dirname(os.path.abspath(source))
         self._disk = Disk(self._root)
         self._label, self._split = label_column, split_column
-        self._separator = separator
+        self._separator, self._further = separator, further
 
     def clip(self, row, line):
         if None in row:
@@ -177,7 +181,15 @@ class _Rows:
             )
         path = self._disk.find(cells["path"])
         labels = self._labels(cells, line)
-        return make_clip(self._root, path, labels=labels, split=split, start=start or 0.0, end=end)
+        return make_clip(
+            self._root,
+            path,
+            labels=labels,
+            split=split,
+            start=start or 0.0,
+            end=end,
+            cells=[(name, cells[name]) for name in self._further if cells.get(name)],
+        )
 
     def _seconds(self, cells, column, line):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from brave_tf.errors import ArgumentError, nearest
 
@@ -47,7 +47,11 @@ _SLIP = 0.8
 
 
 def check_columns(
-    source: str, names: Sequence[str], label_column: str, split_column: str
+    source: str,
+    names: Sequence[str],
+    label_column: str,
+    split_column: str,
+    further: Collection[str] = (),
 ) -> list[str]:
     """Makes sure that the columns of a CSV can be read, and none that matters would be passed over.
 
@@ -60,6 +64,7 @@ def check_columns(
       names: Of its header.
       label_column: The column with the label.
       split_column: The column with the split.
+      further: Columns that may be there, and are read.
 
     Returns:
       The columns that nobody reads, each with the nearest right name if there is one.
@@ -86,7 +91,7 @@ def check_columns(
     lacking = {column: role for column, role in roles.items() if column not in names}
     unread, mistaken = [], []
     for name in dict.fromkeys(names):
-        if name in roles or not name:
+        if name in roles or name in further or not name:
             continue
         right = _meant(name, roles)
         unread.append(f"{name} (did you mean {right}?)" if right else name)

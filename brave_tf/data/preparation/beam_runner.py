@@ -120,8 +120,8 @@ def _read_plan(folder, offset):
     return PlannedShard(split, name, [_clip(**values) for values in clips])
 
 
-def _clip(labels, **others):
-    return ListedClip(labels=tuple(labels), **others)
+def _clip(labels, cells, **others):
+    return ListedClip(labels=tuple(labels), cells=tuple(map(tuple, cells)), **others)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
 from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.preparation.settings import PreparationSettings
+from brave_tf.modalities import base as modalities
 
 if TYPE_CHECKING:
     from brave_tf.data.preparation.shards import PlannedShard
@@ -33,6 +34,7 @@ class FillJob:
       labels: In the order of their index.
       encoder: Makes the contents of a record; must be importable by name in another process.
       timeout: Seconds that a clip may take.
+      modalities: Whose fields records may have. A process that is given them knows those of plug-ins.
     """
 
     output: str
@@ -40,6 +42,7 @@ class FillJob:
     labels: tuple[str, ...]
     encoder: Encoder
     timeout: float
+    modalities: tuple[modalities.Modality, ...]
 
 
 def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterator[ClipOutcome]:
@@ -78,8 +81,11 @@ def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterato
     try:
         for result in results:
             if isinstance(result, PreparedClip):
-                outcome = _outcome(result)
-                record = record_writer.serialize_clip(result, job.settings, label_index)
+                stored = record_writer.stored_of(result, job.settings, job.modalities)
+                seconds = result.end - result.clip.start
+                held = modalities.held_in({field for each in stored for field in each.sequences})
+                outcome = ClipOutcome(held, seconds, warnings=result.warnings)
+                record = record_writer.serialize_stored(result, stored, label_index)
                 space.add(len(record))
             else:
                 outcome, record = ClipOutcome(failure=tuple(failure(result))), None
@@ -91,17 +97,6 @@ def fill(job: FillJob, planned: Sequence[PlannedShard], workers: int) -> Iterato
         results.close()
         for writer in opened:
             writer.close()
-
-
-def _outcome(prepared):
-    parts = {
-        "rgb": prepared.frames,
-        "flow": prepared.flow,
-        "audio": prepared.flac if prepared.audio is None else prepared.audio,
-    }
-    modalities = tuple(name for name, part in parts.items() if part is not None)
-    seconds = prepared.end - prepared.clip.start
-    return ClipOutcome(modalities, seconds, warnings=prepared.warnings)
 
 
 def failure(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
+from brave_tf.modalities import base as modalities
 from brave_tf.progress import Progress
 
 
@@ -55,13 +55,11 @@ def prepare(
       UserError: The output belongs to another preparation, or Beam cannot be used.
       StorageError: The output cannot be written any more, or the Beam pipeline failed.
     """
-    identity = {
-        "settings": dataclasses.asdict(settings),
-        "input": prepared_folder.fingerprint(clips),
-    }
+    identity = prepared_folder.identity_of(clips, settings)
     timeout = timeout or (7200.0 if settings.flow == "tvl1" else 300.0)
     labels = tuple(sorted({label for clip in clips for label in clip.labels}))
-    job = filling.FillJob(os.path.abspath(output), settings, labels, encoder, timeout)
+    folder, every = os.path.abspath(output), modalities.registered()
+    job = filling.FillJob(folder, settings, labels, encoder, timeout, every)
     workers = workers or os.cpu_count() or 1
     with prepared_folder.claimed(output):
         dataset = prepared_folder.completed(output, identity)

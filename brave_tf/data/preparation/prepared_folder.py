@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import glob
 import hashlib
 import importlib.metadata
@@ -19,9 +20,10 @@ import av
 import brave_tf
 from brave_tf import csv_files, files
 from brave_tf.data.clips.clip_list import ListedClip
-from brave_tf.data.records.modalities import MODALITIES
+from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import ArgumentError, UserError
 from brave_tf.locks import locked
+from brave_tf.modalities import base as modalities
 
 # Of a preparation that is not complete.
 PLAN = ".plan.jsonl"
@@ -49,11 +51,20 @@ class ClipOutcome(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+def identity_of(clips: Sequence[ListedClip], settings: PreparationSettings) -> dict[str, Any]:
+    """Returns what tells one preparation from another: `settings`, `input`, and `modalities` of plug-ins."""
+    identity = {"settings": dataclasses.asdict(settings), "input": fingerprint(clips)}
+    further = [modality.name for modality in modalities.of_plugins()]
+    return {**identity, **({"modalities": further} if further else {})}
+
+
 def fingerprint(clips: Sequence[ListedClip]) -> dict[str, Any]:
     """Returns what tells one list of clips from another: their number, and a digest of all but the folder."""
     digest = hashlib.sha256()
     for clip in clips:
-        row = [value for name, value in vars(clip).items() if name != "file"]
+        # Cells are read for modalities of plug-ins alone, and lists without them have one fingerprint.
+        left_out = ("file",) if clip.cells else ("file", "cells")
+        row = [value for name, value in vars(clip).items() if name not in left_out]
         digest.update(json.dumps(row).encode())
     return {"clips": len(clips), "sha256": digest.hexdigest()}
 
@@ -89,7 +100,7 @@ def completed(folder: str, identity: dict[str, Any]) -> dict[str, Any] | None:
 
     Args:
       folder: The output.
-      identity: `settings` and `input` of the preparation that is asked for.
+      identity: of the preparation that is asked for, see `identity_of`.
 
     Raises:
       UserError: The folder holds another preparation, or records of unknown origin, or lacks shards.
@@ -206,7 +217,7 @@ class SplitSummary:
         return {
             "clips": self._clips,
             "shards": self._shards,
-            **{f"with_{modality}": self._modalities[modality] for modality in MODALITIES},
+            **{f"with_{modality}": self._modalities[modality] for modality in modalities.names()},
             "seconds": round(self._seconds, 3),
             "with_warnings": self._warned,
             "labels": dict(sorted(self._labels.items())),
@@ -224,7 +235,7 @@ def write_summary(
 
     Args:
       folder: The output.
-      identity: `settings` and `input` of the preparation.
+      identity: of the preparation, see `identity_of`.
       labels: In the order of their index.
       splits: By name.
       failures: Number of clips without a record.
@@ -253,6 +264,11 @@ def _differences(found, wanted):
         for name, value in wanted["settings"].items()
         if settings.get(name) != value
     ]
+    theirs, ours = (", ".join(each.get("modalities", ())) for each in (found, wanted))
+    if theirs != ours:
+        differences.append(
+            f"its modalities of plug-ins are {theirs or 'none'}, not {ours or 'none'}"
+        )
     before, now = found.get("input", {}), wanted["input"]
     if before != now:
         differences.append(

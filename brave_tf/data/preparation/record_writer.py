@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,8 @@ import tensorflow as tf
 from brave_tf.data.preparation.clip_encoder import PreparedClip
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records import fields
+from brave_tf.modalities import base as modalities
+from brave_tf.modalities.base import Modality, Stored
 
 
 def serialize_clip(
@@ -26,8 +29,28 @@ def serialize_clip(
     WAVEFORM/feature/sample_rate, FORWARD_FLOW/bound (pixels), clip/start/timestamp and clip/end/timestamp
     (microseconds in the file), clip/data_path, clip/label/index and clip/label/text. Sequence fields:
     image/encoded and FORWARD_FLOW/encoded (a JPEG per frame), WAVEFORM/feature/floats (one step of N
-    floats) or WAVEFORM/feature/flac (one step, a FLAC file).
+    floats) or WAVEFORM/feature/flac (one step, a FLAC file); and those of other modalities.
     """
+    stored = stored_of(prepared, settings, modalities.registered())
+    return serialize_stored(prepared, stored, label_index)
+
+
+def stored_of(
+    prepared: PreparedClip, settings: PreparationSettings, every: Iterable[Modality]
+) -> list[Stored]:
+    """Returns what the record of a clip holds of modalities, as features.
+
+    Raises:
+      ValueError: a modality stores a field that it does not state.
+    """
+    found = [(modality, modality.store(prepared, settings)) for modality in every]
+    return [_typed(modality, stored) for modality, stored in found if stored is not None]
+
+
+def serialize_stored(
+    prepared: PreparedClip, stored: Iterable[Stored], label_index: Mapping[str, int]
+) -> bytes:
+    """Does what `serialize_clip` does with what `stored_of` returned."""
     clip = prepared.clip
     context = {
         fields.PATH: _bytes(_encode(clip.path)),
@@ -38,20 +61,9 @@ def serialize_clip(
     if clip.labels:
         context[fields.LABEL_INDEX] = _int(*(label_index[label] for label in clip.labels))
         context[fields.LABEL_TEXT] = _bytes(*(_encode(label) for label in clip.labels))
-    if prepared.frames is not None:
-        context[fields.IMAGE_RATE] = _float(settings.fps)
-        context[fields.IMAGE_HEIGHT] = _int(prepared.height)
-        context[fields.IMAGE_WIDTH] = _int(prepared.width)
-        sequences[fields.IMAGE] = [_bytes(jpeg) for jpeg in prepared.frames]
-    if prepared.flow is not None:
-        context[fields.FLOW_BOUND] = _float(settings.flow_bound)
-        sequences[fields.FLOW] = [_bytes(jpeg) for jpeg in prepared.flow]
-    if prepared.audio is not None or prepared.flac is not None:
-        context[fields.AUDIO_RATE] = _float(settings.sample_rate)
-    if prepared.audio is not None:
-        sequences[fields.AUDIO] = [_floats(prepared.audio)]
-    if prepared.flac is not None:
-        sequences[fields.AUDIO_FLAC] = [_bytes(prepared.flac)]
+    for each in stored:
+        _add(each.context, context)
+        _add(each.sequences, sequences)
     example = tf.train.SequenceExample(
         context=tf.train.Features(feature=context),
         feature_lists=tf.train.FeatureLists(
@@ -61,6 +73,38 @@ def serialize_clip(
         ),
     )
     return example.SerializeToString(deterministic=True)
+
+
+def _add(found: Mapping[str, Any], fields_so_far: dict[str, Any]) -> None:
+    twice = fields_so_far.keys() & found.keys()
+    if twice:
+        raise ValueError(f"two modalities store {sorted(twice)}: name the fields of one otherwise.")
+    fields_so_far.update(found)
+
+
+def _typed(modality: Modality, stored: Stored) -> Stored:
+    """Returns what is stored as features of the types that the modality states."""
+    unknown = [*(set(stored.sequences) - set(modality.fields))]
+    unknown += [*(set(stored.context) - set(modality.context))]
+    if unknown:
+        raise ValueError(
+            f"the modality {modality.name!r} stores {sorted(unknown)}, which its fields and context do not "
+            "name: a reader would not look for them."
+        )
+    steps = {
+        name: [_step(modality.fields[name], value) for value in values]
+        for name, values in stored.sequences.items()
+    }
+    context = {
+        name: _CONTEXT[modality.context[name]](value) for name, value in stored.context.items()
+    }
+    return Stored(steps, context)
+
+
+def _step(dtype: str, value: Any) -> tf.train.Feature:
+    if dtype == "string":
+        return _bytes(value)
+    return _floats(value) if dtype == "float32" else _int(*np.ravel(value).tolist())
 
 
 def _encode(text: str) -> bytes:
@@ -82,5 +126,8 @@ def _float(value: float) -> tf.train.Feature:
 def _floats(values: np.ndarray) -> tf.train.Feature:
     # Protobuf copies a sequence item by item, 90 ms for 10 s of sound. Packed floats and a bytes field are
     # the same on the wire, and bytes are copied at once.
-    packed = tf.train.BytesList(value=[values.astype("<f4").tobytes()]).SerializeToString()
+    packed = tf.train.BytesList(value=[np.asarray(values, "<f4").tobytes()]).SerializeToString()
     return tf.train.Feature(float_list=tf.train.FloatList.FromString(packed))
+
+
+_CONTEXT = {"string": _bytes, "int64": _int, "float32": _float}

@@ -13,10 +13,11 @@ from absl import logging
 from brave_tf import files
 from brave_tf.data.records import dataset_json, first_records, shard_names
 from brave_tf.data.records import fields as record_fields
-from brave_tf.data.records.modalities import MODALITIES, Held
+from brave_tf.data.records.modalities import Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.records.splits import Shard, Split, joined
 from brave_tf.errors import UserError, nearest
+from brave_tf.modalities import base as modalities
 
 # Records that are looked at for what clips have together, where the counts do not tell.
 _SURVEYED_RECORDS = 1000
@@ -133,11 +134,12 @@ class DatasetInfo:
         """
         chosen = self.split(split)
         counts = chosen.with_modality
-        certain = {m for m in MODALITIES if m in counts and counts[m] == chosen.clips}
-        unclear = {m for m in MODALITIES if counts.get(m) != 0} - certain
+        names = modalities.names()
+        certain = {m for m in names if m in counts and counts[m] == chosen.clips}
+        unclear = {m for m in names if counts.get(m) != 0} - certain
         together = {frozenset(certain), frozenset(certain | unclear)}
         if len(unclear) > 1 or not unclear <= set(counts):
-            fields = {m: record_fields.OF_MODALITY[m] for m in unclear}
+            fields = {m: modalities.find(m).fields for m in unclear}
             surveyed = first_records.survey(chosen.paths, _SURVEYED_RECORDS, fields)
             together = {frozenset(certain | held) for held in surveyed}
         return Held(frozenset(together), self._rate_of_sound(chosen))

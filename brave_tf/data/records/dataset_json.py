@@ -10,11 +10,11 @@ from typing import Any
 import tensorflow as tf
 
 from brave_tf import json_values
-from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.data.records.shard_reader import MOST_RECORDS
 from brave_tf.data.records.splits import Shard, Split
 from brave_tf.errors import UserError
 from brave_tf.json_values import MappingOf, Optional, count, file_name, number, text
+from brave_tf.modalities import base as modalities
 
 
 def _records(value: Any) -> None:
@@ -29,27 +29,23 @@ def _rate(value: Any) -> None:
         raise ValueError("a rate above 0")
 
 
-_DESCRIPTION = {
-    "splits": MappingOf(
-        {
-            "shards": [
-                {
-                    "file": file_name,
-                    "clips": _records,
-                    "bytes": Optional(count),
-                    "sha256": Optional(text),
-                }
-            ],
-            "clips": count,
-            **{f"with_{modality}": Optional(count) for modality in MODALITIES},
-            "labels": Optional(MappingOf(count)),
-            "seconds": Optional(number),
-        }
-    ),
-    "settings": Optional(
-        {"audio": Optional(text), "fps": Optional(_rate), "sample_rate": Optional(_rate)}
-    ),
-}
+def _expected() -> dict[str, Any]:
+    """Returns what dataset.json is to hold, by `json_values.check`."""
+    shard = {
+        "file": file_name,
+        "clips": _records,
+        "bytes": Optional(count),
+        "sha256": Optional(text),
+    }
+    split = {
+        "shards": [shard],
+        "clips": count,
+        **{f"with_{modality}": Optional(count) for modality in modalities.names()},
+        "labels": Optional(MappingOf(count)),
+        "seconds": Optional(number),
+    }
+    settings = {"audio": Optional(text), "fps": Optional(_rate), "sample_rate": Optional(_rate)}
+    return {"splits": MappingOf(split), "settings": Optional(settings)}
 
 
 def read_lines(path: str) -> list[str]:
@@ -69,7 +65,7 @@ def read(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
     folder = os.path.dirname(path)
     try:
         description = json.loads(_content(path))
-        json_values.check(description, _DESCRIPTION)
+        json_values.check(description, _expected())
         splits = {
             name: Split(
                 name=name,
@@ -85,7 +81,7 @@ def read(path: str) -> tuple[dict[str, Split], dict[str, Any]]:
                 clips=split["clips"],
                 with_modality={
                     modality: split[f"with_{modality}"]
-                    for modality in MODALITIES
+                    for modality in modalities.names()
                     if split.get(f"with_{modality}") is not None
                 },
                 labels=split.get("labels") or {},

@@ -1,4 +1,4 @@
-"""Names of the fields of a clip record, in one place for writer and reader.
+"""Names of the fields of a clip record, in one place for writer and reader; modalities may add others.
 
 They are those of MediaSequence and DMVR, so that shards are interchangeable with theirs.
 """
@@ -17,6 +17,3 @@ LABEL_TEXT = "clip/label/text"
 PATH = "clip/data_path"
 START = "clip/start/timestamp"
 END = "clip/end/timestamp"
-
-# Modality -> the fields, of which a clip that has it holds one.
-OF_MODALITY = {"rgb": (IMAGE,), "flow": (FLOW,), "audio": (AUDIO, AUDIO_FLAC)}

@@ -2,7 +2,7 @@
 
 With it a clip is made from the frames that its views show; without, from a record that is read whole. The
 index of `DIR/NAME` is `DIR/index/NAME`, a TFRecord file with one `tf.train.Example` for each record: the
-context of the record as it is, and 'index/FIELD' for each sequence field, with first byte, bytes and
+context of the record as it is, and 'index/FIELD' for each of SEQUENCE_FIELDS, with first byte, bytes and
 fingerprint of each value.
 """
 
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from brave_tf import files
 from brave_tf.data.records import fields, reader
-from brave_tf.data.records.reader import CONTEXT_FIELDS, SEQUENCE_FIELDS, Clip
+from brave_tf.data.records.reader import SEQUENCE_FIELDS, Clip, context_fields
 from brave_tf.data.records.stored_values import COLUMNS, StoredValues, fingerprints
 
 FOLDER = "index"
@@ -31,11 +31,14 @@ def path_of(shard: str) -> str:
     return os.path.join(folder, FOLDER, name)
 
 
-def have_indexes(shards: Collection[str]) -> bool:
-    """Whether all shards, files of one folder, have an index, and are where it is of use.
+def have_indexes(shards: Collection[str], wanted: Collection[str] = ()) -> bool:
+    """Whether all shards, files of one folder, have an index of some fields, and are where it is of use.
 
-    Object stores are faster with one long read than with many short ones: for them the answer is no.
+    Object stores are faster with one long read than with many short ones: for them the answer is no. So it is
+    for fields that are no attribute of a clip, which whoever made an index need not have known.
     """
+    if not set(wanted) <= set(SEQUENCE_FIELDS):
+        return False
     paths = {path_of(shard) for shard in shards}
     folders = {os.path.dirname(path) for path in paths}
     if any("://" in folder or not os.path.isdir(folder) for folder in folders):
@@ -169,8 +172,9 @@ def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:
 
 def _parse(serialized: tf.Tensor, wanted: Collection[str]) -> tuple[dict, dict]:
     names = {name: _key(name) for name in sorted(wanted)}
-    features = {name: tf.io.RaggedFeature(dtype) for name, dtype in CONTEXT_FIELDS.items()}
+    context = context_fields()
+    features = {name: tf.io.RaggedFeature(dtype) for name, dtype in context.items()}
     features.update({key: tf.io.RaggedFeature(tf.int64) for key in names.values()})
     parsed = tf.io.parse_single_example(serialized, features)
     places = {name: tf.reshape(parsed[key], (-1, COLUMNS)) for name, key in names.items()}
-    return {name: parsed[name] for name in CONTEXT_FIELDS}, places
+    return {name: parsed[name] for name in context}, places

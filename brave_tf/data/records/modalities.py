@@ -1,4 +1,4 @@
-"""What modalities clips have, and the error about one that a view needs and no clip has."""
+"""What clips have, and the error about a modality that a view needs and no clip has."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Collection
 
 from brave_tf.errors import UserError
-
-MODALITIES = ("rgb", "flow", "audio")
 
 
 @dataclasses.dataclass(frozen=True)

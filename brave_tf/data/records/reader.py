@@ -15,6 +15,7 @@ import tensorflow as tf
 from brave_tf.data.media import tfio
 from brave_tf.data.records import fields
 from brave_tf.data.records.stored_values import StoredValues, count
+from brave_tf.modalities import base as modalities
 
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_SAMPLE_RATE = 48_000.0
@@ -23,6 +24,7 @@ DEFAULT_FLOW_BOUND = 20.0
 # cameras and converters.
 RATES = {fields.IMAGE_RATE: (1e-3, 1e6), fields.AUDIO_RATE: (1.0, 1e8)}
 
+# Those of which the attributes of a clip are made.
 CONTEXT_FIELDS = {
     fields.IMAGE_RATE: tf.float32,
     fields.AUDIO_RATE: tf.float32,
@@ -52,6 +54,8 @@ class Clip(NamedTuple):
     )  # () float32, the displacement in pixels that the flow's 0 and 255 stand for
     labels: tf.Tensor  # (labels,) int64, empty when unlabelled
     path: tf.Tensor  # () string, the file that the clip comes from
+    # Fields of other modalities -> (values,), of the sequence fields that were asked for and of all context.
+    extra: Mapping[str, tf.Tensor] = {}  # noqa: RUF012
 
     @property
     def num_frames(self) -> tf.Tensor:
@@ -69,8 +73,8 @@ def parse_clip(serialized: tf.Tensor, wanted: Collection[str]) -> Clip:
 
     Args:
       serialized: () string, a `tf.train.SequenceExample`.
-      wanted: the sequence fields to read, of `records.fields`: IMAGE, FLOW, AUDIO and AUDIO_FLAC. Rates,
-        labels and path are always read.
+      wanted: the sequence fields to read, of `records.fields`: IMAGE, FLOW, AUDIO and AUDIO_FLAC; or of
+        `further_fields`. Rates, labels, path and other context are always read.
 
     Returns:
       The clip. Missing rates are those of `unstated_rates`; a missing bound is 20 pixels.
@@ -102,8 +106,8 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
     """Returns a clip of what was read of its record.
 
     Args:
-      context: (n,) values of each of CONTEXT_FIELDS.
-      values: of the SEQUENCE_FIELDS that were wanted.
+      context: (n,) values of each of `context_fields`.
+      values: of the sequence fields that were wanted.
 
     Raises:
       tf.errors.InvalidArgumentError: when run, if its FLAC cannot be decoded, or a rate of what was wanted is
@@ -134,7 +138,29 @@ def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Cl
         flow_bound=_first(context[fields.FLOW_BOUND], tf.constant(DEFAULT_FLOW_BOUND)),
         labels=context[fields.LABEL_INDEX],
         path=_first(context[fields.PATH], tf.constant("")),
+        extra={
+            name: value
+            for name, value in {**context, **values}.items()
+            if name not in CONTEXT_FIELDS and name not in SEQUENCE_FIELDS
+        },
     )
+
+
+def further_fields() -> dict[str, str]:
+    """Returns the sequence fields of modalities that are no attribute of a clip, and their types."""
+    every = [modality.fields for modality in modalities.registered()]
+    return {k: v for each in every for k, v in each.items() if k not in SEQUENCE_FIELDS}
+
+
+def context_fields() -> dict[str, tf.DType]:
+    """Returns the context fields that are read: those of clips, and those that go with `further_fields`."""
+    further = {
+        name: tf.as_dtype(dtype)
+        for modality in modalities.registered()
+        if modality.fields.keys() - SEQUENCE_FIELDS.keys()
+        for name, dtype in modality.context.items()
+    }
+    return {**further, **CONTEXT_FIELDS}
 
 
 @gin.configurable
@@ -165,15 +191,14 @@ def has_fields(serialized: tf.Tensor, wanted: Collection[str]) -> tf.Tensor:
 
 
 def _parse(serialized: tf.Tensor, wanted: Collection[str]) -> tuple[dict, dict]:
-    unknown = set(wanted) - set(SEQUENCE_FIELDS)
+    known = {**further_fields(), **SEQUENCE_FIELDS}
+    unknown = set(wanted) - set(known)
     if unknown:
-        raise ValueError(
-            f"unknown record fields {sorted(unknown)}, expected some of {list(SEQUENCE_FIELDS)}"
-        )
+        raise ValueError(f"unknown record fields {sorted(unknown)}, expected some of {list(known)}")
     return tf.io.parse_single_sequence_example(
         serialized,
-        {name: tf.io.RaggedFeature(dtype) for name, dtype in CONTEXT_FIELDS.items()},
-        {name: tf.io.RaggedFeature(SEQUENCE_FIELDS[name]) for name in sorted(wanted)},
+        {name: tf.io.RaggedFeature(dtype) for name, dtype in context_fields().items()},
+        {name: tf.io.RaggedFeature(tf.as_dtype(known[name])) for name in sorted(wanted)},
     )
 
 

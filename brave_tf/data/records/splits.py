@@ -24,7 +24,7 @@ class Split:
       name: of the split.
       shards: its files, in order.
       clips: number of records, None where nobody counted.
-      with_modality: how many of them have 'rgb', 'flow' and 'audio'; empty where nobody counted.
+      with_modality: modality -> how many of them have it; without those that nobody counted.
       labels: clips by label text.
       seconds: total duration.
     """

@@ -61,10 +61,6 @@ class Facts(NamedTuple):
     sample_rate: int = 0
     warnings: tuple[str, ...] = ()
 
-    def has(self, modality: str) -> bool:
-        """Whether a view of this modality can be made from the file."""
-        return {"rgb": self.has_video, "audio": self.has_audio}.get(modality, False)
-
 
 _KNOWN: dict[tuple[str, int, int], Facts | str] = {}
 

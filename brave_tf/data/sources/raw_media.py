@@ -15,12 +15,13 @@ from absl import logging
 
 from brave_tf.data.clips import clip_counts, clip_list, media_files
 from brave_tf.data.media import ffmpeg4, tfio
-from brave_tf.data.records.modalities import MODALITIES, Held, MissingModalityError
+from brave_tf.data.records.modalities import Held, MissingModalityError
 from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, named, nearest
+from brave_tf.modalities import base as modalities
 
 DECODERS = ("auto", "tfio", "pyav")
 # Clips, from all over a split, of which views are tried before a run until one can be read.
@@ -127,11 +128,12 @@ class RawMedia(Source):
 
     def check(self, split: str, views: Mapping[str, View]) -> None:
         for name, view in views.items():
-            if view.modality not in ("rgb", "audio"):
+            modality = modalities.find(view.modality)
+            if not modality.media:
                 raise MissingModalityError(
                     f"view {name!r} needs {view.modality}, which is not computed while media files are "
-                    f"read. Prepare {self.location} with brave_tf_prepare --flow=tvl1, or take the view "
-                    "out of the recipe.",
+                    f"read. Prepare {self.location} with brave_tf_prepare{modality.flags and ' '}"
+                    f"{modality.flags}, or take the view out of the recipe.",
                     self._held(split),
                 )
             if view.duration > self.max_seconds:
@@ -151,7 +153,7 @@ class RawMedia(Source):
                 f"input pipeline {pipeline} of {num_pipelines} finds no clip in split {split!r} of "
                 f"{self.location}, which has {len(clips)} for these views: use fewer pipelines."
             )
-        with_frames = any(view.modality == "rgb" for view in views.values())
+        with_frames = bool(_made_of(modalities.PICTURES, views))
         decoding = Decoding(
             fps=self.fps,
             min_side=self.min_side,
@@ -199,7 +201,9 @@ class RawMedia(Source):
         files = [clips[number].file for number in _spread(len(clips))]
         found = find_facts(files, self.timeout).values()
         facts = [each for each in found if isinstance(each, Facts)]
-        return Held(frozenset(frozenset(filter(each.has, MODALITIES)) for each in facts))
+        every = modalities.registered()
+        together = (frozenset(m.name for m in every if m.in_media(each)) for each in facts)
+        return Held(frozenset(together))
 
     def _usable(
         self, split: str, views: Mapping[str, View]
@@ -214,19 +218,21 @@ class RawMedia(Source):
                 f"{self.location}: none of the {len(clips)} clips of split {split!r} can be used; the "
                 f"first is {first}: {found[first]}."
             )
-        modalities = {view.modality for view in views.values()}
+        needed = {view.modality: modalities.find(view.modality) for view in views.values()}
         for name, view in views.items():
-            if not any(found[clip.file].has(view.modality) for clip in good):
+            if not any(needed[view.modality].in_media(found[clip.file]) for clip in good):
                 raise MissingModalityError(
                     f"view {name!r} needs {view.modality}, which no clip of split {split!r} in "
                     f"{self.location} has. Take the view out of the recipe.",
                     self._held(split),
                 )
-        usable = [clip for clip in good if all(map(found[clip.file].has, modalities))]
+        usable = [
+            clip for clip in good if all(m.in_media(found[clip.file]) for m in needed.values())
+        ]
         if not usable:
             raise MissingModalityError(
                 f"{self.location}: no clip of split {split!r} has all of "
-                f"{', '.join(sorted(modalities))}. Take views out of the recipe.",
+                f"{', '.join(sorted(needed))}. Take views out of the recipe.",
                 self._held(split),
             )
         return usable, [found[clip.file] for clip in usable]
@@ -259,8 +265,12 @@ def _spread(count: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, _TRIED).astype(np.int64))
 
 
+def _made_of(media: str, views: Mapping[str, View]) -> dict[str, View]:
+    return {k: view for k, view in views.items() if modalities.find(view.modality).media == media}
+
+
 def _sample_rate(views: Mapping[str, View]) -> int | None:
-    rates = {name: view.sample_rate for name, view in views.items() if view.modality == "audio"}
+    rates = {name: view.sample_rate for name, view in _made_of(modalities.SOUND, views).items()}
     if len(set(rates.values())) > 1:
         listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
         raise UserError(

@@ -13,6 +13,7 @@ from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.records.splits import Split
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.modalities import base as modalities
 
 _PEEKED_RECORDS = 16
 
@@ -69,15 +70,9 @@ def _check_sample_rate(info: DatasetInfo, name: str, view: View, rate: float) ->
 
 
 def _lacks(info: DatasetInfo, split: Split, name: str, view: View) -> MissingModalityError:
+    remedy = modalities.find(view.modality).remedy(info.settings)
     text = (
         f"view {name!r} needs {view.modality}, which no clip of split {split.name!r} in "
-        f"{info.data_dir} has. Take the view out of the recipe{_remedy(info, view.modality)}."
+        f"{info.data_dir} has. Take the view out of the recipe, or {remedy}."
     )
     return MissingModalityError(text, info.held(split.name))
-
-
-def _remedy(info: DatasetInfo, modality: str) -> str:
-    if modality == "audio" and info.settings.get("audio") in ("float", "flac"):
-        return ", or prepare files that have sound: these, prepared with --audio=float or flac, have none"
-    option = {"flow": " with --flow=tvl1", "audio": " with --audio=float"}.get(modality, "")
-    return f", or prepare the clips again{option}"

@@ -94,7 +94,7 @@ class RecordStream:
             filtered=filtered,
             epoch_size=epoch_size,
             compression=_compression([shard.path for shard in chosen.shards]),
-            indexed=record_index.have_indexes([shard.path for shard in chosen.shards]),
+            indexed=record_index.have_indexes([shard.path for shard in chosen.shards], fields),
             every=every,
             first=first,
         )

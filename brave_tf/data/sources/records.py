@@ -51,7 +51,7 @@ class Records(Source):
         chosen = self._info.split(split)
         wanted = self._info.stored_fields(view.fields)
         files = self.files(split)
-        indexed = record_index.have_indexes(files)
+        indexed = record_index.have_indexes(files, wanted)
         files = [*map(record_index.path_of, files)] if indexed else files
         has = record_index.has_fields if indexed else has_fields
 

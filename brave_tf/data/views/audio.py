@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gin
 import tensorflow as tf
@@ -88,6 +88,14 @@ class AudioView(View):
         """Like `log_mel`; with an error when run where samples are no numbers, or too large for it."""
         message = "sound holds samples that are not finite, or far beyond full scale"
         return tf.debugging.check_numerics(self.log_mel(pcm), message)
+
+    def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        rate = tf.constant(self.sample_rate, tf.float64)
+        window = tf.constant(self.num_samples)
+        return sampling.linear_times(tf.size(clip.audio), window, rate, temporal)
+
+    def preparation(self) -> dict[str, Any]:
+        return {"audio": "float", "sample_rate": self.sample_rate}
 
     def _period(self, clip: Clip) -> tf.Tensor:
         """Returns () int32: the samples that the clip's frames last, or its sound where it has none."""

@@ -64,7 +64,7 @@ class View(abc.ABC):
     @property
     @abc.abstractmethod
     def fields(self) -> tuple[str, ...]:
-        """The sequence fields of a record that the view is made from, of `records.fields`."""
+        """The sequence fields of a record that the view is made from, of its modality's `fields`."""
 
     @abc.abstractmethod
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
@@ -97,8 +97,40 @@ class View(abc.ABC):
           spatial: number of crops of each window; sound has one whatever this says.
 
         Returns:
-          (temporal * spatial, *shape) float32, the crops of the first window first.
+          (temporal * spatial, *shape) float32 of static shape, the crops of the first window first.
         """
+
+    def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns when the windows of `crops` are.
+
+        Args:
+          clip: a clip that has the view's `fields`.
+          temporal: number of windows.
+
+        Returns:
+          In seconds: (temporal,) float64, their starts; () float64, how long one lasts; () float64, how long
+          the clip does.
+
+        Raises:
+          UserError: the view does not say so.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not say when its windows are, which is kept with features: define "
+            "crop_times in it."
+        )
+
+    def preparation(self) -> dict[str, Any]:
+        """Returns the fields of `PreparationSettings` with which a record of a media file has what it needs.
+
+        Where several views state a number, the highest is taken.
+
+        Raises:
+          UserError: the view does not say so.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not say how media files are prepared for it: define preparation in "
+            "it, or prepare records with brave_tf_prepare."
+        )
 
     def unfinished(self) -> View:
         """Returns the view without its `step_augmentations`; `finish` applies them to its samples."""

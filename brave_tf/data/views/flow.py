@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gin
 import tensorflow as tf
@@ -55,6 +55,9 @@ class FlowView(VideoView):
     @property
     def fields(self) -> tuple[str, ...]:
         return (record_fields.FLOW,)
+
+    def preparation(self) -> dict[str, Any]:
+        return {**super().preparation(), "flow": "tvl1"}
 
     def _jpegs(self, clip: Clip) -> tf.Tensor | StoredValues:
         return clip.flow

@@ -114,3 +114,18 @@ def audio_window(
     inside = start + num_samples <= samples
     window = tf.cond(inside, lambda: pcm[start : start + num_samples], looped)
     return tf.ensure_shape(window, (num_samples,))
+
+
+def linear_times(
+    length: tf.Tensor, window: tf.Tensor, rate: tf.Tensor, count: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns what `View.crop_times` does, of windows that `linear_starts` spaces.
+
+    Args:
+      length: () int32, frames or samples of the clip.
+      window: () int32, frames or samples that a window spans.
+      rate: () float64, frames or samples per second.
+      count: number of windows.
+    """
+    first = linear_starts(extended_length(length, window), window, count) % length
+    return tuple(tf.cast(number, tf.float64) / rate for number in (first, window, length))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -138,8 +138,7 @@ class VideoView(View):
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)
         height, width = frames.frame_shape(stored_values.take(jpegs, tf.constant([0]))[0])
-        short_side = self.resize or round(self.size * 8 / 7)
-        new_height, new_width = frames.resized_shape(height, width, short_side)
+        new_height, new_width = frames.resized_shape(height, width, self._short_side())
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
         whole = tf.stack([0, 0, height, width])
@@ -156,8 +155,18 @@ class VideoView(View):
         ]
         return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
 
+    def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        window = self._window(clip)
+        return sampling.linear_times(clip.num_frames, window, clip.frame_rate, temporal)
+
+    def preparation(self) -> dict[str, Any]:
+        return {"fps": self.frame_rate, "min_side": self._short_side()}
+
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         return _split(seed)[1]
+
+    def _short_side(self) -> int:
+        return self.resize or round(self.size * 8 / 7)
 
     def _step(self, seconds: float) -> float:
         if not seconds > 0:

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import gin
 import numpy as np
 import tensorflow as tf
 
-from brave_tf.data.augment.random_color import random_color
-from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.digests import digest_of_files
 from brave_tf.errors import UserError
+from brave_tf.modalities import base as modalities
 
-_AUGMENTATIONS = {"rgb": (random_flip, random_color), "flow": (random_flip,), "audio": ()}
 _COUNTS = ("train_passes", "temporal_crops", "spatial_crops", "batch_size")
 _SIZES = ("num_frames", "size", "resize")
 
@@ -34,8 +31,8 @@ class EvalWindows:
 
     The defaults are those of the published BraVe evaluations: 10 augmented passes over the training
     clips with twice the narrow window's frames; 10 temporal x 3 spatial crops of the test clips.
-    Training windows are cropped as the view crops them and augmented by flip and colour (rgb), flip
-    (flow) or nothing (audio).
+    Training windows are cropped as the view crops them and augmented as their modality says: by flip and
+    colour (rgb), flip (flow) or nothing (audio).
 
     Attributes:
       num_frames: frames of a window; by default twice the view's for the narrow view (the published
@@ -78,28 +75,18 @@ class EvalWindows:
           is_narrow: whether it is the narrow view of its recipe.
 
         Raises:
-          UserError: frames are asked of a view of sound.
+          UserError: something is asked about frames, which the view does not have.
         """
-        changes: dict[str, Any] = {
-            "augmentations": _AUGMENTATIONS[view.modality],
-            "step_augmentations": (),
-        }
-        if view.modality != "audio":
-            changes["num_frames"] = self.num_frames or view.num_frames * (2 if is_narrow else 1)
-            changes["size"] = self.size or view.size
-            changes["resize"] = self.resize or (
-                view.resize if changes["size"] == view.size else None
-            )
-        elif self.num_frames or self.size or self.resize:
-            raise UserError(
-                "eval_windows.num_frames, size and resize are of rgb and flow: take them out to evaluate "
-                "a view of sound, whose window is AudioView.duration."
-            )
-        return dataclasses.replace(view, **changes)
+        modality = modalities.find(view.modality)
+        changes = modality.evaluated(view, self, is_narrow)
+        augmentations = modality.augmentations()
+        return dataclasses.replace(
+            view, augmentations=augmentations, step_augmentations=(), **changes
+        )
 
     def crops(self, view: View) -> tuple[int, int]:
         """Returns the temporal and the spatial crops of a test clip."""
-        return self.temporal_crops, 1 if view.modality == "audio" else self.spatial_crops
+        return self.temporal_crops, modalities.find(view.modality).spatial_crops(self.spatial_crops)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,15 +14,17 @@ import pkgutil
 import re
 from typing import Callable
 
-from brave_tf.data.records.modalities import MODALITIES
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation import tasks
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.modalities import base as modalities
 
 Protocol = Callable[[Probe, str], Outcome]
 
 _TASKS: dict[str, Task] = {}
+# Functions from a modality to its tasks, of data sets whose clips may have any.
+_OF_ANY: list[Callable[[str], list[Task]]] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Task:
 
     Attributes:
       name: `dataset/protocol`.
-      modality: `rgb`, `flow` or `audio`: which of a model's backbones is probed.
+      modality: name of one: which of a model's backbones is probed.
       protocol: called with the `Probe` of a backbone and the folder of prepared records; returns
         an `Outcome`.
       description: one line for `brave_tf_eval --list`.
@@ -55,6 +57,36 @@ def register_task(task: Task) -> Task:
       ValueError: for a name that is not `dataset/protocol`, an unknown modality, a protocol that
         cannot be called, or a name that another task has.
     """
+    _check(task)
+    _TASKS[task.name] = task
+    return task
+
+
+def register_for_every_modality(make: Callable[[str], list[Task]]) -> None:
+    """Makes tasks known of every modality that there is, or that is registered later.
+
+    Args:
+      make: a function from the name of a modality to its tasks.
+
+    Raises:
+      ValueError: as `register_task`.
+    """
+    of_plugins = {modality.name for modality in modalities.of_plugins()}
+    for name in modalities.names():
+        for task in () if name in of_plugins else make(name):
+            register_task(task)
+    _OF_ANY.append(make)
+
+
+def _known() -> dict[str, Task]:
+    """Returns the tasks that there are, by name."""
+    made = (
+        task for make in _OF_ANY for each in modalities.of_plugins() for task in make(each.name)
+    )
+    return {**{task.name: task for task in made}, **_TASKS}
+
+
+def _check(task: Task) -> None:
     if not isinstance(task, Task):
         raise TypeError(
             f"register_task was given {task!r}: give it a brave_tf.evaluation.tasks.registry.Task(name, "
@@ -62,22 +94,22 @@ def register_task(task: Task) -> Task:
         )
     if not re.fullmatch(r"\w[\w-]*/\w[\w-]*", task.name):
         raise ValueError(f"task {task.name!r}: name it 'dataset/protocol', such as 'esc50/linear'.")
-    if task.modality not in MODALITIES:
+    names = modalities.names()
+    if task.modality not in names:
         raise ValueError(
-            f"task {task.name!r}: modality {task.modality!r} is not one of {', '.join(MODALITIES)}."
+            f"task {task.name!r}: modality {task.modality!r} is not one of {', '.join(names)}."
         )
     if not callable(task.protocol):
         raise ValueError(
             f"task {task.name!r}: its protocol {task.protocol!r} cannot be called; give a function "
             "of a Probe and a data folder, such as brave_tf.evaluation.protocols.svm.linear_svm."
         )
-    if task.name in _TASKS:
+    known = _known()
+    if task.name in known:
         raise ValueError(
-            f"task {task.name!r} is registered already, as {_TASKS[task.name].description!r}: give "
+            f"task {task.name!r} is registered already, as {known[task.name].description!r}: give "
             "one of the two another name."
         )
-    _TASKS[task.name] = task
-    return task
 
 
 def find_task(name: str) -> Task:
@@ -87,7 +119,8 @@ def find_task(name: str) -> Task:
       UserError: for an unknown name, with the nearest known ones.
     """
     import_dataset(name)
-    if name not in _TASKS:
+    found = _known().get(name)
+    if found is None:
         known = list_tasks()
         if name not in known:
             datasets = dict.fromkeys(task.split("/")[0] for task in known)
@@ -96,14 +129,15 @@ def find_task(name: str) -> Task:
                 f"{', '.join(datasets)}; --list shows them. A task of your own needs an `import my_pkg` "
                 "line in a --gin_file, for the module that calls register_task."
             )
-    return _TASKS[name]
+        found = known[name]
+    return found
 
 
 def list_tasks() -> dict[str, Task]:
     """Returns every known task by name, sorted, having imported every dataset of the package."""
     for module in pkgutil.iter_modules(tasks.__path__):
         import_dataset(module.name)
-    return dict(sorted(_TASKS.items()))
+    return dict(sorted(_known().items()))
 
 
 def import_dataset(task_name: str) -> None:

@@ -13,8 +13,8 @@ from brave_tf.data.pipeline import batches
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.modalities import base as modalities
 from brave_tf.objectives.base import Objective
-from brave_tf.training.monitors.clip_pictures import picture
 
 _BATCH = 16
 _SIDE = 48
@@ -109,8 +109,7 @@ class ClipSample:
 
 
 def _still(modality: str, window: np.ndarray) -> np.ndarray:
-    frame = window if modality == "audio" else window[len(window) // 2 :][:1]
-    drawn = picture(modality, frame)
+    drawn = modalities.find(modality).still(window)
     if drawn is None:
         return np.zeros((_SIDE, _SIDE, 3), np.uint8)
     return cv2.resize(drawn, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,1 @@
+"""Modalities: one file for each, with all that is particular to it."""
