@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from brave_tf import modality_registry as modalities
 from brave_tf.inspection.clip_check import ClipFacts, check_clip
 from brave_tf.inspection.stored_clip import StoredClip
-from brave_tf.modalities import base as modalities
 from brave_tf.pages import clip_strips, document
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.splits import Split
 from brave_tf.inspection.clip_check import UNLABELLED
 from brave_tf.inspection.findings import Findings
 from brave_tf.inspection.split_facts import SplitFacts
-from brave_tf.modalities import base as modalities
 
 _IMBALANCE = 10
 _SECONDS_TOLERANCE = 0.1

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.clips.names import one_form
 from brave_tf.data.records.modalities import Held
 from brave_tf.inspection.clip_check import UNLABELLED, ClipFacts, content_digest
 from brave_tf.inspection.shard_scan import read_record
 from brave_tf.inspection.stored_clip import StoredClip
-from brave_tf.modalities import base as modalities
 
 # What is kept of each clip, 53 bytes: where it is, digests that tell it from others, duration, label, and
 # a bit for each modality.

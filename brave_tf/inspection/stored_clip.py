@@ -10,6 +10,7 @@ from typing import Any, Callable
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.media import tfio
 from brave_tf.data.records import fields
 from brave_tf.data.records.reader import (
@@ -20,7 +21,6 @@ from brave_tf.data.records.reader import (
     SEQUENCE_FIELDS,
     further_fields,
 )
-from brave_tf.modalities import base as modalities
 
 _CONTEXT = {
     fields.IMAGE_RATE: tf.float32,

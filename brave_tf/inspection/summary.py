@@ -8,9 +8,9 @@ import numpy as np
 
 import brave_tf
 from brave_tf import files
+from brave_tf import modality_registry as modalities
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
-from brave_tf.modalities import base as modalities
 from brave_tf.training import trainable
 
 FORMAT = 1

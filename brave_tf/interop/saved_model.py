@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
 from brave_tf.locks import locked
-from brave_tf.modalities import base as modalities
 from brave_tf.training import checkpoints, recipe
 
 SAVED_MODEL = "saved_model"

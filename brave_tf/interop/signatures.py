@@ -25,8 +25,8 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
-from brave_tf.modalities import base as modalities
 from brave_tf.models.endpoints import endpoints
 
 FAR_OUT = 10.0  # What overshoots a little is let through, and what is in [0, 255] is not.

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from brave_tf.data.records import fields as record_fields
-from brave_tf.modalities.base import SOUND, Modality, Stored, register_modality
+from brave_tf.modalities.base import Modality, register_modality
+from brave_tf.modality_registry import SOUND, Stored
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,26 +1,18 @@
-"""What a modality is, and which there are.
+"""What a modality is: see `modality_registry`.
 
-All that the package does in its own way for frames, flow or sound it asks of a `Modality`: what records
-hold of it, which views it has, how it is drawn, evaluated and exported. The modules beside this one
-register those of the package; one of a user's own is registered by an import of the module that defines it.
-Whoever needs one asks `find`, `registered` or `names`.
-
-This module and the top of those beside it need neither TensorFlow nor another part of the package: what
-readers of records and processes without TensorFlow ask of a modality is data. What needs more imports it when
-it is called.
+This module and the top of those beside it need no TensorFlow: what readers of records and processes without
+it ask of a modality is data. What needs more imports it when it is called.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib
 import inspect
-import pkgutil
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-import brave_tf.modalities
+from brave_tf import modality_registry
 from brave_tf.errors import UserError
+from brave_tf.modality_registry import PICTURES, SOUND, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,23 +28,7 @@ if TYPE_CHECKING:
     from brave_tf.interop.signatures import Embed, Signatures, Sizes
     from brave_tf.pages.clip_strips import Strips
 
-PICTURES, SOUND = "pictures", "sound"
-TYPES = ("string", "float32", "int64")
 _LAST = 100
-
-_REGISTERED: dict[str, Modality] = {}
-
-
-class Stored(NamedTuple):
-    """What a clip record holds of a modality, with values of the types that the modality states.
-
-    Attributes:
-      sequences: field -> its steps: bytes for each, or an array of numbers for each.
-      context: field -> its value.
-    """
-
-    sequences: Mapping[str, Sequence[Any]]
-    context: Mapping[str, Any] = {}
 
 
 class Modality:
@@ -157,7 +133,7 @@ class Modality:
         Raises:
           UserError: views of the modality cannot be exported.
         """
-        known = [each.name for each in registered() if _exports(each)]
+        known = [each.name for each in modality_registry.registered() if _exports(each)]
         raise UserError(
             f"view {name!r} has the modality {self.name!r}, for which no signature is known: only "
             f"{', '.join(known[:-1])} and {known[-1]} can be exported."
@@ -209,71 +185,8 @@ def register_modality(kind: type[Modality]) -> type[Modality]:
             f"{kind.__name__}.name = {kind.name!r}: expected letters, digits and _; dataset.json counts "
             "'warnings' already."
         )
-    known = _REGISTERED.get(kind.name)
-    if known and (type(known).__module__, type(known).__qualname__) != (
-        kind.__module__,
-        kind.__qualname__,
-    ):
-        raise ValueError(
-            f"the modality {kind.name!r} is registered already, by {type(known).__module__}: give one of "
-            "the two another name."
-        )
-    _check_types(kind)
-    _REGISTERED[kind.name] = kind()
+    modality_registry.register(kind())
     return kind
-
-
-def registered() -> tuple[Modality, ...]:
-    """Returns the modalities that there are: those of the package, then others."""
-    _import_those_of_the_package()
-    return tuple(sorted(_REGISTERED.values(), key=lambda modality: modality.rank))
-
-
-def names() -> tuple[str, ...]:
-    """Returns the names of `registered`."""
-    return tuple(modality.name for modality in registered())
-
-
-def held_in(fields: Collection[str]) -> tuple[str, ...]:
-    """Returns the names of the modalities of a record that holds something in these sequence fields."""
-    return tuple(each.name for each in registered() if not each.fields.keys().isdisjoint(fields))
-
-
-def of_plugins() -> tuple[Modality, ...]:
-    """Returns those of `registered` that are not of the package."""
-    own = f"{brave_tf.modalities.__name__}."
-    return tuple(each for each in registered() if not type(each).__module__.startswith(own))
-
-
-def find(name: str) -> Modality:
-    """Returns the modality of that name; where there is none, one of which nothing but the name is known."""
-    for modality in registered():
-        if modality.name == name:
-            return modality
-    unknown = Modality()
-    unknown.name = name
-    return unknown
-
-
-def _check_types(kind: type[Modality]) -> None:
-    others = [known for name, known in _REGISTERED.items() if name != kind.name]
-    for field, dtype in {**kind.fields, **kind.context}.items():
-        if dtype not in TYPES:
-            raise ValueError(
-                f"{kind.__name__}: {field!r} is of type {dtype!r}: expected one of {', '.join(TYPES)}."
-            )
-        for other in others:
-            if {**other.fields, **other.context}.get(field, dtype) != dtype:
-                raise ValueError(
-                    f"{kind.__name__}: {field!r} is of another type in the modality {other.name!r}: give "
-                    "the field another name."
-                )
-
-
-@functools.cache
-def _import_those_of_the_package() -> None:
-    for module in pkgutil.iter_modules(brave_tf.modalities.__path__):
-        importlib.import_module(f"{brave_tf.modalities.__name__}.{module.name}")
 
 
 def _exports(modality: Modality) -> bool:

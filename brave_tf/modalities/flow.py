@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brave_tf.data.records import fields as record_fields
-from brave_tf.modalities.base import Stored, register_modality
+from brave_tf.modalities.base import register_modality
 from brave_tf.modalities.video import VideoModality
+from brave_tf.modality_registry import Stored
 
 if TYPE_CHECKING:
     import numpy as np

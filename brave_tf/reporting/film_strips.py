@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from markupsafe import Markup
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
 from brave_tf.evaluation.features import windows
-from brave_tf.modalities import base as modalities
 from brave_tf.pages import clip_pictures, document, pictures
 from brave_tf.reporting.predictions import Neighbours
 

@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 from brave_tf import gin_statements, recipe_header
+from brave_tf import modality_registry as every
 from brave_tf.data.records.modalities import Held, MissingModalityError
-from brave_tf.modalities import base as every
 
 _SPLIT = "train"
 # Within double quotes, a shell leaves these alone.

@@ -21,7 +21,8 @@ from brave_tf.data.records.reader import Clip
 from brave_tf.data.views.base import View
 from brave_tf.inspection.stored_clip import StoredClip
 from brave_tf.interop.signatures import FAR_OUT, Embed, Signatures, Sizes, checked, traced
-from brave_tf.modalities.base import Modality, Stored, register_modality
+from brave_tf.modalities.base import Modality, register_modality
+from brave_tf.modality_registry import Stored
 from brave_tf.models.precision import full_dtype
 from brave_tf.pages import clip_pictures, clip_strips, pictures
 

@@ -17,6 +17,7 @@ import tiny_run
 from captioned import captioned, expected_words
 
 from brave_tf import config
+from brave_tf import modality_registry as modalities
 from brave_tf.cli import embed as embed_command
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
@@ -29,7 +30,6 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
 from brave_tf.evaluation.tasks import registry
 from brave_tf.interop import user_clips
-from brave_tf.modalities import base as modalities
 from brave_tf.reporting import film_strips
 from brave_tf.training import recipe
 from brave_tf.training.monitors.clip_pictures import picture
@@ -238,7 +238,7 @@ def test_a_process_that_is_sent_the_modality_knows_it(captions):
     sent = pickle.dumps((captions.Captions(),)).hex()
     script = (
         "import sys, pickle\n"
-        "from brave_tf.modalities import base\n"
+        "from brave_tf import modality_registry as base\n"
         "assert 'captions' not in base.names()\n"
         "pickle.loads(bytes.fromhex(sys.argv[1]))\n"
         "assert 'captions' in base.names()\n"

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import brave_tf
+from brave_tf import modality_registry
 from brave_tf.errors import UserError
 from brave_tf.modalities import base
 from brave_tf.modalities.base import Modality
@@ -14,8 +15,8 @@ from brave_tf.modalities.base import Modality
 
 @pytest.fixture(autouse=True)
 def _forget_new_ones(monkeypatch):
-    base.registered()
-    monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
+    modality_registry.registered()
+    monkeypatch.setattr(modality_registry, "_REGISTERED", dict(modality_registry._REGISTERED))
 
 
 def modality(name="depth", **attributes):
@@ -24,22 +25,22 @@ def modality(name="depth", **attributes):
 
 def test_those_of_the_package_come_first_in_their_order():
     base.register_modality(modality())
-    assert base.names() == ("rgb", "flow", "audio", "depth")
-    assert [each.name for each in base.of_plugins()] == ["depth"]
+    assert modality_registry.names() == ("rgb", "flow", "audio", "depth")
+    assert [each.name for each in modality_registry.of_plugins()] == ["depth"]
 
 
 def test_one_registered_twice_is_there_once():
     kind = base.register_modality(modality())
     assert base.register_modality(kind) is kind
-    assert base.names().count("depth") == 1
+    assert modality_registry.names().count("depth") == 1
 
 
 def test_a_record_has_what_it_holds_a_field_of():
     base.register_modality(modality("loudness", fields={"WAVEFORM/feature/floats": "float32"}))
-    assert base.held_in(["image/encoded"]) == ("rgb",)
-    assert base.held_in(["WAVEFORM/feature/flac"]) == ("audio",)
-    assert base.held_in(["WAVEFORM/feature/floats"]) == ("audio", "loudness")
-    assert base.held_in([]) == ()
+    assert modality_registry.held_in(["image/encoded"]) == ("rgb",)
+    assert modality_registry.held_in(["WAVEFORM/feature/flac"]) == ("audio",)
+    assert modality_registry.held_in(["WAVEFORM/feature/floats"]) == ("audio", "loudness")
+    assert modality_registry.held_in([]) == ()
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a/b", "warnings"])
@@ -65,7 +66,7 @@ def test_two_cannot_have_one_name():
 def test_types_that_cannot_be_used(fields, message):
     with pytest.raises(ValueError, match=message):
         base.register_modality(modality(fields=fields))
-    assert "depth" not in base.names()
+    assert "depth" not in modality_registry.names()
 
 
 def test_what_is_no_modality_is_refused():
@@ -74,7 +75,7 @@ def test_what_is_no_modality_is_refused():
 
 
 def test_of_an_unknown_one_nothing_but_the_name_is_known():
-    unknown = base.find("depth")
+    unknown = modality_registry.find("depth")
     assert (unknown.name, unknown.fields, unknown.media, unknown.views()) == ("depth", {}, "", ())
     with pytest.raises(
         UserError, match="'depth', for which.*only rgb, flow and audio can be exported"
@@ -85,9 +86,9 @@ def test_of_an_unknown_one_nothing_but_the_name_is_known():
 def test_a_process_without_tensorflow_may_ask():
     script = (
         "import sys\n"
-        "from brave_tf.modalities import base\n"
-        "assert base.names() == ('rgb', 'flow', 'audio')\n"
-        "assert 'image/encoded' in base.find('rgb').fields\n"
+        "from brave_tf import modality_registry\n"
+        "assert modality_registry.names() == ('rgb', 'flow', 'audio')\n"
+        "assert 'image/encoded' in modality_registry.find('rgb').fields\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
@@ -95,9 +96,9 @@ def test_a_process_without_tensorflow_may_ask():
 
 def test_nobody_else_lists_them():
     root = pathlib.Path(brave_tf.__file__).parent
-    own = {root / "modalities" / f"{name}.py" for name in base.names()}
+    own = {root / "modalities" / f"{name}.py" for name in modality_registry.names()}
     # The views, which name their own, and the recipe of a format that has these three.
-    own |= {root / "data" / "views" / f"{name}.py" for name in base.names()}
+    own |= {root / "data" / "views" / f"{name}.py" for name in modality_registry.names()}
     own |= {root / "interop" / "deepmind" / "recipe.py", root / "cli" / "import_checkpoint.py"}
     found = [
         path

@@ -12,13 +12,13 @@ from collections import defaultdict
 
 from absl import logging
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip
 from brave_tf.data.clips.clip_folder import read_folder
 from brave_tf.data.clips.csv_columns import check_columns, read_seconds
 from brave_tf.data.clips.media_files import is_media
 from brave_tf.data.clips.names import Disk, one_form
 from brave_tf.errors import ArgumentError
-from brave_tf.modalities import base as modalities
 
 # Splits begin the names of shards; the dash and digits of those must stay recognisable.
 _SPLIT_NAME = re.compile(r"\w[\w.+-]*")

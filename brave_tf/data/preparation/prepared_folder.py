@@ -19,11 +19,11 @@ import av
 
 import brave_tf
 from brave_tf import csv_files, files
+from brave_tf import modality_registry as modalities
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import ArgumentError, UserError
 from brave_tf.locks import locked
-from brave_tf.modalities import base as modalities
 
 # Of a preparation that is not complete.
 PLAN = ".plan.jsonl"

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.preparation.clip_encoder import PreparedClip
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records import fields
-from brave_tf.modalities import base as modalities
-from brave_tf.modalities.base import Modality, Stored
+from brave_tf.modality_registry import Modality, Stored
 
 
 def serialize_clip(

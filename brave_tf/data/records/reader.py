@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import gin
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.media import tfio
 from brave_tf.data.records import fields
 from brave_tf.data.records.stored_values import StoredValues, count
-from brave_tf.modalities import base as modalities
 
 DEFAULT_FRAME_RATE = 25.0
 DEFAULT_SAMPLE_RATE = 48_000.0

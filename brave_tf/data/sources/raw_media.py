@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.clips import clip_counts, clip_list, media_files
 from brave_tf.data.media import ffmpeg4, tfio
 from brave_tf.data.records.modalities import Held, MissingModalityError
@@ -21,7 +22,6 @@ from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableCl
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, named, nearest
-from brave_tf.modalities import base as modalities
 
 DECODERS = ("auto", "tfio", "pyav")
 # Clips, from all over a split, of which views are tried before a run until one can be read.

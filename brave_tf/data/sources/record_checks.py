@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.records import first_records
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.modalities import MissingModalityError
@@ -13,7 +14,6 @@ from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.records.splits import Split
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
-from brave_tf.modalities import base as modalities
 
 _PEEKED_RECORDS = 16
 

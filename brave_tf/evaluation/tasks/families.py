@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Callable
 
 from brave_tf import config
+from brave_tf import modality_registry as every
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
@@ -16,7 +17,6 @@ from brave_tf.evaluation.tasks.registry import (
     register_for_every_modality,
     register_task,
 )
-from brave_tf.modalities import base as every
 
 
 def register_tasks(

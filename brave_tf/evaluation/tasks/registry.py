@@ -14,11 +14,11 @@ import pkgutil
 import re
 from typing import Callable
 
+from brave_tf import modality_registry as modalities
 from brave_tf.errors import UserError, nearest
 from brave_tf.evaluation import tasks
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.outcome import Outcome
-from brave_tf.modalities import base as modalities
 
 Protocol = Callable[[Probe, str], Outcome]
 

@@ -8,8 +8,8 @@ import gin
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
-from brave_tf.modalities import base as modalities
 from brave_tf.training.monitors.charts import Charts
 from brave_tf.training.monitors.occasions import Occasions
 

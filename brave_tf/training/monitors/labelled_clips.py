@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import modality_registry as modalities
 from brave_tf.data.pipeline import batches
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
-from brave_tf.modalities import base as modalities
 from brave_tf.objectives.base import Objective
 
 _BATCH = 16
