@@ -14,7 +14,7 @@ from typing import Any, Union
 
 import gin
 
-from brave_tf import annotations, errors
+from brave_tf import annotations, compat, errors
 from brave_tf.gin_statements import MACRO, Binding, Reference
 
 # What a parameter of these types takes, as messages say it.
@@ -220,8 +220,8 @@ def _named(kind: Any) -> str:
 
 def _examples(kind: Any, evaluated: bool, value: Any) -> str:
     results = {
-        selector.rpartition(".")[2]: annotations.result_type(found.wrapped)
-        for selector, found in gin.config._REGISTRY.items()
+        selector.rpartition(".")[2]: annotations.result_type(registered(selector).wrapped)
+        for selector in compat.gin_configurables()
     }
     names = [name for name, result in results.items() if _is_known_as(result, kind)]
     near = difflib.get_close_matches(_first_name(value), names, _MOST_EXAMPLES)

@@ -78,7 +78,7 @@ class StoredClip:
 
         Raises:
           tf.errors.InvalidArgumentError: the bytes are none, a field has another type than a clip's, or a
-            rate is none of `record_reader.RATES`.
+            rate is none of `reader.RATES`.
         """
         further = further_fields()
         parse = _parser(tuple(sorted(further.items())))
