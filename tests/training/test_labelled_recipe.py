@@ -11,6 +11,7 @@ from brave_tf.training import labelled_recipe
 from brave_tf.training.recipe import Recipe
 
 MACROS = """
+import brave_tf.evaluation.protocols.svm
 BACKBONE = @narrow/tsm_light()
 BACKBONES = {'narrow': %BACKBONE, 'broad_audio': @broad_audio/audio_light()}
 BraVe.backbones = %BACKBONES
@@ -75,6 +76,17 @@ def test_bindings_of_protocols_are_left_out_and_the_configuration_stays(tmp_path
     text = labelled_recipe.derive("narrow", "labelled", {}, supervised={"num_classes": 3})
     assert gin.config_str() == before
     assert "linear_svm.C" not in text
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_monitors_of_the_model_do_not_watch_it_and_nothing_is_bound_without(tmp_path, bound):
+    named = "import brave_tf.training.monitors.standstill\ntrain.monitors = [@StandstillWatch]"
+    load(tmp_path, named if bound else "")
+    derive()
+    if bound:
+        assert gin.query_parameter("train.monitors") == ()
+    else:
+        assert "train.monitors" not in gin.config_str()
 
 
 def test_macros_are_resolved(tmp_path):
