@@ -1,15 +1,18 @@
 """What runs do between their steps, and runs that go wrong: what stops them, leave, and say."""
 
 import re
+import time
 import types
 
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny_run
 
 from brave_tf import config, errors
 from brave_tf.training import recipe, run
+from brave_tf.training.event_files import read_events
 from brave_tf.training.monitors.further import MonitorError
 from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.non_finite import NonFiniteError
@@ -159,6 +162,31 @@ def test_a_monitor_that_cannot_be_used_stops_a_run_before_it_starts(
     with pytest.raises(errors.UserError, match=message):
         run.train(str(tmp_path / "run"))
     assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+@gin.configurable
+class Slow(Monitor):
+    """Takes longer than a step."""
+
+    def __init__(self):
+        super().__init__(on_steps=[3])
+
+    def act(self, moment):
+        time.sleep(8)
+
+
+@pytest.mark.long
+def test_the_time_of_a_monitor_is_left_out_of_the_rate(tmp_path, records):
+    load(tmp_path, records, "train.num_steps = 4", "train.monitors = [@Slow]")
+    assert run.train(str(tmp_path / "run"))
+    events = read_events(tmp_path / "run" / "tensorboard" / "train")
+    (seconds,) = [
+        float(tf.make_ndarray(value.tensor))
+        for event in events
+        for value in event.summary.value
+        if event.step == 4 and value.tag == "throughput/seconds_per_step"
+    ]
+    assert 0 < seconds < 4
 
 
 class Untrained:
