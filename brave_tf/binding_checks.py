@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from brave_tf import errors, value_types
+from brave_tf import annotations, errors, value_types
 from brave_tf.gin_statements import MACRO, RECIPE, Binding, Reference, values_in
 
 # What a run is made of: used where a reference of the configuration names it, and nowhere else.
 _CHOSEN = re.compile(
     r"brave_tf\.(?:objectives|data\.views|training\.(?:optimizers|schedules)|models(?!\.heads|\.norm))\."
 )
+
+# The base class of what `train.monitors` names beside what every run has.
+_MONITOR = ("brave_tf.training.monitors.monitor", "Monitor")
 
 # What Python calls outside of any scope, whatever it is a part of.
 _UNSCOPED = re.compile(
@@ -36,7 +39,7 @@ def check_chosen(bindings: Sequence[Binding]) -> None:
     history = _History(bindings)
     for index in history.last.values():
         binding, selector = bindings[index], history.selectors[index]
-        if not (_of_user(binding) and _CHOSEN.match(selector)):
+        if not (_of_user(binding) and _is_chosen(selector)):
             continue
         chosen = history.chosen(index)
         if selector not in chosen:
@@ -83,6 +86,15 @@ def _of_user(binding: Binding) -> bool:
     return not (binding.source.of_package or binding.source.is_written)
 
 
+def _is_chosen(selector: str) -> bool:
+    """Whether it is used where a reference names it, and nowhere else: a part, or a plug-in's monitor."""
+    if selector.startswith("brave_tf."):
+        return bool(_CHOSEN.match(selector))
+    found = value_types.registered(selector)
+    bases = getattr(annotations.result_type(found.wrapped), "__mro__", ()) if found else ()
+    return any((base.__module__, base.__name__) == _MONITOR for base in bases)
+
+
 class _History:
     """What is bound when, and which of it is in effect at the end.
 
@@ -123,7 +135,7 @@ class _History:
             if self.end[index] > since:
                 references = _references(self.bindings[index].value)
                 by_selector[self._key(index)] += map(self._named_by, references)
-        reached = {key for key in by_selector if key[1] != MACRO and not _CHOSEN.match(key[1])}
+        reached = {key for key in by_selector if key[1] != MACRO and not _is_chosen(key[1])}
         waiting = list(reached)
         while waiting:
             new = set(by_selector[waiting.pop()]) - reached

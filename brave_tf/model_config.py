@@ -36,7 +36,10 @@ _PARTS = re.compile(
 )
 _SETTINGS = "brave_tf.training.settings.train"
 # They are called by training alone, which hands them the rest.
-_CALLED_BY_TRAINING = {(_SETTINGS, "probe"): "brave_tf.evaluation.protocols.online_knn"}
+_CALLED_BY_TRAINING = {
+    (_SETTINGS, "probe"): re.compile(r"brave_tf\.evaluation\.protocols\.online_knn"),
+    (_SETTINGS, "monitors"): re.compile(r"brave_tf\.training\.monitors\.\w+"),
+}
 # Addresses that processes of the run listened at: a model is used without them.
 _ADDRESSES = {(_SETTINGS, "data_service"), (_SETTINGS, "tpu")}
 _DYNAMIC = "__gin__"
@@ -182,10 +185,13 @@ def _check_binding(binding: config_parser.BindingStatement, path: pathlib.Path) 
             raise _refused(place, f"{binding.selector} is no part of brave_tf", _naming(module))
     for reference in filter(lambda value: isinstance(value, Reference), values_in(binding.value)):
         module = _registered(reference.name).wrapped.__module__
-        by_training = _CALLED_BY_TRAINING.get(_parameter(binding)) == module
         if _PARTS.match(module) or trust.covers(module):
             continue
-        if not (by_training and binding.value == reference and not reference.evaluated):
+        called = _CALLED_BY_TRAINING.get(_parameter(binding))
+        listed = binding.value if isinstance(binding.value, (list, tuple)) else [binding.value]
+        if not (
+            called and called.fullmatch(module) and reference in listed and not reference.evaluated
+        ):
             raise _refused(
                 place,
                 f"{reference} is none of the views, augmentations, backbones, objectives, optimizers and "

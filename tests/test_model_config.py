@@ -74,6 +74,23 @@ def test_what_is_measured_while_training_is_taken_where_training_makes_it(tmp_pa
         load(tmp_path, f"{lines}P = @OnlineKnn\ntrain.probe = %P\n")
 
 
+def test_monitors_of_the_package_are_taken_where_training_makes_them(tmp_path):
+    lines = (
+        "import brave_tf.training.monitors.collapse\nimport brave_tf.training.monitors.standstill\n"
+    )
+    lines += f"import brave_tf.training.settings\n{VIEWS}"
+    load(tmp_path, f"{lines}train.monitors = [@StandstillWatch]\n")
+    for elsewhere in (
+        "Recipe.objective = @StandstillWatch",
+        "train.monitors = [@StandstillWatch()]",
+        "train.monitors = [[@StandstillWatch]]",
+        "train.probe = @StandstillWatch",
+        "train.monitors = [@train]",
+    ):
+        with pytest.raises(UserError, match="is none of the views, augmentations, backbones"):
+            load(tmp_path, f"{lines}{elsewhere}\n")
+
+
 def test_the_message_names_the_module_and_the_user_may_name_it_too(tmp_path):
     text = f"import {MODULE}\n{VIEWS}"
     with pytest.raises(UserError, match=f"--trust={MODULE}.*--gin_file"):

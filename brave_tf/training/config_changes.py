@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from brave_tf import errors, written_values
 
+_MONITORS = "train.monitors"
+
 # What changes neither the meaning of the saved state nor what the steps to come learn.
 _HARMLESS = (
     "train.num_steps",
@@ -26,6 +28,7 @@ _HARMLESS = (
     "clip_dataset.num_parallel",
     "compiled_kernels.enabled",
     "train.probe",
+    _MONITORS,
     "SkippedClips.*",
     "CollapseWatch.*",
     "InputWait.*",
@@ -96,11 +99,14 @@ def check(old: str, new: str, allow: bool) -> list[Change]:
       SyntaxError, ValueError, tokenize.TokenError: see `changes`.
     """
     found = changes(old, new)
+    monitors = _monitors(old) | _monitors(new)
     # A parameter that is there only once came or went with a version of the program.
     serious = [
         change
         for change in found
-        if None not in change[1:] and not _is_one_of(_HARMLESS, change.name)
+        if None not in change[1:]
+        and not _is_one_of(_HARMLESS, change.name)
+        and _owner(change.name) not in monitors
     ]
     if serious and not allow:
         raise errors.UserError(
@@ -124,6 +130,21 @@ def between_processes(chief: str, own: str) -> list[Change]:
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name) and not _is_one_of(_OF_A_MACHINE, name)
     ]
+
+
+def _monitors(text: str) -> set[str]:
+    """Returns `scope/name` of the monitors that a configuration adds, which look on and change nothing."""
+    return set(map(_short, re.findall(r"@([\w./]+)", _bindings(text).get(_MONITORS, ""))))
+
+
+def _owner(parameter: str) -> str:
+    return _short(parameter.rpartition(".")[0])
+
+
+def _short(name: str) -> str:
+    """`scope/module.name` -> `scope/name`: gin writes as much of a module as tells names apart."""
+    scope, slash, selector = name.rpartition("/")
+    return f"{scope}{slash}{selector.rpartition('.')[2]}"
 
 
 def _is_one_of(patterns: Sequence[str], name: str) -> bool:

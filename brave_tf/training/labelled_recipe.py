@@ -90,6 +90,15 @@ def reference(name: str, call: bool = False) -> gin.config.ConfigurableReference
     return gin.config.ConfigurableReference(name, evaluate=call)
 
 
+def _without_monitors() -> dict[str, Any]:
+    """Has none that the loaded configuration adds, which watch another model. Without any, nothing is bound:
+    the settings of a run are told from others by what is bound."""
+    try:
+        return {"train.monitors": ()} if bound_value("train.monitors") else {}
+    except ValueError:
+        return {}
+
+
 def derive(
     view: str,
     scope: str,
@@ -132,6 +141,7 @@ def derive(
         f"{scope}/backbone_of.frozen_up_to": frozen_up_to,
         # It would look for views that are not there.
         "train.probe": None,
+        **_without_monitors(),
         **bindings,
     }
     with config.kept():

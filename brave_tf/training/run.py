@@ -21,8 +21,8 @@ from brave_tf.training.initial_weights import load_backbones
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
+from brave_tf.training.monitors.further import MonitorError
 from brave_tf.training.monitors.non_finite import NonFiniteError
-from brave_tf.training.monitors.run_monitor import RunMonitor
 from brave_tf.training.resumption import (
     TENSORBOARD,
     lost_if_resuming,
@@ -31,6 +31,7 @@ from brave_tf.training.resumption import (
     sole_owner,
     write_configs,
 )
+from brave_tf.training.run_monitor import RunMonitor
 from brave_tf.training.settings import Settings
 from brave_tf.training.strategy import check_compilation, check_division, make_strategy
 from brave_tf.training.warning_count import WarningCount, counted_warnings
@@ -70,6 +71,8 @@ def train(
         before anything is built. When too many clips cannot be read, see `SkippedClips`, after a last
         checkpoint if this is the only process.
       NonFiniteError: the loss, a gradient or a weight is not finite; nothing is saved.
+      MonitorError: a monitor of `train.monitors` has failed; after a last checkpoint if this is the only
+        process.
       LostWorkerError: another process of the run has ended.
       LostInputError: the tf.data service or the storage of the clips does not answer any more; after a last
         checkpoint if this is the only process.
@@ -200,7 +203,7 @@ def _train(
         if not workers.several:
             monitor.save()
         return False
-    except (errors.UserError, OSError) as error:
+    except (errors.UserError, OSError, MonitorError) as error:
         # What the run prints may have nowhere to go any more. Several processes could only save together.
         if not (workers.several or isinstance(error, _NOT_SAVED)):
             monitor.save()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Callable
 
 import gin
 import tensorflow as tf
 
 from brave_tf import errors
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.optimizers import Optimizer
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -40,6 +41,8 @@ class Settings:
       held_out_batches: at most so many batches of the clips that are held out.
       probe: makes what is measured on features at every checkpoint, such as `@OnlineKnn`: (data_dir, views)
         -> a function of the objective that returns tag -> number; None for nothing.
+      monitors: make further monitors of the run, such as `[@MyWatch]`: what acts now and then while it goes
+        on, see `Monitor`.
       strategy: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`; see `make_strategy`.
       tpu: name of the TPU; None for that in the environment variable TPU_NAME.
       seed: the seed of everything random in the run.
@@ -67,6 +70,7 @@ class Settings:
     held_out_every: int | None = None
     held_out_batches: int = 10
     probe: Callable[..., Callable[[tf.keras.Model], Mapping[str, float]]] | None = None
+    monitors: Sequence[Callable[[], Monitor]] = ()
     strategy: str = "auto"
     tpu: str | None = None
     seed: int = 0

@@ -94,6 +94,22 @@ def test_changes_of_what_is_learned_are_named_and_refused_unless_allowed():
     assert len(config_changes.check(OLD, new, allow=True)) == 3
 
 
+@pytest.mark.parametrize("reference", ["x/Norms", "x/my.module.Norms"])
+def test_what_is_bound_for_monitors_is_harmless_and_for_nothing_else(reference):
+    old = f"{OLD}train.monitors = [@{reference}]\nx/Norms.every_steps = 5\n"
+    new = old.replace("every_steps = 5", "every_steps = 6")
+    told = [str(change) for change in config_changes.check(old, new, allow=False)]
+    assert told == ["x/Norms.every_steps: 5 -> 6"]
+    with pytest.raises(errors.UserError, match="x/Norms.every_steps: 5 -> 6"):
+        config_changes.check(*(text.replace("@x/", "@y/") for text in (old, new)), allow=False)
+
+
+def test_monitors_come_and_go():
+    old, new = (f"{OLD}train.monitors = {value}\n" for value in ("[@Norms]", "()"))
+    for pair in ((old, new), (new, old)):
+        assert len(config_changes.check(*pair, allow=False)) == 1
+
+
 def test_what_a_new_version_of_the_program_adds_is_allowed():
     _, new = changed(("momentum = 0.9", "momentum = 0.9\nsgd.new_parameter = 3"))
     assert [str(c) for c in config_changes.check(OLD, new, allow=False)] == [

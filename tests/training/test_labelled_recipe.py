@@ -95,6 +95,17 @@ def test_a_value_that_would_be_missing_in_the_written_configuration_is_refused(l
     assert gin.config_str() == before
 
 
+@pytest.mark.parametrize("bound", [True, False])
+def test_monitors_of_the_model_do_not_watch_it_and_nothing_is_bound_without(tmp_path, bound):
+    named = "import brave_tf.training.monitors.standstill\ntrain.monitors = [@StandstillWatch]"
+    load(tmp_path, named if bound else "")
+    derive()
+    if bound:
+        assert gin.query_parameter("train.monitors") == ()
+    else:
+        assert "train.monitors" not in gin.config_str()
+
+
 def test_macros_are_resolved(tmp_path):
     load(tmp_path, MACROS)
     assert labelled_recipe.bound_value("train.optimizer").selector == "sgd"

@@ -11,11 +11,13 @@ import tensorflow as tf
 from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
 from brave_tf.training.monitors.charts import Charts
+from brave_tf.training.monitors.moment import Moment
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.occasions import Occasions
 
 
 @gin.configurable
-class ClipPictures:
+class ClipPictures(Monitor):
     """Shows the views of the first clips of a batch, as the networks see them, now and then.
 
     Args:
@@ -25,8 +27,19 @@ class ClipPictures:
       UserError: `times` cannot be used.
     """
 
+    reads_means = False
+
     def __init__(self, times: int = 10):
-        self.occasions = Occasions(times, "ClipPictures.times")
+        super().__init__()
+        self._occasions = Occasions(times, "ClipPictures.times")
+
+    def due(self, moment: Moment) -> bool:
+        return self._occasions.due(moment.step, moment.num_steps)
+
+    def act(self, moment: Moment) -> None:
+        """Shows the clips of the step."""
+        clips = moment.objective.seen.clips
+        self.show(moment.charts, moment.inputs.recipe.views, clips, moment.step)
 
     def show(
         self, charts: Charts, views: Mapping[str, View], clips: Mapping[str, tf.Tensor], step: int

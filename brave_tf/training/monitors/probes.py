@@ -1,56 +1,40 @@
-"""What is measured on features of single clips at checkpoints: a snapshot, and the probe of the recipe."""
+"""The probe of the recipe, which is measured on features of single clips at checkpoints."""
 
 from __future__ import annotations
 
-from brave_tf.objectives.base import NARROW, Objective
-from brave_tf.training.inputs import Inputs
-from brave_tf.training.monitors.charts import HELD_OUT, Charts
-from brave_tf.training.monitors.labelled_clips import ClipSample
-from brave_tf.training.monitors.projector import FeatureSnapshots, write_snapshot
+from brave_tf.training.monitors.moment import Moment, WatchedInputs
+from brave_tf.training.monitors.monitor import Monitor
 
 
-class Probes:
-    """Looks at features in inference mode.
+class RecipeProbe(Monitor):
+    """Calls what `train.probe` has made, if there is one, at every checkpoint.
 
     All processes of a run do, as some layers can only be read by all together; one of them writes.
-
-    Args:
-      inputs: the clips of the run, and its settings: `probe` and those of what is held out.
-      charts: where to.
-
-    Raises:
-      UserError: the probe of the recipe cannot be used.
     """
 
-    def __init__(self, inputs: Inputs, charts: Charts):
-        self._settings, self._charts = inputs.settings, charts
-        views = inputs.recipe.views
-        self._view = NARROW if NARROW in views else next(iter(views))
-        self._probe = None
-        if self._settings.probe:
-            self._probe = self._settings.probe(self._settings.data_dir, views)
-        self._snapshots, self._sample = FeatureSnapshots(), None
-        if inputs.holds_out and self._snapshots.wanted:
-            self._sample = ClipSample(
-                self._settings.data_dir,
-                self._settings.held_out_split or self._settings.split,
-                self._view,
-                views[self._view],
-                self._snapshots.clips,
-                part=inputs.part(held_out=True),
-            )
+    everywhere = True
 
-    def run(self, objective: Objective, step: int) -> None:
-        """Measures after a step."""
-        num_steps = self._settings.num_steps
-        if self._probe:
-            figures = self._probe(objective)
-            self._charts.scalars(figures, step)
-            if figures and self._charts.enabled:
-                shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-                print(f"step {step}/{num_steps}  {shown}", flush=True)
-        if self._sample and (step == num_steps or self._snapshots.occasions.due(step, num_steps)):
-            clips = self._sample.embed(objective)
-            if self._charts.enabled:
-                folder, name = self._charts.folder / HELD_OUT, f"{self._view} at step {step}"
-                write_snapshot(folder, name, clips, self._sample.label_names)
+    def __init__(self):
+        super().__init__()
+        self._probe = None
+
+    def prepare(self, inputs: WatchedInputs) -> None:
+        """Makes the probe.
+
+        Raises:
+          UserError: it cannot be used.
+        """
+        settings = inputs.settings
+        if settings.probe:
+            self._probe = settings.probe(settings.data_dir, inputs.recipe.views)
+
+    def due(self, moment: Moment) -> bool:
+        return self._probe is not None and moment.saving and not moment.stopping
+
+    def act(self, moment: Moment) -> None:
+        """Measures, charts and prints."""
+        figures = self._probe(moment.objective)
+        moment.charts.scalars(figures, moment.step)
+        if figures and moment.charts.enabled:
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+            print(f"step {moment.step}/{moment.num_steps}  {shown}", flush=True)

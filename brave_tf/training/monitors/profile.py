@@ -8,12 +8,14 @@ import re
 import tensorflow as tf
 
 from brave_tf import errors
+from brave_tf.training.monitors.moment import Moment
+from brave_tf.training.monitors.monitor import Monitor
 
 # A trace grows with every operation of every step.
 _MOST_STEPS = 50
 
 
-class Profile:
+class Profile(Monitor):
     """Traces the steps from `first` to `last`, for TensorBoard's profile page.
 
     Args:
@@ -22,7 +24,10 @@ class Profile:
       last: step that is traced last.
     """
 
+    reads_means = False
+
     def __init__(self, folder: pathlib.Path, first: int, last: int):
+        super().__init__()
         self._folder, self._first, self._last = folder, first, last
         self._under_way = False
 
@@ -31,6 +36,12 @@ class Profile:
         if step == self._first:
             tf.profiler.experimental.start(str(self._folder))
             self._under_way = True
+
+    def due(self, moment: Moment) -> bool:
+        return self._under_way and (moment.last or moment.step >= self._last)
+
+    def act(self, moment: Moment) -> None:
+        self.after_step(moment.step, moment.last)
 
     def after_step(self, step: int, last: bool) -> None:
         """Writes the trace after the last step, or after the last one that there is."""

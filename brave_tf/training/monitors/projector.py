@@ -12,40 +12,74 @@ from absl import logging
 from tensorboard.plugins import projector
 
 from brave_tf.errors import UserError
-from brave_tf.training.monitors.labelled_clips import WatchedClips
+from brave_tf.objectives.base import NARROW
+from brave_tf.training.monitors.charts import HELD_OUT
+from brave_tf.training.monitors.labelled_clips import ClipSample, WatchedClips
+from brave_tf.training.monitors.moment import Moment, WatchedInputs
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.occasions import Occasions
 
 _VECTORS, _LABELS, _STILLS = "features.tsv", "labels.tsv", "stills.png"
 
 
 @gin.configurable
-class FeatureSnapshots:
+class FeatureSnapshots(Monitor):
     """Shows features of held-out clips as a cloud of points, at a checkpoint now and then.
 
-    Each snapshot takes the place of the one before.
+    Each snapshot takes the place of the one before. All processes of a run compute it together, as some
+    layers can only be read so; one of them writes.
 
     Args:
       clips: at most so many.
       times: how many times in a run, besides at its end; 0 for never.
 
-    Attributes:
-      clips: at most so many.
-      wanted: whether there are any.
-      occasions: when.
-
     Raises:
       UserError: a number cannot be used.
     """
 
+    everywhere = True
+
     def __init__(self, clips: int = 200, times: int = 10):
+        super().__init__()
         if not isinstance(clips, int) or clips < 2:
             raise UserError(
                 f"FeatureSnapshots.clips = {clips!r}: expected a whole number of at least 2; bind "
                 "FeatureSnapshots.times = 0 for none."
             )
-        self.clips = clips
-        self.wanted = times != 0
-        self.occasions = Occasions(times, "FeatureSnapshots.times")
+        self._clips, self._wanted = clips, times != 0
+        self._occasions = Occasions(times, "FeatureSnapshots.times")
+        self._sample: ClipSample | None = None
+
+    def prepare(self, inputs: WatchedInputs) -> None:
+        """Chooses the clips, if some are held out.
+
+        Raises:
+          UserError: there are none.
+        """
+        settings, views = inputs.settings, inputs.recipe.views
+        self._view = NARROW if NARROW in views else next(iter(views))
+        if inputs.holds_out and self._wanted:
+            self._sample = ClipSample(
+                settings.data_dir,
+                settings.held_out_split or settings.split,
+                self._view,
+                views[self._view],
+                self._clips,
+                part=inputs.part(held_out=True),
+            )
+
+    def due(self, moment: Moment) -> bool:
+        if not self._sample or not moment.saving or moment.stopping:
+            return False
+        step, num_steps = moment.step, moment.num_steps
+        return step == num_steps or self._occasions.due(step, num_steps)
+
+    def act(self, moment: Moment) -> None:
+        """Computes the features, and writes where charts are written."""
+        clips = self._sample.embed(moment.objective)
+        if moment.charts.enabled:
+            folder, name = moment.charts.folder / HELD_OUT, f"{self._view} at step {moment.step}"
+            write_snapshot(folder, name, clips, self._sample.label_names)
 
 
 def write_snapshot(

@@ -12,6 +12,8 @@ import tensorflow as tf
 from brave_tf.errors import UserError
 from brave_tf.objectives.base import GRADIENT_NORM, Objective
 from brave_tf.training.monitors.advice import Advice
+from brave_tf.training.monitors.moment import Moment
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.optimizer_figures import learning_rate
 
 
@@ -20,7 +22,7 @@ class StandstillError(UserError):
 
 
 @gin.configurable
-class StandstillWatch:
+class StandstillWatch(Monitor):
     """Stops a run whose trainable weights have not moved for many steps, because none was applied.
 
     It looks at every log and checkpoint, and starts counting again when a run is resumed. The default leaves
@@ -34,12 +36,31 @@ class StandstillWatch:
       UserError: `steps` is no whole number of at least 1.
     """
 
+    everywhere = True
+
     def __init__(self, steps: int = 30):
+        super().__init__()
         if not isinstance(steps, int) or steps < 1:
             raise UserError(
                 f"StandstillWatch.steps = {steps!r}: expected a whole number of at least 1."
             )
         self._steps = steps
+
+    def begin(self, moment: Moment) -> None:
+        self.start(moment.objective, moment.step, moment.advice)
+
+    def due(self, moment: Moment) -> bool:
+        return moment.logging or moment.saving
+
+    def act(self, moment: Moment) -> None:
+        """Looks at the weights, and concludes at the end.
+
+        Raises:
+          StandstillError: they have not moved for long.
+        """
+        self.look(moment.step, moment.means)
+        if moment.last:
+            self.conclude(moment.step, moment.means)
 
     def start(self, objective: Objective, step: int, advice: Advice) -> None:
         """Begins after a step; warnings go to `advice`."""

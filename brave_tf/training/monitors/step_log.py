@@ -10,15 +10,16 @@ import tensorflow as tf
 import tqdm
 
 from brave_tf.objectives.base import Objective
-from brave_tf.training.inputs import Inputs
 from brave_tf.training.monitors.advice import Advice
 from brave_tf.training.monitors.charts import Charts
 from brave_tf.training.monitors.collapse import CollapseWatch
+from brave_tf.training.monitors.moment import Moment, WatchedInputs
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.optimizer_figures import OptimizerFigures
 from brave_tf.training.monitors.waiting import InputWatch
 
 
-class StepLog:
+class StepLog(Monitor):
     """Writes the means since the last time, and what can be seen in the last step.
 
     Args:
@@ -28,39 +29,43 @@ class StepLog:
       advice: takes warnings.
     """
 
-    def __init__(self, objective: Objective, inputs: Inputs, charts: Charts, advice: Advice):
+    everywhere = True
+
+    def __init__(self, objective: Objective, inputs: WatchedInputs, charts: Charts, advice: Advice):
+        super().__init__()
         self._objective, self._inputs, self._settings = objective, inputs, inputs.settings
         self._charts, self._advice = charts, advice
         self._collapse, self.waiting = CollapseWatch(), InputWatch()
         self._optimizer = OptimizerFigures(objective)
         self._losses: Mapping[str, float] = {}
 
-    def start(self, step: int) -> None:
-        """Begins after a step."""
-        self._first, self._begun = step, time.perf_counter()
-        self.start_interval(step)
+    def begin(self, moment: Moment) -> None:
+        self._first, self._begun = moment.step, time.perf_counter()
+        self.start_interval(moment.step)
 
     def start_interval(self, step: int) -> None:
         """Has the means and the rate begin after a step, and leaves out the time before."""
         self._objective.reset_metrics()
         self._interval_step, self._interval_begun = step, time.perf_counter()
 
+    def leave_out(self, seconds: float) -> None:
+        """Leaves time that was spent on something else out of the rate of the interval under way."""
+        self._interval_begun += seconds
+
     def before_step(self, step: int) -> None:
-        """Notes what is needed to tell of a step, if it is one at whose end `write` is called."""
+        """Notes what is needed to tell of a step, if it is one that is logged."""
         last = step == self._settings.num_steps
         if self._charts.enabled and (last or step % self._settings.log_every == 0):
             self._optimizer.before_step()
 
-    def write(self, step: int, means: Mapping[str, float]) -> None:
-        """Writes and prints an interval, where charts are written, and starts the next one.
+    def due(self, moment: Moment) -> bool:
+        return moment.logging
 
-        Args:
-          step: the last one of the interval.
-          means: the logs of that step.
-        """
+    def act(self, moment: Moment) -> None:
+        """Writes and prints an interval, where charts are written, and starts the next one."""
         if self._charts.enabled:
-            self._write(step, means)
-        self.start_interval(step)
+            self._write(moment.step, moment.means)
+        self.start_interval(moment.step)
 
     def _write(self, step: int, means: Mapping[str, float]) -> None:
         now = time.perf_counter()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import time
 from collections.abc import Iterable, Mapping
 
 import tensorflow as tf
@@ -12,14 +14,16 @@ from brave_tf.training.checkpoints import Checkpoints
 from brave_tf.training.input_wait import InputWait
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
+from brave_tf.training.monitors import further
 from brave_tf.training.monitors.advice import Advice
+from brave_tf.training.monitors.built_in import AFTER_SAVING, BEFORE_SAVING
 from brave_tf.training.monitors.charts import TRAIN, Charts
-from brave_tf.training.monitors.clip_pictures import ClipPictures
 from brave_tf.training.monitors.held_out import HeldOutLoss
+from brave_tf.training.monitors.moment import Moment
+from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.non_finite import NonFiniteWatch
-from brave_tf.training.monitors.probes import Probes
 from brave_tf.training.monitors.profile import Profile
-from brave_tf.training.monitors.standstill import StandstillWatch
+from brave_tf.training.monitors.saving import Saving
 from brave_tf.training.monitors.step_log import StepLog
 
 # Reading a figure of a step waits for the devices, so that they idle while the next one is prepared.
@@ -27,7 +31,7 @@ _LOOK_EVERY_ON_ACCELERATORS = 10
 
 
 class RunMonitor(tf.keras.callbacks.Callback):
-    """Logs the means since the last log at intervals, looks for what goes wrong, and saves checkpoints.
+    """Reads the figures of steps, and has a list of monitors act: they log, watch, and save checkpoints.
 
     A run that is asked to stop ends after the step under way, with a checkpoint. One whose loss is not
     finite ends with a NonFiniteError, and what is saved is left as it is. One whose weights do not move ends
@@ -46,7 +50,8 @@ class RunMonitor(tf.keras.callbacks.Callback):
       profile: the first and the last step that are traced; None for no trace.
 
     Raises:
-      UserError: a binding of a monitor cannot be used.
+      UserError: a binding of a monitor, or a monitor of `train.monitors`, cannot be used.
+      MonitorError: making one of those failed.
     """
 
     def __init__(
@@ -64,64 +69,84 @@ class RunMonitor(tf.keras.callbacks.Callback):
     ):
         super().__init__()
         self._objective, self._inputs, self._chief = objective, inputs, chief
-        self._num_steps = inputs.settings.num_steps
         self._checkpoints, self._interruption = checkpoints, interruption
         self.charts, self._advice = Charts(folder, enabled=chief), Advice(quiet=not chief)
         self._log = StepLog(objective, inputs, self.charts, self._advice)
-        self._pictures, self._standstill = ClipPictures(), StandstillWatch()
-        self._probes = Probes(inputs, self.charts)
-        self._profile = Profile(folder / TRAIN, *profile) if profile and chief else None
         self._held_out = None
         if held_out is not None:
             count = inputs.held_out_batches
             self._held_out = HeldOutLoss(
                 objective, held_out, count, wait.next, self.charts, self._advice
             )
+        self._monitors = self._listed(folder, profile)
+        for monitor in self._monitors:
+            with further.naming(monitor):
+                monitor.prepare(inputs)
         accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
         self._look_every = _LOOK_EVERY_ON_ACCELERATORS if accelerators else 1
+
+    def _listed(self, folder: pathlib.Path, profile: tuple[int, int] | None) -> list[Monitor]:
+        """All monitors, in the order in which those act that act after the same step."""
+        profiles = [Profile(folder / TRAIN, *profile)] if profile and self._chief else []
+        before, after = ([make() for make in each] for each in (BEFORE_SAVING, AFTER_SAVING))
+        self._further = further.make(self._inputs.settings.monitors, [*before, *after])
+        saving = Saving(self.save, self._held_out)
+        return [*profiles, self._log, *before, *self._further, saving, *after]
 
     def on_train_begin(self, logs: Mapping | None = None) -> None:
         self._step = self._objective.step
         self._non_finite = NonFiniteWatch(
             self._objective, self._inputs.replay, self._checkpoints.newest_step
         )
-        self._standstill.start(self._objective, self._step, self._advice)
         if self._held_out:
             self._held_out.resume(self._checkpoints.held_out_losses(self._step))
         # The first step waits until the input pipeline has started.
-        self._idle = False
-        self._log.start(self._step)
+        self._idle, self._means = False, {}
+        # Who acts first after a step prepares for it last.
+        for monitor in reversed(self._monitors):
+            with further.naming(monitor, self._step):
+                monitor.begin(self._moment())
+                monitor.restart_clock()
 
     def on_train_batch_begin(self, batch: int, logs: Mapping | None = None) -> None:
-        self._log.before_step(self._step + 1)
-        if self._profile:
-            self._profile.before_step(self._step + 1)
+        for monitor in reversed(self._monitors):
+            with further.naming(monitor, self._step):
+                monitor.before_step(self._step + 1)
 
     def on_train_batch_end(self, batch: int, logs: Mapping | None = None) -> None:
         self._step += 1
         self._inputs.skipped.update()
         self._interruption.under_way()
-        stopping = self._interruption.exit_code is not None
-        settings = self._inputs.settings
-        last = self._step == self._num_steps or stopping
-        logging = last or self._step % settings.log_every == 0
-        saving = last or self._step % settings.checkpoint_every == 0
-        self._look(logs, logging or saving)
-        if self._profile:
-            self._profile.after_step(self._step, last)
-        if logging:
-            self._log.write(self._step, self._means)
-        if logging or saving:
-            self._standstill.look(self._step, self._means)
-        if last:
-            self._standstill.conclude(self._step, self._means)
-        if self._chief and self._pictures.occasions.due(self._step, self._num_steps):
-            views, clips = self._inputs.recipe.views, self._objective.seen.clips
-            self._pictures.show(self.charts, views, clips, self._step)
-        if saving:
-            self._measure_and_save(stopping)
-        if stopping:
+        moment = self._moment(stopping=self._interruption.exit_code is not None)
+        due = [monitor for monitor in self._monitors if self._is_due(monitor, moment)]
+        self._look(logs, any(monitor.reads_means for monitor in due))
+        moment = dataclasses.replace(moment, means=self._means)
+        for monitor in self._monitors:
+            if monitor in due or (self._idle and monitor.overdue()):
+                self._have_act(monitor, moment)
+        if moment.saving and not moment.stopping:
+            self._log.start_interval(self._step)
+        if moment.stopping:
             self.model.stop_training = True
+
+    def _moment(self, stopping: bool = False) -> Moment:
+        return Moment(
+            self._objective, self._inputs, self.charts, self._advice, self._step, stopping
+        )
+
+    def _is_due(self, monitor: Monitor, moment: Moment) -> bool:
+        with further.naming(monitor, self._step):
+            return monitor.due(moment)
+
+    def _have_act(self, monitor: Monitor, moment: Moment) -> None:
+        if not (monitor.everywhere or self._chief):
+            return
+        begun = time.perf_counter()
+        with further.naming(monitor, self._step):
+            monitor.act(moment)
+            monitor.restart_clock()
+        if monitor in self._further:
+            self._log.leave_out(time.perf_counter() - begun)
 
     def summary(self, warnings: int = 0) -> str:
         """Returns a few lines on the steps of this process: how many, how fast, losses and warnings.
@@ -129,9 +154,10 @@ class RunMonitor(tf.keras.callbacks.Callback):
         Args:
           warnings: how many there were in all, see `Advice.summary`.
         """
-        lines = [self._log.summary(self._step)]
-        if self._held_out:
-            lines.append(self._held_out.summary())
+        lines = []
+        for monitor in self._monitors:
+            with further.naming(monitor, self._step):
+                lines.append(monitor.summary(self._step))
         return "\n".join(filter(None, [*lines, self._advice.summary(warnings)]))
 
     def _look(self, logs: Mapping[str, tf.Tensor], needed: bool) -> None:
@@ -152,15 +178,3 @@ class RunMonitor(tf.keras.callbacks.Callback):
         """
         self._non_finite.check_weights(self._step)
         self._checkpoints.save(held_out_loss)
-
-    def _measure_and_save(self, stopping: bool) -> None:
-        # Who takes the machine away does not wait for a measurement.
-        if stopping:
-            self.save()
-            return
-        loss = self._held_out and self._held_out.measure(self._step, self._means.get("loss"))
-        self.save(loss)
-        if self._chief and loss is not None:
-            print(f"step {self._step}/{self._num_steps}  held-out loss {loss:.4f}", flush=True)
-        self._probes.run(self._objective, self._step)
-        self._log.start_interval(self._step)
