@@ -9,7 +9,7 @@ TEST_WORKERS ?= 2
 TEST_SEED ?= $(shell date +%s)
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randomly-seed=$(TEST_SEED)
 
-.PHONY: help install demo test test-long test-all bench lint format lock clean
+.PHONY: help install demo test test-long test-all bench lint format wheel lock clean
 
 help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate, export and report on the demo in $(DEMO)"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-all  both"
 	@echo "make bench     install, then list the benchmarks, or run one: make bench NAME=pipeline"
 	@echo "make lint      check formatting and lint"
+	@echo "make wheel     install, then build a wheel with compiled kernels in dist/"
 	@echo "make install   set up $(VENV) from requirements.lock"
 
 install: $(STAMP)
@@ -47,6 +48,10 @@ lint: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# With kernels compiled for the TensorFlow of $(VENV), or not at all; needs a C++ compiler.
+wheel: install
+	BRAVE_TF_PURE=0 $(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 # Needs uv; resolves for all supported versions of Python at once.
 lock:

@@ -2,7 +2,8 @@
 
 Each step runs alone in `tf.data`, as in the input pipeline: on 16 frames of 224 pixels ('narrow'), 64
 frames of 112 pixels ('broad') or 10.24 s of sound at 48 kHz. Random steps are always applied. Those called
-'compiled' are made by the operations of this package, as in the pipeline where there is a C++ compiler.
+'compiled' are made by the operations of this package, as in the pipeline where a wheel carries them or there
+is a C++ compiler.
 """
 
 from __future__ import annotations

@@ -1,41 +1,29 @@
-import fnmatch
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from importlib import metadata
 
+import distributions
 import pytest
+from distributions import CHECKOUT
 
 from brave_tf import config
-
-CHECKOUT = config.RECIPE_DIR.parent
-BUILD = "import setuptools.build_meta as b, sys; print(getattr(b, sys.argv[1])(sys.argv[2]))"
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     """Returns a function that builds a distribution from a copy of the checkout."""
     folder = tmp_path_factory.mktemp("build")
-    copy = shutil.copytree(CHECKOUT, folder / "checkout", ignore=made_by_users)
+    copy = distributions.copied(folder)
 
     def build(kind):
-        command = [sys.executable, "-c", BUILD, f"build_{kind}", str(folder)]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
-        return folder / done.stdout.splitlines()[-1]
+        done = distributions.built(copy, folder, kind, BRAVE_TF_PURE="1")
+        return distributions.path_of(done, folder)
 
     return build
-
-
-def made_by_users(folder, names):
-    """Returns what of a folder is no source: `data` is one in the package, but not beside it."""
-    patterns = [".*", "*.egg-info", "__pycache__"]
-    if pathlib.Path(folder) == CHECKOUT:
-        patterns += ["runs", "data", "media", "build", "dist"]
-    return {name for pattern in patterns for name in fnmatch.filter(names, pattern)}
 
 
 def recipes(folder):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from brave_tf import errors, written_values
+from brave_tf import errors, value_types, written_values
 
 _MONITORS = "train.monitors"
 
@@ -79,11 +80,12 @@ def changes(old: str, new: str) -> list[Change]:
     before, after = _bindings(old), _bindings(new)
     owners = [{name.rpartition(".")[0] for name in each} for each in (before, after)]
     common = owners[0] & owners[1]
-    return [
+    found = [
         Change(name, before.get(name), after.get(name))
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name) and name.rpartition(".")[0] in common
     ]
+    return [change for change in found if not _is_a_new_default(change)]
 
 
 def check(old: str, new: str, allow: bool) -> list[Change]:
@@ -130,6 +132,16 @@ def between_processes(chief: str, own: str) -> list[Change]:
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name) and not _is_one_of(_OF_A_MACHINE, name)
     ]
+
+
+def _is_a_new_default(change: Change) -> bool:
+    """Whether a parameter came with a version of the program, and does what was done without it."""
+    owner, _, parameter = change.name.rpartition(".")
+    known = change.old is None and value_types.registered(owner.rpartition("/")[2])
+    if not known:
+        return False
+    default = inspect.signature(known.wrapped).parameters.get(parameter)
+    return default is not None and repr(default.default) == change.new
 
 
 def _monitors(text: str) -> set[str]:

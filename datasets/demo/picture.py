@@ -14,6 +14,7 @@ import tempfile
 import numpy as np
 import scene
 from absl import flags
+from markupsafe import Markup
 
 from brave_tf import startup
 from brave_tf.cli import app
@@ -75,7 +76,7 @@ def views_of(kind: str, seed: int) -> dict[str, np.ndarray]:
 
 def draw(views: dict[str, np.ndarray]) -> str:
     """Returns the views of a clip, see `views_of`, as an SVG image that needs nothing else."""
-    from brave_tf.pages import pictures, svg
+    from brave_tf.pages import pictures
 
     rgb, flow, sound = (views[name] for name in ("narrow", "broad_flow", "broad_audio"))
     full = np.percentile(np.hypot(flow[..., 0], flow[..., 1]), 99)
@@ -89,8 +90,8 @@ def draw(views: dict[str, np.ndarray]) -> str:
     ]
     parts = [f'<rect class="card" width="{_WIDTH}" height="{_HEIGHT}" rx="8"/>', _band(rows[0][2])]
     for index, (name, what, seconds, body) in enumerate(rows):
-        said = [svg.text(20, 26, name, "start", "name"), svg.text(20, 46, what, "start")]
-        said.append(svg.text(20, 64, f"{seconds:g} s", "start"))
+        said = [_text(20, 26, name, "start", "name"), _text(20, 46, what, "start")]
+        said.append(_text(20, 64, f"{seconds:g} s", "start"))
         y = _TOP + index * (_SIDE + _GAP)
         parts.append(f'<g transform="translate(0 {y:.0f})">{"".join(said)}{body}</g>')
     parts += _axis()
@@ -135,14 +136,21 @@ def _band(seconds: float) -> str:
 
 
 def _axis() -> list[str]:
-    from brave_tf.pages import svg
-
-    parts = [svg.line(_LEFT, _AXIS, _LEFT + _PLOT, _AXIS, "axis")]
-    for second in svg.ticks(0, scene.CLIP_SECONDS, 8):
-        parts.append(svg.line(_x(second), _AXIS, _x(second), _AXIS + 5, "axis"))
+    parts = [_line(_LEFT, _AXIS, _LEFT + _PLOT, _AXIS)]
+    for second in np.arange(0, scene.CLIP_SECONDS + _STEP / 2, _STEP):
+        parts.append(_line(_x(second), _AXIS, _x(second), _AXIS + 5))
         unit = " s" if second == 0 else ""
-        parts.append(svg.text(_x(second), _AXIS + 20, f"{second:.1f}{unit}"))
+        parts.append(_text(_x(second), _AXIS + 20, f"{second:.1f}{unit}"))
     return parts
+
+
+def _text(x: float, y: float, words: str, anchor: str = "middle", style: str = "note") -> str:
+    element = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" class="{}">{}</text>')
+    return element.format(x, y, anchor, style, words)
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="axis"/>'
 
 
 def _x(seconds: float) -> float:

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 import written_files
 
-from brave_tf import config, trust
+from brave_tf import config, moved, trust
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.cli import train as train_command
@@ -61,8 +61,8 @@ def test_the_recipe_has_the_parts_that_its_modules_define(folder):
             by_name = getattr(importlib.import_module(module), name)
             if not gin.config._REGISTRY.matching_selectors(name):
                 continue
-            # Under its own name and under that of the module of then.
-            for selector in (name, f"{module}.{name}"):
+            # Under its own name and, as texts of gin are read, under that of the module of then.
+            for selector in (name, moved.present_text(f"{module}.{name}")):
                 found = gin.config._REGISTRY.get_match(selector)
                 assert found.wrapper is by_name or found.wrapped is by_name, selector
     batch = {view: np.ones((2, *spec.shape), np.float32) for view, spec in recipe.views.items()}

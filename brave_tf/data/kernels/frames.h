@@ -15,8 +15,14 @@ namespace brave_tf {
 
 using tensorflow::Tensor;
 
+// As many as a register of the machine has: of wider vectors compilers keep hardly any in registers.
+#if defined(__AVX512F__)
 constexpr int kLanes = 16;
-// Compilers make of them what the machine has.
+#elif defined(__AVX__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 typedef float Pixel __attribute__((vector_size(4 * sizeof(float))));
 

@@ -1,18 +1,16 @@
 """Operations of our own on frames, in C++: what TensorFlow's take many passes over memory for.
 
-They are compiled once for a machine, by its C++ compiler, and kept in the user's cache folder. Where there is
-no compiler, TensorFlow's operations do the same work.
+A wheel may carry them compiled. Else they are compiled once for a machine, by its C++ compiler, and kept in
+the user's cache folder. Where there is no compiler either, TensorFlow's operations do the same work.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import pathlib
 import platform
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -25,14 +23,10 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf import files
+from brave_tf.data.kernels import carried, compiling
 from brave_tf.errors import UserError
 from brave_tf.locks import locked
 
-_SOURCES = pathlib.Path(__file__).resolve().parent
-_COMPILERS = ("c++", "g++", "clang++")
-# Floating point as it is, but for what vector code cannot do: errno and traps.
-_FLAGS = ("-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math")
-_COMPILING_SECONDS = 600
 _here = threading.local()
 
 
@@ -62,25 +56,38 @@ def operations() -> types.ModuleType | None:
 
 @functools.cache
 def _load() -> types.ModuleType | None:
-    """Returns the operations, compiled if they are not in the cache; None if they cannot be."""
-    compiler = next(filter(shutil.which, [os.environ.get("CXX") or "", *_COMPILERS]), None)
+    """Returns the operations of the wheel, else of the cache, else compiled now; None without any of them."""
+    path = carried.find()
+    if path:
+        try:
+            return _opened(path)
+        except (OSError, tf.errors.OpError) as error:
+            # Such as one that was made for a later C library.
+            logging.info("%s cannot be loaded: %s", path, compiling.first_error(error))
+    compiler = compiling.compiler()
     if compiler is None:
         logging.warning(
             "no C++ compiler (%s, or the one named by CXX) is installed: frames are resized, blurred and "
             "coloured by TensorFlow's own operations, which take twice as long.",
-            ", ".join(_COMPILERS),
+            ", ".join(compiling.COMPILERS),
         )
         return None
     try:
-        return tf.load_op_library(str(_library(compiler)))
+        return _opened(_library(compiler))
     except (OSError, subprocess.SubprocessError, UserError, tf.errors.OpError) as error:
         logging.warning(
             "the kernels in %s cannot be compiled or loaded, so TensorFlow's own operations do their work, "
             "which takes twice as long: %s",
-            _SOURCES,
-            _first_line(error),
+            compiling.SOURCES,
+            compiling.first_error(error),
         )
         return None
+
+
+def _opened(path: pathlib.Path) -> types.ModuleType:
+    opened = tf.load_op_library(str(path))
+    opened.__file__ = str(path)
+    return opened
 
 
 def _library(compiler: str) -> pathlib.Path:
@@ -89,11 +96,11 @@ def _library(compiler: str) -> pathlib.Path:
     Its name ends in the digest of its bytes, by which one that a crash has cut short is known: loaded, it
     would end the process.
     """
-    flags = [*_FLAGS, *_machine_flags(), *tf.sysconfig.get_compile_flags()]
+    flags = compiling.flags(_machine_flag())
     folder, name = _cache_folder(), f"kernels-{_key(compiler, flags)}"
     with locked(str(folder / f"{name}.lock")):
         for path in sorted(folder.glob(f"{name}-*.so")):
-            if _is_own(path) and path.name == _named(name, path):
+            if _is_own(path) and path.name == compiling.named(name, path):
                 return path
             logging.warning(
                 "%s is damaged or another user's: the kernels are compiled again.", path
@@ -104,29 +111,16 @@ def _library(compiler: str) -> pathlib.Path:
 
 def _compile(compiler: str, flags: list[str], folder: pathlib.Path, name: str) -> pathlib.Path:
     logging.info("compiling the kernels, once for this machine, to %s", folder)
-    includes = "".join(f'#include "{path}"\n' for path in sorted(_SOURCES.glob("*.cc")))
     aside = folder / f".{name}.{os.getpid()}"
-    command = [compiler, "-x", "c++", "-", *flags, "-o", str(aside), *tf.sysconfig.get_link_flags()]
     try:
-        subprocess.run(
-            command,
-            input=includes,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_COMPILING_SECONDS,
-        )
+        compiling.compile_to(aside, compiler, flags)
         files.flush(aside)
-        path = folder / _named(name, aside)
+        path = folder / compiling.named(name, aside)
         aside.replace(path)
         files.flush(folder)
     finally:
         aside.unlink(missing_ok=True)
     return path
-
-
-def _named(name: str, path: pathlib.Path) -> str:
-    return f"{name}-{files.sha256_of(path)[:16]}.so"
 
 
 def _cache_folder() -> pathlib.Path:
@@ -163,11 +157,8 @@ def _key(compiler: str, flags: list[str]) -> str:
     """Returns what tells a library apart from those of other sources, versions and machines."""
     asked = [compiler, "--version"]
     version = subprocess.run(asked, capture_output=True, check=True, timeout=60).stdout
-    parts = [
-        path.read_bytes() for path in sorted(_SOURCES.glob("*.cc")) + sorted(_SOURCES.glob("*.h"))
-    ]
-    parts += [version, tf.__version__.encode(), " ".join(flags).encode(), _processor().encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    parts = [*compiling.contents(), version, tf.__version__.encode(), " ".join(flags).encode()]
+    return compiling.digest([*parts, _processor().encode()])
 
 
 def _processor() -> str:
@@ -178,10 +169,5 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _machine_flags() -> list[str]:
-    return ["-march=native"] if platform.machine() in ("x86_64", "AMD64") else ["-mcpu=native"]
-
-
-def _first_line(error: Exception) -> str:
-    lines = (getattr(error, "stderr", None) or str(error)).splitlines()
-    return next((line for line in lines if "error" in line), lines[0] if lines else repr(error))
+def _machine_flag() -> str:
+    return "-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brave_tf.data.kernels import library
+from brave_tf.data.kernels import compiling, library
 
 COMPILE = """
 import pathlib
 from brave_tf import startup
 startup.import_tensorflow()
-from brave_tf.data.kernels import library
+from brave_tf.data.kernels import compiling, library
 with library.compiled_kernels():
     print(library.operations() is not None)
 """
@@ -236,8 +236,8 @@ def test_libraries_of_other_flags_compilers_and_processors_have_other_names(monk
 def test_a_library_of_other_sources_has_another_name(changed, monkeypatch, tmp_path):
     compiler = script(tmp_path / "one", "echo one 1.0")
     before = library._key(compiler, [])
-    copy = shutil.copytree(library._SOURCES, tmp_path / "kernels")
-    monkeypatch.setattr(library, "_SOURCES", copy)
+    copy = shutil.copytree(compiling.SOURCES, tmp_path / "kernels")
+    monkeypatch.setattr(compiling, "SOURCES", copy)
     assert library._key(compiler, []) == before
     with (copy / changed).open("a") as file:
         file.write("// Another.\n")
