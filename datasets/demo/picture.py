@@ -144,9 +144,10 @@ def _axis() -> list[str]:
     return parts
 
 
-def _text(x: float, y: float, words: str, anchor: str = "middle", style: str = "note") -> str:
-    element = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}" class="{}">{}</text>')
-    return element.format(x, y, anchor, style, words)
+def _text(x: float, y: float, words: str, anchor: str = "middle", style: str = "") -> str:
+    kind = Markup(' class="{}"').format(style) if style else ""
+    element = Markup('<text x="{:.1f}" y="{:.1f}" text-anchor="{}"{}>{}</text>')
+    return element.format(x, y, anchor, kind, words)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:
