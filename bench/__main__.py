@@ -7,7 +7,8 @@ import importlib
 import sys
 
 from bench import discovery
-from brave_tf import errors, startup
+from brave_tf import errors
+from brave_tf.process import startup
 
 _UNUSABLE_INPUT = 2
 

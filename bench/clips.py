@@ -19,7 +19,7 @@ import tensorflow as tf
 from brave_tf.data.records import fields
 from brave_tf.data.records import index as record_index
 from brave_tf.data.records.dataset_info import DatasetInfo
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 QUALITY = 92
 FRAME_RATE = 25.0

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _epoch(folder: str, number: int, batch_size: int, shuffle_buffer: int) -> dict[str, float]:
     """Reads every clip once; returns the memory before the first batch and in the first and last tenth."""
-    from brave_tf import startup
+    from brave_tf.process import startup
 
     startup.import_tensorflow()
     from brave_tf.data.pipeline.batches import clip_dataset

@@ -22,7 +22,7 @@ from brave_tf.data.media import flow
 from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.preparation import clip_encoder
 from brave_tf.data.preparation.settings import PreparationSettings
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 _FPS = 25
 _SAMPLE_RATE = 48_000

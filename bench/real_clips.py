@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf import files
 from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.public.official_splits import fold_name
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
+from brave_tf.storage import files
 
 _HELD_OUT = 0.3
 _WEIGHTS = {"random": "random", "pretrained": None, "supervised": "supervised"}

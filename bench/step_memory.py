@@ -62,7 +62,7 @@ def _bindings(args: argparse.Namespace, precision: str, saving: str) -> list[str
 
 def _measure(files: Sequence[str], bindings: Sequence[str]) -> dict[str, float]:
     """Takes the steps; returns what the process held before them, and at most."""
-    from brave_tf import startup
+    from brave_tf.process import startup
 
     startup.import_tensorflow()
     import tensorflow as tf

@@ -14,18 +14,16 @@ from typing import Any
 
 import gin
 
-from brave_tf import (
+from brave_tf import compat, errors, moved
+from brave_tf.configuration import (
     binding_checks,
-    compat,
-    errors,
     gin_statements,
     model_config,
-    moved,
     trust,
     value_types,
     written_values,
 )
-from brave_tf.gin_statements import MACRO, RECIPE, RECIPE_DIR
+from brave_tf.configuration.gin_statements import MACRO, RECIPE, RECIPE_DIR
 
 # What gin raises for a text that it cannot use.
 _UNUSABLE = (

@@ -36,7 +36,7 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "data.preparation.kinetics": "data.public.kinetics",
     "data.preparation.media": "data.media.media",
     "data.preparation.records": "data.preparation.record_writer",
-    "data.preparation.worker_pool": "worker_pool",
+    "data.preparation.worker_pool": "process.worker_pool",
     "data.record_fields": "data.records.fields",
     "data.record_index": "data.records.index",
     "data.record_reader": "data.records.reader",
@@ -67,13 +67,16 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "interop.haiku_file": "interop.deepmind.haiku_file",
     "interop.published": "interop.deepmind.runs",
     "interop.released": "interop.deepmind.recipe",
-    "quiet": "startup",
+    "files": "storage.files",
+    "locks": "storage.locks",
+    "progress": "process.progress",
+    "quiet": "process.startup",
 }
 # Present name of a module, former name of what is in it -> present name of that.
 _RENAMED = {
     ("data.clips.clip_list", "Clip"): "ListedClip",
     ("data.preparation.settings", "Settings"): "PreparationSettings",
-    ("startup", "load_tensorflow"): "import_tensorflow",
+    ("process.startup", "load_tensorflow"): "import_tensorflow",
 }
 
 

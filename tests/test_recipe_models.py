@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import record_fixtures
 
-from brave_tf import config, recipe_header
+from brave_tf import config
+from brave_tf.configuration import recipe_header
 from brave_tf.data.pipeline import batches as pipeline
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings

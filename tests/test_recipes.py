@@ -6,7 +6,8 @@ import gin
 import numpy as np
 import pytest
 
-from brave_tf import config, recipe_header
+from brave_tf import config
+from brave_tf.configuration import recipe_header
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.schedules import warmup_cosine
 from brave_tf.training.settings import Settings

@@ -16,7 +16,9 @@ from typing import Callable
 
 from absl import app, flags, logging
 
-from brave_tf import errors, startup, streams, trust, unheard, visible_text
+from brave_tf import errors
+from brave_tf.configuration import trust
+from brave_tf.process import startup, streams, unheard, visible_text
 
 UNUSABLE_INPUT = 2
 _TRUST, _PLUGIN = "trust", "plugin"

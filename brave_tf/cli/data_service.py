@@ -18,9 +18,10 @@ import threading
 
 from absl import flags
 
-from brave_tf import errors, startup
+from brave_tf import errors
 from brave_tf.cli import app
 from brave_tf.data.pipeline import service_port
+from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 # How long a worker asks a dispatcher that does not answer; TensorFlow's default is an hour.

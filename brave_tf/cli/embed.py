@@ -20,9 +20,9 @@ import sys
 
 from absl import flags
 
-from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError, named, nearest
+from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 

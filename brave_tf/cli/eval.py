@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from absl import flags
 
-from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 _MODELS = ("model_dir", "model", "function")

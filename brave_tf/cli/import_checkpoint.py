@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.process import startup
 
 if TYPE_CHECKING:
     from brave_tf.interop.deepmind import runs

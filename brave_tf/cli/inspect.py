@@ -20,9 +20,10 @@ import os
 
 from absl import flags
 
-from brave_tf import files, startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.process import startup
+from brave_tf.storage import files
 
 FLAGS = flags.FLAGS
 REPORT, PAGE = "report.json", "index.html"

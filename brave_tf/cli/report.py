@@ -17,9 +17,9 @@ import os
 
 from absl import flags
 
-from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 

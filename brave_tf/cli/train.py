@@ -19,8 +19,9 @@ import sys
 
 from absl import flags
 
-from brave_tf import config, errors, startup
+from brave_tf import config, errors
 from brave_tf.cli import app
+from brave_tf.process import startup
 from brave_tf.training.interruption import INTERRUPTED, Interruption
 
 FLAGS = flags.FLAGS

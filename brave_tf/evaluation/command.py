@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation import evaluate, results
 from brave_tf.evaluation.features.identity import identify
@@ -20,6 +19,7 @@ from brave_tf.evaluation.features.store import size_of
 from brave_tf.evaluation.tasks import registry
 from brave_tf.evaluation.watch import WatchedRun
 from brave_tf.interop.models import ModelSource, configure
+from brave_tf.storage import files
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,8 +17,8 @@ from brave_tf.evaluation import results
 from brave_tf.evaluation.features.identity import identify
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.tasks import registry
-from brave_tf.files import NotWrittenError
 from brave_tf.interop.models import ModelSource
+from brave_tf.storage.files import NotWrittenError
 
 FEATURES = "features"
 

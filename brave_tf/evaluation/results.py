@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf import files, json_values
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.identity import Identity
 from brave_tf.evaluation.protocols.outcome import Predictions
-from brave_tf.json_values import MappingOf, Optional, count, number, text
-from brave_tf.locks import locked
+from brave_tf.storage import files, json_values
+from brave_tf.storage.json_values import MappingOf, Optional, count, number, text
+from brave_tf.storage.locks import locked
 
 FORMAT = 1
 FILE_NAME = "results.json"

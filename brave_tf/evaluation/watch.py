@@ -10,10 +10,10 @@ from typing import Callable
 import numpy as np
 import tensorflow as tf
 
-from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.results import Result, scalars
-from brave_tf.locks import is_locked
+from brave_tf.storage import files
+from brave_tf.storage.locks import is_locked
 from brave_tf.training import checkpoint_files
 from brave_tf.training.checkpoints import FOLDER
 from brave_tf.training.event_files import drop_values, read_events

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from brave_tf import files
 from brave_tf.inspection import charts
 from brave_tf.inspection.clip_card import clip_card
 from brave_tf.inspection.findings import KINDS, PROBLEM, Finding
@@ -15,7 +14,8 @@ from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
 from brave_tf.inspection.summary import split_table, trainable_recipes, verdict
 from brave_tf.pages import document, pictures
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
+from brave_tf.storage import files
 
 # Findings with more places than these are folded up.
 _OPEN = 5

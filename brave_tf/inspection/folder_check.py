@@ -22,7 +22,7 @@ from brave_tf.inspection.index_check import ShardIndex
 from brave_tf.inspection.shard_scan import ShardScan
 from brave_tf.inspection.split_facts import SplitFacts, place
 from brave_tf.inspection.stored_clip import StoredClip
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 # train-00003-of-00010.tfrecord and train.tfrecord-00003-of-00010: which one of how many.
 _NUMBERED = re.compile(r"^(.*?)(\d+)-of-(\d+)(.*)$")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import brave_tf
-from brave_tf import files
 from brave_tf import modality_registry as modalities
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
+from brave_tf.storage import files
 from brave_tf.training import trainable
 
 FORMAT = 1

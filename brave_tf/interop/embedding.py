@@ -14,7 +14,6 @@ from typing import Callable, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from brave_tf import csv_files, files
 from brave_tf.data.records.reader import has_fields, parse_clip
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views.base import View
@@ -22,7 +21,8 @@ from brave_tf.errors import ArgumentError
 from brave_tf.finite_features import check_finite
 from brave_tf.interop.saved_model import Embed
 from brave_tf.interop.user_clips import UserClip, UserClips
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
+from brave_tf.storage import csv_files, files
 
 # Windows of clips that are made ahead of the model are held in memory.
 _AHEAD_BYTES = 2**30

@@ -10,9 +10,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import function_pb2, node_def_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.interop.safe_operations import SAFE_OPERATIONS
+from brave_tf.storage import files
 
 FILE_NAME = "saved_model.pb"
 # Weights are files of their own, so that a graph is small.

@@ -16,10 +16,10 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
-from brave_tf.digests import digest_of_texts, digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
+from brave_tf.storage.digests import digest_of_texts, digest_of_weights
 from brave_tf.training import recipe
 from brave_tf.training.checkpoints import LAST
 

@@ -22,7 +22,7 @@ from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
-from brave_tf.locks import locked
+from brave_tf.storage.locks import locked
 from brave_tf.training import checkpoints, recipe
 
 SAVED_MODEL = "saved_model"

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import worker_pool
 from brave_tf.data.clips import clip_list, media_files
 from brave_tf.data.clips.clip import ListedClip, make_clip
 from brave_tf.data.preparation import clip_encoder, filling
@@ -24,6 +23,7 @@ from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError, UserError
+from brave_tf.process import worker_pool
 
 _QUALITY = 95
 

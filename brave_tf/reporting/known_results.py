@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from brave_tf import recipe_header
+from brave_tf.configuration import recipe_header
 
 # Task -> the column of the paper's tables: top-1 accuracies, and mean average precisions for AudioSet.
 COLUMNS = {

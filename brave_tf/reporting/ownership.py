@@ -8,8 +8,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from brave_tf.digests import digest_of_weights
 from brave_tf.interop import saved_model
+from brave_tf.storage.digests import digest_of_weights
 from brave_tf.training.resumption import run_id
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf import files
 from brave_tf.errors import UserError
 from brave_tf.evaluation.results import owner
+from brave_tf.storage import files
 
 # Of the normal distribution, for 95 % on both sides.
 _Z = 1.959964

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import gin
 
-from brave_tf import files, model_config
 from brave_tf.config import load_config
+from brave_tf.configuration import model_config
+from brave_tf.configuration.gin_statements import RECIPE_DIR
 from brave_tf.errors import message
-from brave_tf.gin_statements import RECIPE_DIR
 from brave_tf.pages import document
 from brave_tf.reporting import tables
 from brave_tf.reporting.classes import Group, by_task, chance, class_figures
@@ -19,6 +19,7 @@ from brave_tf.reporting.learning import learning_curves
 from brave_tf.reporting.neighbours import neighbour_figures
 from brave_tf.reporting.result_charts import Value, interval_chart
 from brave_tf.reporting.runs import Run
+from brave_tf.storage import files
 from brave_tf.training import config_changes
 from brave_tf.training.recipe import CONFIG_FILE
 

@@ -8,7 +8,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from brave_tf import config, model_config
+from brave_tf import config
+from brave_tf.configuration import model_config
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.interop.models import FULL_PRECISION

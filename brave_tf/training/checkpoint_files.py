@@ -22,8 +22,8 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import files, json_values
-from brave_tf.json_values import MappingOf, Optional, count, number, text
+from brave_tf.storage import files, json_values
+from brave_tf.storage.json_values import MappingOf, Optional, count, number, text
 
 _ASIDE = ".writing"
 LAST, BEST = "checkpoint", "best"

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from brave_tf import errors, value_types, written_values
+from brave_tf import errors
+from brave_tf.configuration import value_types, written_values
 
 _MONITORS = "train.monitors"
 

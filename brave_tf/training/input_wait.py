@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.data.pipeline.decode_service import ServiceWatch, lost_service
-from brave_tf.patience import Clock
+from brave_tf.process.patience import Clock
 from brave_tf.training.interruption import Interruption
 
 _LOOK_EVERY = 0.25

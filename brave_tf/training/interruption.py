@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Callable
 
-from brave_tf import streams, unheard
+from brave_tf.process import streams, unheard
 
 # Exit codes are 128 + the number of the signal, as shells count.
 INTERRUPTED = 128 + signal.SIGINT

@@ -11,9 +11,9 @@ import gin
 import tensorflow as tf
 
 from brave_tf import compat, config
+from brave_tf.configuration.gin_statements import values_in
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
-from brave_tf.gin_statements import values_in
 from brave_tf.objectives.base import Objective
 from brave_tf.objectives.supervised import Supervised
 from brave_tf.training.optimizers import layer_rates

@@ -12,9 +12,11 @@ from collections.abc import Iterator
 
 import gin
 
-from brave_tf import errors, files, model_config
+from brave_tf import errors
+from brave_tf.configuration import model_config
 from brave_tf.data.pipeline.decode_service import NoServiceError
-from brave_tf.locks import locked
+from brave_tf.storage import files
+from brave_tf.storage.locks import locked
 from brave_tf.training import checkpoint_files, config_changes, event_files
 from brave_tf.training.checkpoints import FOLDER, Checkpoints
 from brave_tf.training.recipe import CONFIG_FILE, OPERATIVE_CONFIG_FILE

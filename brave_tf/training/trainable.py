@@ -7,8 +7,8 @@ import functools
 import shlex
 from collections.abc import Iterator, Mapping
 
-from brave_tf import gin_statements, recipe_header
 from brave_tf import modality_registry as every
+from brave_tf.configuration import gin_statements, recipe_header
 from brave_tf.data.records.modalities import Held, MissingModalityError
 
 _SPLIT = "train"

@@ -16,9 +16,9 @@ import scene
 from absl import flags
 from markupsafe import Markup
 
-from brave_tf import startup
 from brave_tf.cli import app
 from brave_tf.errors import UserError
+from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 RECIPE = pathlib.Path(__file__).resolve().parents[2] / "gin" / "demo_v_fa.gin"

@@ -21,10 +21,10 @@ from pathlib import Path
 import scene
 from absl import flags
 
-from brave_tf import files
 from brave_tf.cli import app
 from brave_tf.errors import UserError
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
+from brave_tf.storage import files
 
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write to", required=True)
 _CLIPS = flags.DEFINE_integer(

@@ -12,7 +12,7 @@ import motions
 import numpy as np
 import sounds
 
-from brave_tf import files
+from brave_tf.storage import files
 
 SIZE = 64  # pixels
 FRAME_RATE = 10

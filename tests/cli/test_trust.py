@@ -27,7 +27,7 @@ COMMANDS = {
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch, tmp_path):
-    named = sys.modules.get("brave_tf.trust")
+    named = sys.modules.get("brave_tf.configuration.trust")
     if named is not None:
         monkeypatch.setattr(named, "_named", set())
     monkeypatch.syspath_prepend(str(tmp_path))

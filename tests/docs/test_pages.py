@@ -8,7 +8,8 @@ import pytest
 from page_commands import ROOT
 
 from bench import discovery
-from brave_tf import config, recipe_header
+from brave_tf import config
+from brave_tf.configuration import recipe_header
 from brave_tf.evaluation.tasks import registry
 from brave_tf.training import recipe
 from brave_tf.training.settings import Settings

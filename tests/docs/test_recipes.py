@@ -7,8 +7,9 @@ import pytest
 import tiny_run
 import walkthrough
 
-from brave_tf import config, recipe_header
+from brave_tf import config
 from brave_tf.cli import train
+from brave_tf.configuration import recipe_header
 from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe, bound
 

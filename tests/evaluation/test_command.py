@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import untrained_run
 
-from brave_tf import files
 from brave_tf.cli import eval as eval_command
+from brave_tf.storage import files
 
 FAST = [f"--gin_bindings=eval_windows.{name} = 1" for name in ("train_passes", "temporal_crops")]
 

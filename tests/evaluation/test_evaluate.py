@@ -120,7 +120,7 @@ def test_a_full_disk_ends_it_with_one_message(tmp_path, capsys, monkeypatch):
     def full(path, contents):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("brave_tf.files.write_json", full)
+    monkeypatch.setattr("brave_tf.storage.files.write_json", full)
     task = registry.Task("some/task", "rgb", protocol, "for a test")
     jobs = [evaluate.PlannedTask(task, "narrow", name) for name in ("first", "second")]
     probe = lambda name: coloured_clips.probe(view_name=name)  # noqa: E731

@@ -11,9 +11,9 @@ import tensorflow as tf
 from brave_tf.errors import UserError
 from brave_tf.evaluation import watch
 from brave_tf.evaluation.results import Result
-from brave_tf.files import NotWrittenError
-from brave_tf.locks import is_locked, locked
 from brave_tf.reporting.curves import read_curves
+from brave_tf.storage.files import NotWrittenError
+from brave_tf.storage.locks import is_locked, locked
 from brave_tf.training import checkpoint_files
 from brave_tf.training.checkpoints import FOLDER
 from brave_tf.training.recipe import CONFIG_FILE
@@ -114,7 +114,7 @@ def test_a_lock_of_another_process_is_seen(tmp_path):
     path = str(tmp_path / LOCK)
     assert not is_locked(path)
     program = (
-        "import sys; from brave_tf.locks import locked\n"
+        "import sys; from brave_tf.storage.locks import locked\n"
         "with locked(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

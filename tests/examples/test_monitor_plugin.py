@@ -7,7 +7,8 @@ import pytest
 import tiny_run
 
 import brave_tf
-from brave_tf import config, errors, trust
+from brave_tf import config, errors
+from brave_tf.configuration import trust
 from brave_tf.training import recipe, run
 from brave_tf.training.event_files import read_events
 

@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 import tiny_run
 
-from brave_tf import config, trust
+from brave_tf import config
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.cli import train as train_command
+from brave_tf.configuration import trust
 from brave_tf.training import recipe
 
 FOLDER = config.RECIPE_DIR.parent / "examples" / "plugin"

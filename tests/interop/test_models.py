@@ -11,12 +11,12 @@ import untrained_run
 
 from brave_tf import errors
 from brave_tf.data.views.rgb import RgbView
-from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.interop import models, saved_model
 from brave_tf.interop.models import EXPORTED, FUNCTION, ModelSource
+from brave_tf.storage.digests import digest_of_weights
 from brave_tf.training import checkpoints, recipe
 
 

@@ -2,7 +2,8 @@
 
 import re
 
-from brave_tf import config, recipe_header
+from brave_tf import config
+from brave_tf.configuration import recipe_header
 from brave_tf.evaluation.tasks import registry
 from brave_tf.reporting import known_results
 

@@ -9,8 +9,9 @@ import pytest
 import record_fixtures
 import tiny_run
 
-from brave_tf import config, recipe_header
+from brave_tf import config
 from brave_tf.cli import train
+from brave_tf.configuration import recipe_header
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.modalities import Held
 from brave_tf.training import trainable

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import gin
 import tensorflow as tf
 
-from brave_tf import startup
 from brave_tf.data.augment import tfa
 from brave_tf.data.augment.base import require_rgb, with_probability
 from brave_tf.data.augment.color_matrix import mean_color
 from brave_tf.data.kernels import library
 from brave_tf.errors import UserError
+from brave_tf.process import startup
 
 _TINY = 1e-20  # Below every difference of colours, above 0.
 # It differed from `addons` by rounding alone.

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import av
 
-from brave_tf import worker_pool
 from brave_tf.data.media.opening import open_media
-from brave_tf.progress import Progress
+from brave_tf.process import worker_pool
+from brave_tf.process.progress import Progress
 
 TIMEOUT = 20.0
 # A format may be guessed from very little: so many frames must decode, or all that there are.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brave_tf import startup
+from brave_tf.process import startup
 
 
 def main() -> None:

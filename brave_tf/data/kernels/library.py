@@ -22,10 +22,10 @@ import gin
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import files
 from brave_tf.data.kernels import carried, compiling
 from brave_tf.errors import UserError
-from brave_tf.locks import locked
+from brave_tf.storage import files
+from brave_tf.storage.locks import locked
 
 _here = threading.local()
 

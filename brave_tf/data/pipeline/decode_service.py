@@ -19,7 +19,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import ArgumentError, LostInputError, UserError, check_seconds
-from brave_tf.patience import Clock
+from brave_tf.process.patience import Clock
 
 _PROTOCOL = "grpc://"
 _CONNECT_SECONDS = 5

@@ -25,7 +25,7 @@ from brave_tf.data.preparation.filling import FillJob, fill
 from brave_tf.data.preparation.prepared_folder import PLAN, StorageError
 from brave_tf.data.preparation.shards import PlannedShard
 from brave_tf.errors import ArgumentError
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 _WATCH_EVERY = 5.0
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Callable
 
 from brave_tf import modality_registry as modalities
-from brave_tf import worker_pool
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.clip_encoder import ClipFailure, PreparedClip
 from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.preparation.settings import PreparationSettings
+from brave_tf.process import worker_pool
 
 if TYPE_CHECKING:
     from brave_tf.data.preparation.shards import PlannedShard

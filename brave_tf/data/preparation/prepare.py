@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from brave_tf import modality_registry as modalities
-from brave_tf import startup
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation import clip_encoder, filling, prepared_folder
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
-from brave_tf.progress import Progress
+from brave_tf.process import startup
+from brave_tf.process.progress import Progress
 
 
 class Report(NamedTuple):

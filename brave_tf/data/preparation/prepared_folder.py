@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import av
 
 import brave_tf
-from brave_tf import csv_files, files
 from brave_tf import modality_registry as modalities
 from brave_tf.data.clips.clip_list import ListedClip
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import ArgumentError, UserError
-from brave_tf.locks import locked
+from brave_tf.storage import csv_files, files
+from brave_tf.storage.locks import locked
 
 # Of a preparation that is not complete.
 PLAN = ".plan.jsonl"

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from brave_tf import files
 from brave_tf.data.clips.clip_list import ListedClip, shuffled
 from brave_tf.data.preparation.prepared_folder import ClipOutcome, StorageError
 from brave_tf.data.records import index as record_index
-from brave_tf.locks import locked
+from brave_tf.storage import files
+from brave_tf.storage.locks import locked
 
 CLIPS_PER_SHARD = 256
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
-from brave_tf import files
 from brave_tf.data.clips.names import one_form
 from brave_tf.errors import UserError
+from brave_tf.storage import files
 
 
 def lines(path: str) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,6 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import files
 from brave_tf import modality_registry as modalities
 from brave_tf.data.records import dataset_json, first_records, shard_names
 from brave_tf.data.records import fields as record_fields
@@ -18,6 +17,7 @@ from brave_tf.data.records.modalities import Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.records.splits import Shard, Split, joined
 from brave_tf.errors import UserError, nearest
+from brave_tf.storage import files
 
 # Records that are looked at for what clips have together, where the counts do not tell.
 _SURVEYED_RECORDS = 1000

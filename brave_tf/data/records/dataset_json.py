@@ -9,12 +9,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from brave_tf import json_values
 from brave_tf import modality_registry as modalities
 from brave_tf.data.records.shard_reader import MOST_RECORDS
 from brave_tf.data.records.splits import Shard, Split
 from brave_tf.errors import UserError
-from brave_tf.json_values import MappingOf, Optional, count, file_name, number, text
+from brave_tf.storage import json_values
+from brave_tf.storage.json_values import MappingOf, Optional, count, file_name, number, text
 
 
 def _records(value: Any) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from brave_tf import files
 from brave_tf.data.records import fields, reader
 from brave_tf.data.records.reader import SEQUENCE_FIELDS, Clip, context_fields
 from brave_tf.data.records.stored_values import COLUMNS, StoredValues, fingerprints
+from brave_tf.storage import files
 
 FOLDER = "index"
 # Of a TFRecord: its length (8, little endian) and a checksum (4) before its data, one (4) after.

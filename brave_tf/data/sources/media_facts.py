@@ -16,11 +16,11 @@ import av
 import numpy as np
 from absl import logging
 
-from brave_tf import worker_pool
 from brave_tf.data.media import video_decoding, wav_header
 from brave_tf.data.media.media import MAX_SKEW, MediaError, MediaFile
 from brave_tf.data.media.opening import open_media
-from brave_tf.progress import Progress
+from brave_tf.process import worker_pool
+from brave_tf.process.progress import Progress
 
 # What FFmpeg 4 decodes, in every build.
 _VIDEO_CODECS = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"})

@@ -17,7 +17,7 @@ from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.base import Source, Stream, register_source
 from brave_tf.data.sources.record_stream import Record, RecordStream
 from brave_tf.data.views.base import View
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 
 @register_source

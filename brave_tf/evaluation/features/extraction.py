@@ -15,9 +15,9 @@ import tensorflow as tf
 from brave_tf.data.sources.attempts import user_errors
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.store import FeatureStore, Rows
-from brave_tf.files import NotWrittenError
 from brave_tf.interop.models import Embed
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
+from brave_tf.storage.files import NotWrittenError
 
 _SECONDS_BETWEEN_PARTS = 60.0
 _BYTES_OF_A_PART = 2**27

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from brave_tf import config
 from brave_tf.data.sources.kinds import open_source
-from brave_tf.digests import digest_of_texts
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
+from brave_tf.storage.digests import digest_of_texts
 from brave_tf.training.resumption import run_id
 
 # What only training reads: a run that goes on for more steps keeps the results that it has.

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.views.base import View
-from brave_tf.digests import digest_of_weights
 from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.interop import models
 from brave_tf.interop.models import Embed, FrozenBackbone, ModelSource
+from brave_tf.storage.digests import digest_of_weights
 
 
 @dataclasses.dataclass(frozen=True)

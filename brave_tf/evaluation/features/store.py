@@ -15,10 +15,10 @@ from typing import Any, Callable
 import numpy as np
 from absl import logging
 
-from brave_tf import files, json_values
 from brave_tf.errors import UserError
-from brave_tf.json_values import count, file_name, text, truth
-from brave_tf.locks import locked
+from brave_tf.storage import files, json_values
+from brave_tf.storage.json_values import count, file_name, text, truth
+from brave_tf.storage.locks import locked
 
 _LIST = "store.json"
 _PART = {"file": file_name, "bytes": count, "sha256": text, "rows": count, "last": count}

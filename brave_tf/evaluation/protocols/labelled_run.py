@@ -15,14 +15,15 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from brave_tf import config, files
-from brave_tf.digests import digest_of_texts, digest_of_weights
+from brave_tf import config
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
 from brave_tf.evaluation.features.identity import of_data
 from brave_tf.evaluation.features.probe import Probe
-from brave_tf.files import NotWrittenError
 from brave_tf.interop.models import RUN, load_backbones
+from brave_tf.storage import files
+from brave_tf.storage.digests import digest_of_texts, digest_of_weights
+from brave_tf.storage.files import NotWrittenError
 from brave_tf.training import checkpoint_files, recipe, run
 from brave_tf.training.checkpoints import FOLDER, SaveError
 from brave_tf.training.interruption import INTERRUPTED, Interruption

@@ -11,13 +11,13 @@ import dataclasses
 
 import gin
 
-from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols import labelled_run
 from brave_tf.evaluation.protocols.classes import count_classes
 from brave_tf.interop.models import SUPERVISED
+from brave_tf.storage.digests import digest_of_weights
 from brave_tf.training import labelled_recipe
 from brave_tf.training.checkpoints import LAST
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf import files
 from brave_tf.errors import UserError
+from brave_tf.storage import files
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
 

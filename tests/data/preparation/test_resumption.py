@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import pytest
 from prepared import FAST, contents
 
-from brave_tf import worker_pool
 from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.preparation import filling
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.prepared_folder import claimed
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.errors import UserError
-from brave_tf.progress import Progress
+from brave_tf.process import worker_pool
+from brave_tf.process.progress import Progress
 
 
 def test_workers_do_not_change_a_byte(clips, prepared, tmp_path):

@@ -9,10 +9,10 @@ import coloured_records
 import pytest
 import untrained_run
 
-from brave_tf.digests import digest_of_weights
 from brave_tf.evaluation.features import identity
 from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.interop import models, saved_model
+from brave_tf.storage.digests import digest_of_weights
 
 
 @pytest.fixture(scope="module")

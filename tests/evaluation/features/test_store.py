@@ -16,7 +16,7 @@ from brave_tf.evaluation.features.store import (
     size_of,
     sole_writer,
 )
-from brave_tf.files import NotWrittenError
+from brave_tf.storage.files import NotWrittenError
 
 
 def rows(first, count):

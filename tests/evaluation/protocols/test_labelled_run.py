@@ -14,8 +14,8 @@ import untrained_run
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import load_probes
 from brave_tf.evaluation.protocols import finetune, finetune_recipe, labelled_run
-from brave_tf.files import NotWrittenError
 from brave_tf.interop import models, saved_model
+from brave_tf.storage.files import NotWrittenError
 from brave_tf.training import checkpoints, recipe
 from brave_tf.training.checkpoints import SaveError
 

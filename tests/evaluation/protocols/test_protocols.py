@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from brave_tf import config
-from brave_tf.digests import digest_of_weights
 from brave_tf.errors import UserError
 from brave_tf.evaluation.protocols import knn, retrieval, svm
+from brave_tf.storage.digests import digest_of_weights
 
 TRAIN, TEST = [0, 1, 2] * 4 + [None], [2, 1, 0, 0]
 HARD_TRAIN, HARD_TEST = [0, 1] * 4, [0, 1, 1, 0, 1, 0, 0, 1]

@@ -15,7 +15,7 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation.metrics import multi_label, scores
 from brave_tf.evaluation.protocols.heads.classifier import Classifier
 from brave_tf.evaluation.protocols.heads.rows import TrainingRows
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 from brave_tf.training import schedules
 from brave_tf.training.optimizers import Optimizer
 from brave_tf.training.optimizers.adam import AdamW

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from brave_tf import progress
+from brave_tf.process import progress
 
 _LOOK_EVERY = 1.0
 # A process is idle while it takes no more than this share of one core.

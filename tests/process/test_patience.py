@@ -1,6 +1,6 @@
 """The time for which a process has waited, without that in which it was stopped."""
 
-from brave_tf import patience
+from brave_tf.process import patience
 
 
 def test_time_in_which_nobody_looked_does_not_count(monkeypatch):

@@ -3,7 +3,8 @@
 import gin
 import pytest
 
-from brave_tf import config, errors, recipe_header, trust
+from brave_tf import config, errors
+from brave_tf.configuration import recipe_header, trust
 
 
 @gin.configurable("sample_of_checks")

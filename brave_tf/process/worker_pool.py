@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any, Callable, NamedTuple
 
-from brave_tf.patience import Clock
+from brave_tf.process.patience import Clock
 
 # Tasks in a worker's pipe, including the one at work: it need not wait for the next one.
 _DEPTH = 4

@@ -18,9 +18,11 @@ from typing import Any
 
 from gin import config_parser
 
-from brave_tf import errors, files, gin_statements, moved, trust, value_types, written_values
-from brave_tf.gin_statements import RECIPE_DIR, GinText, values_in
-from brave_tf.written_values import AsWritten, Reference, macro_of
+from brave_tf import errors, moved
+from brave_tf.configuration import gin_statements, trust, value_types, written_values
+from brave_tf.configuration.gin_statements import RECIPE_DIR, GinText, values_in
+from brave_tf.configuration.written_values import AsWritten, Reference, macro_of
+from brave_tf.storage import files
 
 # A recipe of the package makes 4 kB.
 _MOST_BYTES = 256 * 1024

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from brave_tf import progress
+from brave_tf.process import progress
 
 
 class Terminal(io.StringIO):

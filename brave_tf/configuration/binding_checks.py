@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from brave_tf import annotations, errors, value_types
-from brave_tf.gin_statements import MACRO, RECIPE, Binding, Reference, values_in
+from brave_tf import errors
+from brave_tf.configuration import annotations, value_types
+from brave_tf.configuration.gin_statements import MACRO, RECIPE, Binding, Reference, values_in
 
 # What a run is made of: used where a reference of the configuration names it, and nowhere else.
 _CHOSEN = re.compile(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from brave_tf import files
+from brave_tf.storage import files
 
 # Spreadsheets take a cell that begins like this for a formula, and compute it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -15,7 +15,7 @@ from gin import config_parser, resource_reader
 
 from brave_tf import errors, moved
 
-_PACKAGE = pathlib.Path(__file__).resolve().parent
+_PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 # Installed, the recipes are in the package; beside it is then the library called gin.
 RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
 # gin keeps macros as the parameter `value` of a configurable of its own, scoped by the macro's name.

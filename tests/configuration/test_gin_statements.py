@@ -5,7 +5,8 @@ import pathlib
 import gin
 import pytest
 
-from brave_tf import config, errors, gin_statements
+from brave_tf import config, errors
+from brave_tf.configuration import gin_statements
 
 
 @gin.configurable("sample_of_files")

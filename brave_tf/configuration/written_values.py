@@ -10,8 +10,8 @@ from typing import Any
 
 from gin import config_parser
 
-from brave_tf import value_types
-from brave_tf.gin_statements import MACRO, values_in
+from brave_tf.configuration import value_types
+from brave_tf.configuration.gin_statements import MACRO, values_in
 
 # Values and calls that all bindings come to.
 _MOST_VALUES = 10_000

@@ -11,7 +11,7 @@ COMMAND = """
 import ctypes, hashlib, sys, time
 from brave_tf import unheard
 from brave_tf.cli import app
-from brave_tf.progress import Progress
+from brave_tf.process.progress import Progress
 
 kind = sys.argv.pop()
 unheard._TELL_AFTER, unheard._PATIENCE, app._CLEANING_SECONDS = 2.0, 2.0, 2.0

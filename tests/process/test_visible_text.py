@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from brave_tf import visible_text
+from brave_tf.process import visible_text
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import time
 import misbehaviour
 import pytest
 
-from brave_tf import worker_pool
-from brave_tf.worker_pool import Died, TimedOut, run_in_order
+from brave_tf.process import worker_pool
+from brave_tf.process.worker_pool import Died, TimedOut, run_in_order
 
 
 def run(tasks, workers=2, timeout=30.0, function=misbehaviour.do):
@@ -48,7 +48,7 @@ def test_hang_and_crash_harm_no_other():
 
 STOPPED = """
 import misbehaviour
-from brave_tf.worker_pool import run_in_order
+from brave_tf.process.worker_pool import run_in_order
 tasks = [("echo", 0), ("pid", 3.0), ("hang", 60), ("echo", 1)]
 for result in run_in_order(misbehaviour.do, tasks, workers=1, timeout=5.0):
     print(result, flush=True)
@@ -108,7 +108,7 @@ def test_workers_that_cannot_start():
 
 PROGRAM = """
 from brave_tf.data.preparation import worker_pool
-from brave_tf.worker_pool import run_in_order
+from brave_tf.process.worker_pool import run_in_order
 
 def double(number):
     return 2 * number

@@ -5,8 +5,17 @@ import re
 
 import pytest
 
-from brave_tf import json_values
-from brave_tf.json_values import MappingOf, Optional, count, file_name, number, path, text, truth
+from brave_tf.storage import json_values
+from brave_tf.storage.json_values import (
+    MappingOf,
+    Optional,
+    count,
+    file_name,
+    number,
+    path,
+    text,
+    truth,
+)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import waiting_pipes
 
-from brave_tf import files
+from brave_tf.storage import files
 
 
 def test_replacing_leaves_the_new_content_and_nothing_else(tmp_path):

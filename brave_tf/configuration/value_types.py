@@ -14,8 +14,9 @@ from typing import Any, Union
 
 import gin
 
-from brave_tf import annotations, compat, errors
-from brave_tf.gin_statements import MACRO, Binding, Reference
+from brave_tf import compat, errors
+from brave_tf.configuration import annotations
+from brave_tf.configuration.gin_statements import MACRO, Binding, Reference
 
 # What a parameter of these types takes, as messages say it.
 _LITERALS = {

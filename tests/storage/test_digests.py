@@ -2,7 +2,7 @@ import os
 
 import numpy as np
 
-from brave_tf.digests import digest_of_files, digest_of_weights
+from brave_tf.storage.digests import digest_of_files, digest_of_weights
 
 
 def test_digests_change_with_what_they_stand_for(tmp_path):

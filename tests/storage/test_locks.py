@@ -9,11 +9,11 @@ import time
 import pytest
 
 from brave_tf.errors import UserError
-from brave_tf.locks import locked
+from brave_tf.storage.locks import locked
 
 HOLD = """
 import sys
-from brave_tf.locks import locked
+from brave_tf.storage.locks import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -7,7 +7,8 @@ import gin
 import hostile_configs
 import pytest
 
-from brave_tf import config, model_config, trust
+from brave_tf import config
+from brave_tf.configuration import model_config, trust
 from brave_tf.errors import UserError
 from brave_tf.training import recipe
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from brave_tf import csv_files
+from brave_tf.storage import csv_files
 
 
 def read(path):

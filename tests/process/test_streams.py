@@ -3,7 +3,7 @@
 import io
 import os
 
-from brave_tf import streams
+from brave_tf.process import streams
 
 
 def test_a_stream_that_cannot_be_written_to_is_lost():

@@ -8,7 +8,8 @@ from typing import Callable, Literal, Optional
 import gin
 import pytest
 
-from brave_tf import config, errors, recipe_header
+from brave_tf import config, errors
+from brave_tf.configuration import recipe_header
 
 
 @gin.configurable("sample_of_types")
