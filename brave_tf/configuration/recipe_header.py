@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import re
 
-from brave_tf import config
+from brave_tf.configuration.gin_statements import RECIPE_DIR
 
 _FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
 _FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
@@ -33,7 +33,7 @@ class Header:
 
 def names() -> list[str]:
     """Returns the names of all recipes."""
-    return sorted(path.name[: -len(".gin")] for path in config.RECIPE_DIR.glob("*.gin"))
+    return sorted(path.name[: -len(".gin")] for path in RECIPE_DIR.glob("*.gin"))
 
 
 def rows() -> list[str]:
@@ -52,7 +52,7 @@ def general() -> list[str]:
 
 def read(name: str) -> Header:
     """Reads the header of a recipe by its name."""
-    lines = (config.RECIPE_DIR / f"{name}.gin").read_text("utf-8").splitlines()
+    lines = (RECIPE_DIR / f"{name}.gin").read_text("utf-8").splitlines()
     comment = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     fields = dict(match.groups() for match in map(_FIELD.match, comment) if match)
     return Header(comment[0][2:], fields.get("Row"), fields["Command"], _figures(fields))
