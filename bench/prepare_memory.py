@@ -22,7 +22,7 @@ _SAMPLES_PER_FRAME = 1920  # At 48 kHz and 25 frames per second.
 _PREPARE = """
 import json, multiprocessing, sys, time
 from bench.memory import peak_of_mb
-from brave_tf.data.preparation import worker_pool
+from brave_tf.process import worker_pool
 from brave_tf.data.clips.clip_list import read_clips
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import Settings

@@ -11,10 +11,11 @@ from brave_tf import config, errors
 
 IN_FORKS = """
 import os, sys
-from brave_tf import startup
+from brave_tf.process import startup
 startup.import_tensorflow()
 import logging
-from brave_tf import config, gin_statements
+from brave_tf import config
+from brave_tf.configuration import gin_statements
 assert not any(name.startswith("brave_tf.") for name, _ in __import__("gin").config._REGISTRY.items())
 logging.disable(logging.ERROR)
 for path in sorted(config.RECIPE_DIR.rglob("*.gin")):

@@ -98,7 +98,7 @@ WRITTEN = {
     "embed": (
         embed,
         ["--model={place}/exported", "--input={place}/records", "--output={new}.npz"],
-        2,
+        1,
     ),
 }
 

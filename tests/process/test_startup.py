@@ -4,7 +4,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from brave_tf import startup
+from brave_tf.process import startup
 
 startup.import_tensorflow()
 import tensorflow as tf

@@ -9,7 +9,7 @@ import pytest
 
 COMMAND = """
 import ctypes, hashlib, sys, time
-from brave_tf import unheard
+from brave_tf.process import unheard
 from brave_tf.cli import app
 from brave_tf.process.progress import Progress
 

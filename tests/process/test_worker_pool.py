@@ -107,7 +107,7 @@ def test_workers_that_cannot_start():
 
 
 PROGRAM = """
-from brave_tf.data.preparation import worker_pool
+from brave_tf.process import worker_pool
 from brave_tf.process.worker_pool import run_in_order
 
 def double(number):

@@ -16,7 +16,7 @@ from brave_tf.data.kernels import compiling, library
 
 COMPILE = """
 import pathlib
-from brave_tf import startup
+from brave_tf.process import startup
 startup.import_tensorflow()
 from brave_tf.data.kernels import compiling, library
 with library.compiled_kernels():

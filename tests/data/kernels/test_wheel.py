@@ -18,7 +18,7 @@ import sys
 
 import numpy as np
 
-from brave_tf import startup
+from brave_tf.process import startup
 startup.import_tensorflow()
 from brave_tf.data.kernels import carried, library
 
