@@ -29,7 +29,6 @@ _KEPT = (
 )
 # Metrics that are no fractions -> digits shown of them.
 PLAIN = {"d_prime": 2, "classes_without_positives": 0}
-_CLIPS = {"train": count, "test": count, "missing": count}
 _ENTRY = {
     "task": text,
     "model": json_values.path,
@@ -42,7 +41,7 @@ _ENTRY = {
             [{"name": json_values.path, "ap": Optional(number), "positives": count}]
         ),
     },
-    "clips": _CLIPS,
+    "clips": MappingOf(count),
     "seconds": number,
     "settings": {"data": Optional(json_values.path), "test_split": Optional(text)},
     "predictions": Optional(json_values.path),
@@ -235,7 +234,7 @@ def _rows(result: Result, metrics: tuple[str, ...]) -> Iterator[tuple[str, ...]]
 def _cells(
     found: Mapping[str, Any], metrics: tuple[str, ...], clips: Mapping[str, int]
 ) -> tuple[str, ...]:
-    counts = (str(clips[name]) for name in ("train", "test", "missing"))
+    counts = (str(clips.get(name, "")) for name in ("train", "test", "missing"))
     return (*(_cell(found, name) for name in metrics), *counts)
 
 

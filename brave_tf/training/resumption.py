@@ -40,9 +40,8 @@ def sole_owner(model_dir: str) -> Iterator[None]:
             said = f"process {os.getpid()} on {platform.node()}\n"
             stack.enter_context(locked(str(path), wait=False, said=said))
         except BlockingIOError as error:
-            owner = path.read_text(errors="replace").strip() or "another process"
             raise errors.UserError(
-                f"{model_dir} is in use: {owner} trains in it. Wait for it to end, or give another "
+                f"{model_dir} is in use: {_holder(path)} trains in it. Wait for it to end, or give another "
                 "--model_dir."
             ) from error
         except OSError as error:
@@ -53,7 +52,7 @@ def sole_owner(model_dir: str) -> Iterator[None]:
 def _holder(lock: pathlib.Path) -> str:
     """Returns what a lock says of the process that holds it, which may end at this moment."""
     with contextlib.suppress(OSError):
-        return lock.read_text("utf-8").strip() or "another process"
+        return lock.read_text("utf-8", "replace").strip() or "another process"
     return "another process"
 
 

@@ -157,4 +157,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, waits=True)
+    app.run(main)

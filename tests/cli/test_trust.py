@@ -48,7 +48,7 @@ def write(folder, text):
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_configuration_of_a_folder_is_data(tmp_path, monkeypatch, capsys, name, attack):
-    monkeypatch.setattr("brave_tf.evaluation.watch.Run.steps", lambda run: [2])
+    monkeypatch.setattr("brave_tf.evaluation.watch.WatchedRun.steps", lambda run: [2])
     write(tmp_path, hostile_configs.CONFIGS[attack])
     module, *arguments = COMMANDS[name]
     assert command.run(module, *arguments) == 2
@@ -58,7 +58,7 @@ def test_the_configuration_of_a_folder_is_data(tmp_path, monkeypatch, capsys, na
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_module_that_is_named_is_imported(tmp_path, monkeypatch, capsys, name):
-    monkeypatch.setattr("brave_tf.evaluation.watch.Run.steps", lambda run: [2])
+    monkeypatch.setattr("brave_tf.evaluation.watch.WatchedRun.steps", lambda run: [2])
     write(tmp_path, hostile_configs.CONFIGS["a module beside it"])
     module, *arguments = COMMANDS[name]
     command.run(module, *arguments)

@@ -11,6 +11,7 @@ import pytest
 import walkthrough
 
 from brave_tf import config, errors
+from brave_tf.cli import app
 from brave_tf.training import interruption, strategy, workers
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
@@ -56,9 +57,9 @@ def test_the_cluster_has_two_processes(monkeypatch):
 
 
 def test_the_exit_codes_are_those_of_the_command():
-    codes = [0, interruption.PREEMPTED, interruption.INTERRUPTED]
+    codes = [0, interruption.HUNG_UP, interruption.PREEMPTED, interruption.INTERRUPTED]
     codes += [workers.LostWorkerError.exit_code, errors.LostInputError.exit_code]
-    codes.append(errors.UserError.exit_code)
+    codes += [app.UNWRITABLE_OUTPUT, errors.UserError.exit_code]
     assert [int(code) for code in table("exit code")] == codes
 
 

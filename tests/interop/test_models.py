@@ -47,7 +47,7 @@ def test_the_checkpoint_is_evaluated_in_inference_mode(model_dir):
     narrow = probe("narrow")
     assert narrow.is_narrow
     assert not probe("broad_audio").is_narrow
-    assert narrow.source == ModelSource(model_dir)
+    assert narrow.backbone.source == ModelSource(model_dir)
     loaded = recipe.load_run(model_dir).objective
     x = batch(narrow.view)
     tf.debugging.assert_near(narrow.embed(x), loaded.backbones["narrow"](x, training=False))
@@ -89,7 +89,7 @@ def test_a_checkpoint_is_chosen_by_its_step(model_dir, tmp_path):
     (tmp_path / recipe.CONFIG_FILE).write_text(config)
     found = {name: load(ModelSource(str(tmp_path), checkpoint=name)) for name in ("last", "3")}
     assert {name: step for name, (_, step) in found.items()} == {"last": 5, "3": 3}
-    weights = {name: probe("narrow").weights for name, (probe, _) in found.items()}
+    weights = {name: probe("narrow").backbone.weights for name, (probe, _) in found.items()}
     assert weights["last"] == digest_of_weights(objective.backbones["narrow"].get_weights())
     assert weights["last"] != weights["3"]
     with pytest.raises(UserError, match="checkpoint '4' is not in"):
@@ -103,8 +103,8 @@ def test_bfloat16_gives_nearly_the_same_features(model_dir):
     half, _ = load(ModelSource(model_dir, precision="mixed_bfloat16"))
     found = half("narrow").embed(x)
     assert found.dtype == tf.float32
-    assert half("narrow").precision == "mixed_bfloat16"
-    assert half("narrow").weights == full("narrow").weights
+    assert half("narrow").backbone.precision == "mixed_bfloat16"
+    assert half("narrow").backbone.weights == full("narrow").backbone.weights
     error = np.abs(found - expected).max() / np.abs(expected).max()
     assert 1e-6 < error < 0.05
 
@@ -114,8 +114,8 @@ def test_a_model_is_made_in_the_scope_of_a_strategy(model_dir):
     strategy = tf.distribute.MirroredStrategy(devices, tf.distribute.ReductionToOneDevice())
     mirrored, _ = load(ModelSource(model_dir), strategy=strategy)
     one, _ = load(ModelSource(model_dir))
-    assert mirrored("narrow").strategy is strategy
-    assert mirrored("narrow").weights == one("narrow").weights
+    assert mirrored("narrow").backbone.strategy is strategy
+    assert mirrored("narrow").backbone.weights == one("narrow").backbone.weights
     x = batch(one("narrow").view)
     found = strategy.run(lambda: mirrored("narrow").embed(x))
     for replica in strategy.experimental_local_results(found):
@@ -173,10 +173,10 @@ def test_a_function_is_a_model_of_every_modality(module):
     x = batch(rgb.view)
     np.testing.assert_allclose(rgb.embed(x), tf.reduce_mean(x, [1, 2, 3]))
     again, _ = load(of, bindings)
-    assert again("rgb").weights == rgb.weights
+    assert again("rgb").backbone.weights == rgb.backbone.weights
     models.sys.modules[module].scale = 2.0
     other, _ = load(of, bindings)
-    assert other("rgb").weights != rgb.weights  # what it answers is another
+    assert other("rgb").backbone.weights != rgb.backbone.weights  # what it answers is another
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,12 @@ def test_a_clip_that_breaks_later_is_skipped_and_counted(tmp_path, decoder):
         (RGB, "train", "RawMedia.decoder = 'ffmpeg'", "decoder = 'ffmpeg'.*auto, tfio, pyav"),
         (RGB, "train", "RawMedia.fps = 0", "RawMedia.fps = 0"),
         (RGB, "train", "RawMedia.min_side = 3", "RawMedia.min_side = 3"),
-        (RGB, "train", "RawMedia.test_fraction = 2", r"test_fraction=2.* share in \[0, 1\)"),
+        (
+            RGB,
+            "train",
+            "RawMedia.test_fraction = 2",
+            r"RawMedia.test_fraction = 2: .* share in \[0, 1\)",
+        ),
         (
             {"narrow": SOUND, "other": AudioView()},
             "train",
