@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
         if name not in known:
             raise errors.UserError(
                 f"no benchmark is called {name!r}, expected one of {', '.join(known)}."
-                + errors.nearest(name, known)
+                + errors.did_you_mean(name, known)
             )
         startup.keep_freed_memory()
         startup.import_tensorflow()

@@ -16,7 +16,7 @@ from typing import Any, Callable
 import tensorflow as tf
 
 from bench import limits, recipe_step, timing
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.inspection.multiply_adds import graph_cost
 from brave_tf.models.audio_light import audio_light
 from brave_tf.models.audio_resnet import audio_resnet
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if name not in _BACKBONES:
             raise UserError(
                 f"--backbones={name}: expected some of {', '.join(_BACKBONES)}."
-                f"{nearest(name, _BACKBONES)}"
+                f"{did_you_mean(name, _BACKBONES)}"
             )
     variants = recipe_step.variants(args)
     rows = [_row(name, *variant, args) for name in names for variant in variants]

@@ -254,9 +254,9 @@ def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]
     configurable = re.search(r"No configurable matching (?:reference )?'@?([^'(]+)", text)
     parameter = re.search(r"onfigurable '([^']+)' .*parameter named '([^']+)'", text)
     if parameter:
-        hint = errors.nearest(parameter[2], _parameters(parameter[1]))
+        hint = errors.did_you_mean(parameter[2], _parameters(parameter[1]))
     elif configurable:
-        hint = errors.nearest(configurable[1], _configurables())
+        hint = errors.did_you_mean(configurable[1], _configurables())
         hint += " A part that lives in its own file needs an `import` line for it in the gin file."
     sources = ", ".join([*gin_files, *(f"--gin_bindings={b!r}" for b in bindings)])
     return f"cannot use the configuration {sources}: {text.rstrip('.')}.{hint}"

@@ -9,6 +9,8 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from brave_tf import moved
+
 
 class UserError(ValueError):
     """Input that cannot be used: the message names it, what was expected, and what to do.
@@ -79,7 +81,10 @@ def message(error: BaseException) -> str:
     return re.sub(r"\n\s*In call to configurable .*", "", str(error)).strip()
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns " Did you mean a, b?" for the known names nearest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
     return f" Did you mean {', '.join(matches)}?" if matches else ""
+
+
+__getattr__ = moved.attributes(__name__, [__name__])

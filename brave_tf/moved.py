@@ -76,6 +76,7 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
 _RENAMED = {
     ("data.clips.clip_list", "Clip"): "ListedClip",
     ("data.preparation.settings", "Settings"): "PreparationSettings",
+    ("errors", "nearest"): "did_you_mean",
     ("process.startup", "load_tensorflow"): "import_tensorflow",
 }
 

@@ -49,7 +49,10 @@ def test_what_has_another_name_is_found_by_the_former_one():
         from brave_tf.data.preparation.clip_list import Clip
     with pytest.warns(FutureWarning, match="Settings is now .*PreparationSettings"):
         from brave_tf.data.preparation.settings import Settings
+    with pytest.warns(FutureWarning, match="nearest is now brave_tf.errors.did_you_mean"):
+        from brave_tf.errors import nearest
     assert (Clip, Settings) == (ListedClip, PreparationSettings)
+    assert nearest("cta", ["cat"]) == " Did you mean cat?"
 
 
 def test_what_never_was_is_not_found():

@@ -41,7 +41,7 @@ def main() -> None:
     if name not in known:
         print(
             f"error: there is no command {name!r}: expected one of {', '.join(known)}."
-            f"{errors.nearest(name, known)}",
+            f"{errors.did_you_mean(name, known)}",
             file=sys.stderr,
         )
         sys.exit(2)

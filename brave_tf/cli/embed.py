@@ -21,7 +21,7 @@ import sys
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.errors import UserError, named, nearest
+from brave_tf.errors import UserError, did_you_mean, named
 from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
@@ -122,7 +122,7 @@ def _chosen(views: dict) -> dict:
         if name not in views:
             raise UserError(
                 f"--view={name}: the model has no such view, it has {', '.join(views)}."
-                f"{nearest(name, views)}"
+                f"{did_you_mean(name, views)}"
             )
     return {name: views[name] for name in FLAGS.view or views}
 

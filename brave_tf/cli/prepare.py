@@ -23,7 +23,7 @@ from absl import flags
 from brave_tf.cli import app
 from brave_tf.data.clips import clip_counts, clip_list, media_files
 from brave_tf.data.clips.clip import ListedClip
-from brave_tf.errors import UserError, named, nearest
+from brave_tf.errors import UserError, did_you_mean, named
 
 RUNNERS = ("local", "beam")
 # The flags that are arguments of what the command calls, which does not know where they come from.
@@ -167,7 +167,7 @@ def _check_flags(values):
     if values.runner not in RUNNERS:
         raise UserError(
             f"--runner={values.runner}: expected one of {', '.join(RUNNERS)}."
-            f"{nearest(values.runner, RUNNERS)} Runners of Beam are named in --beam_options."
+            f"{did_you_mean(values.runner, RUNNERS)} Runners of Beam are named in --beam_options."
         )
     if values.beam_options and values.runner != "beam":
         raise UserError("--beam_options is for --runner=beam, which is not given.")

@@ -269,7 +269,7 @@ class _History:
 
 
 def _without_effect(binding: Binding, why: str, known: Iterable[str] = ()) -> errors.UserError:
-    hint = errors.nearest(binding.key.rpartition("/")[0] or binding.key, known)
+    hint = errors.did_you_mean(binding.key.rpartition("/")[0] or binding.key, known)
     return errors.UserError(
         f"{binding.place}: the binding {binding.key} would have no effect: {why}.{hint}"
     )

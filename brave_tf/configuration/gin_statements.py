@@ -264,7 +264,7 @@ def _unknown(name: str, candidates: Sequence[pathlib.Path], role: str = "") -> e
     known = sorted(path.name for path in RECIPE_DIR.glob("*.gin"))
     return errors.UserError(
         f"gin file {name!r}{role} was not found (looked for {', '.join(map(str, candidates))})."
-        f"{errors.nearest(pathlib.Path(name).name, known)}"
+        f"{errors.did_you_mean(pathlib.Path(name).name, known)}"
     )
 
 

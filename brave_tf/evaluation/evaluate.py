@@ -146,7 +146,7 @@ def _choose_view(task: registry.Task, views: Mapping[str, View], requested: str 
         if requested not in views:
             raise UserError(
                 f"--view={requested}: the model has no such view, it has {listed}."
-                f"{errors.nearest(requested, views)}"
+                f"{errors.did_you_mean(requested, views)}"
             )
         if views[requested].modality != task.modality:
             raise UserError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.models.temporal import UnfoldTime
 
 
@@ -32,7 +32,7 @@ def endpoints(model: tf.keras.Model, names: Sequence[str]) -> tf.keras.Model:
     unknown = [name for name in names if name not in layers]
     if unknown or not names:
         given = repr(unknown[0]) if unknown else "an empty list"
-        hint = nearest(unknown[0], layers) if unknown else ""
+        hint = did_you_mean(unknown[0], layers) if unknown else ""
         raise UserError(
             f"end point {given} of {model.name}: expected some of {', '.join(known)}.{hint}"
         )

@@ -15,7 +15,7 @@ import gin
 import keras_cv
 import tensorflow as tf
 
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.models.gradient_checkpointing import CheckpointedModel
 from brave_tf.models.precision import full_dtype
 from brave_tf.models.spectrogram import AsImage
@@ -169,7 +169,7 @@ def _backbone_class(name: str) -> type[keras_cv.models.Backbone]:
     if name not in known:
         raise UserError(
             f"keras_cv_backbone.backbone = {name!r} is no backbone in keras_cv.models."
-            f"{nearest(str(name), known)}"
+            f"{did_you_mean(str(name), known)}"
         )
     return getattr(keras_cv.models, name)
 

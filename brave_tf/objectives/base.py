@@ -284,6 +284,6 @@ def _backbone(backbones: Backbones, view: str) -> tf.keras.Model:
     if backbone not in models:
         raise errors.UserError(
             f"the backbone of view {view!r} is to be that of {backbone!r}: expected a view that has one of "
-            f"its own, {', '.join(map(repr, models))}.{errors.nearest(backbone, models)}"
+            f"its own, {', '.join(map(repr, models))}.{errors.did_you_mean(backbone, models)}"
         )
     return backbones[backbone]

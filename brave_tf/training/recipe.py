@@ -89,7 +89,7 @@ class Recipe:
         if missing:
             raise errors.UserError(
                 f"the objective has backbones for {missing}, but Recipe.views has only {list(self.views)}."
-                f"{errors.nearest(missing[0], self.views)}"
+                f"{errors.did_you_mean(missing[0], self.views)}"
             )
         return objective
 

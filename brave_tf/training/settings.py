@@ -102,5 +102,5 @@ class Settings:
         if self.precision not in PRECISIONS:
             raise errors.UserError(
                 f"train.precision = {self.precision!r}: expected one of {', '.join(PRECISIONS)}."
-                f"{errors.nearest(str(self.precision), PRECISIONS)}"
+                f"{errors.did_you_mean(str(self.precision), PRECISIONS)}"
             )

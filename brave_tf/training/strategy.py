@@ -35,7 +35,7 @@ def make_strategy(
     if name not in STRATEGIES:
         raise errors.UserError(
             f"train.strategy = {name!r}: expected one of {', '.join(STRATEGIES)}."
-            f"{errors.nearest(str(name), STRATEGIES)}"
+            f"{errors.did_you_mean(str(name), STRATEGIES)}"
         )
     name = _automatic(tpu, workers) if name == AUTO else name
     if workers.several != (name == "multi_worker"):

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Sequence
 
-from brave_tf.errors import ArgumentError, nearest
+from brave_tf.errors import ArgumentError, did_you_mean
 
 PATH, START, END = "path", "start", "end"
 # Each that is not read is compared with those that are.
@@ -141,7 +141,7 @@ def _check_needed(source, names, label_column, split_column):
     for name in (PATH, *(name for usual, name in optional.items() if name != usual)):
         if name not in names:
             found = ", ".join(names) or "nothing"
-            hint = _separator(names) or nearest(name, names) or _synonym(name, names)
+            hint = _separator(names) or did_you_mean(name, names) or _synonym(name, names)
             raise ArgumentError("input", source, f"no column {name!r} in line 1: {found}.{hint}")
     repeated = [name for name in names if name and names.count(name) > 1]
     if repeated:

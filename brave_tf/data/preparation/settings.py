@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from brave_tf import moved
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 
 FLOWS = ("tvl1", "dis", "none")
 AUDIOS = ("float", "flac", "none")
@@ -55,7 +55,9 @@ class PreparationSettings:
 def _check_choice(name, value, choices):
     if value not in choices:
         expected = ", ".join(choices)
-        raise UserError(f"--{name}={value}: expected one of {expected}.{nearest(value, choices)}")
+        raise UserError(
+            f"--{name}={value}: expected one of {expected}.{did_you_mean(value, choices)}"
+        )
 
 
 def _check_range(name, value, low, high):

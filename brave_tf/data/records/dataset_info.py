@@ -16,7 +16,7 @@ from brave_tf.data.records import fields as record_fields
 from brave_tf.data.records.modalities import Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
 from brave_tf.data.records.splits import Shard, Split, joined
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.storage import files
 
 # Records that are looked at for what clips have together, where the counts do not tell.
@@ -92,7 +92,7 @@ class DatasetInfo:
         if name not in self.splits:
             raise UserError(
                 f"{self.data_dir} has no split {name!r}, it has: {', '.join(sorted(self.splits))}."
-                f"{nearest(name, self.splits)}"
+                f"{did_you_mean(name, self.splits)}"
             )
         return self.splits[name]
 

@@ -21,7 +21,7 @@ from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError, named, nearest
+from brave_tf.errors import UserError, did_you_mean, named
 
 DECODERS = ("auto", "tfio", "pyav")
 # Clips, from all over a split, of which views are tried before a run until one can be read.
@@ -81,7 +81,7 @@ class RawMedia(Source):
         if self.decoder not in DECODERS:
             raise UserError(
                 f"RawMedia.decoder = {self.decoder!r}: expected one of {', '.join(DECODERS)}."
-                f"{nearest(str(self.decoder), DECODERS)}"
+                f"{did_you_mean(str(self.decoder), DECODERS)}"
             )
         for name in ("fps", "max_seconds", "timeout"):
             if not getattr(self, name) > 0:
@@ -191,7 +191,7 @@ class RawMedia(Source):
             if part not in self.split_names:
                 raise UserError(
                     f"{self.location} has no split {part!r}, it has: "
-                    f"{', '.join(self.split_names)}.{nearest(part, self.split_names)}"
+                    f"{', '.join(self.split_names)}.{did_you_mean(part, self.split_names)}"
                 )
         return [clip for part in name.split("+") for clip in self._clips if clip.split == part]
 

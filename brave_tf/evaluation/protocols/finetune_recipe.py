@@ -18,7 +18,7 @@ import gin
 
 from brave_tf.config import Configuration
 from brave_tf.data.views.base import Augmentation, View
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.interop.models import RANDOM, RUN
 from brave_tf.training import checkpoints, labelled_recipe, schedules
@@ -242,7 +242,7 @@ def _find_optimizer(name: str) -> Any:
     except ValueError as error:
         raise UserError(
             f"finetune.optimizer = {name!r}: expected one of {', '.join(_OPTIMIZERS)}, or a gin configurable "
-            f"of your own, which needs an `import` line in a --gin_file.{nearest(name, _OPTIMIZERS)}"
+            f"of your own, which needs an `import` line in a --gin_file.{did_you_mean(name, _OPTIMIZERS)}"
         ) from error
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from brave_tf.errors import UserError
-from brave_tf.errors import nearest as nearest_names
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
 
 AUGMENTED, CROPS = "augmented", "crops"
@@ -67,7 +66,7 @@ def check_train_windows(protocol: str, value: str) -> None:
     if value not in (AUGMENTED, CROPS):
         raise UserError(
             f"{protocol}.train_windows = {value!r}: expected '{AUGMENTED}' or '{CROPS}'."
-            f"{nearest_names(str(value), (AUGMENTED, CROPS))}"
+            f"{did_you_mean(str(value), (AUGMENTED, CROPS))}"
         )
 
 

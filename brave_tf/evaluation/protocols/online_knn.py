@@ -52,7 +52,7 @@ class OnlineKnn:
         if view not in views:
             raise errors.UserError(
                 f"OnlineKnn.view = {view!r}: expected one of {', '.join(views)}."
-                f"{errors.nearest(view, views)}"
+                f"{errors.did_you_mean(view, views)}"
             )
         self._samples = [
             ClipSample(data_dir, split, view, views[view], clips, labelled=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.evaluation.features.feature_bank import FeatureBank
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import multi_label, scores
@@ -60,7 +60,7 @@ class Head:
             if value not in known:
                 raise UserError(
                     f"{self.name}.{name} = {value!r}: expected one of {', '.join(known)}."
-                    f"{nearest(str(value), known)}"
+                    f"{did_you_mean(str(value), known)}"
                 )
         if not 0 <= self.dropout < 1:
             raise UserError(f"{self.name}.dropout = {self.dropout}: expected 0 <= dropout < 1.")

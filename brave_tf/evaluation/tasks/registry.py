@@ -15,7 +15,7 @@ import re
 from typing import Callable
 
 from brave_tf import modality_registry as modalities
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.evaluation import tasks
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.outcome import Outcome
@@ -125,7 +125,7 @@ def find_task(name: str) -> Task:
         if name not in known:
             datasets = dict.fromkeys(task.split("/")[0] for task in known)
             raise UserError(
-                f"--task={name}: there is no such task.{nearest(name, known)} There are tasks of "
+                f"--task={name}: there is no such task.{did_you_mean(name, known)} There are tasks of "
                 f"{', '.join(datasets)}; --list shows them. A task of your own needs an `import my_pkg` "
                 "line in a --gin_file, for the module that calls register_task."
             )

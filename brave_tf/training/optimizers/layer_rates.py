@@ -7,7 +7,7 @@ import re
 
 import tensorflow as tf
 
-from brave_tf.errors import UserError, nearest
+from brave_tf.errors import UserError, did_you_mean
 from brave_tf.models.endpoints import endpoint_names
 from brave_tf.training.optimizers.multipliers import plain_name
 
@@ -49,7 +49,7 @@ def freeze(backbone: tf.keras.Model, up_to: str) -> None:
     if up_to not in names[:-1]:
         raise UserError(
             f"frozen_up_to = {up_to!r}: expected an end point of {backbone.name} before its output, one of "
-            f"{', '.join(names[:-1])}.{nearest(up_to, names)}"
+            f"{', '.join(names[:-1])}.{did_you_mean(up_to, names)}"
         )
     for layer in backbone.layers:  # in topological order
         layer.trainable = False
