@@ -217,7 +217,9 @@ def _given(bindings: Sequence[str]) -> list[gin_statements.GinText]:
                 f"--gin_bindings={text!r} binds nothing: expected a statement such as 'train.batch_size = 2'."
             )
     return [
-        gin_statements.GinText(f"--gin_bindings={text!r}", moved.present_text(text))
+        gin_statements.GinText(
+            f"--gin_bindings={text!r}", moved.present_text(text, "--gin_bindings")
+        )
         for text in bindings
     ]
 

@@ -124,14 +124,21 @@ def present_name(module: str) -> str:
     return _present(former)[0] if module.startswith(_PACKAGE) and former in _MOVED else module
 
 
-def present_text(text: str) -> str:
-    """Returns a text of gin with the present names of modules in place of former ones."""
+def present_text(text: str, place: str | None = None) -> str:
+    """Returns a text of gin with the present names of modules in place of former ones.
+
+    Args:
+      text: of gin.
+      place: where a user has written it, for the warning about each of them; None for no warning.
+    """
 
     def present(found: re.Match) -> str:
         module, part = found["module"], found["part"] or ""
         spec = importlib.util.find_spec(module)
         if part and spec.submodule_search_locations and importlib.util.find_spec(module + part):
             return found[0]  # A package has the former name now.
+        if place is not None:
+            _warn(f"{place}: {module}", present_name(module))
         return present_name(module) + part
 
     return _ANY_FORMER.sub(present, text)
@@ -166,8 +173,4 @@ def _warn(former: str, present: str) -> None:
 _BY_PRESENT = {_present(former)[0]: _PACKAGE + former for former in _MOVED}
 _NAMES = "|".join(map(re.escape, _MOVED))
 _ANY_FORMER = re.compile(rf"(?<![\w.])(?P<module>brave_tf\.(?:{_NAMES}))(?!\w)(?P<part>\.\w+)?")
-_FORMER = re.compile(
-    r"(?<![\w.])brave_tf\.(?:" + "|".join(map(re.escape, _MOVED)) + r")(?=\.[A-Z_a-z]+\b|\s|$)",
-    re.MULTILINE,
-)
 _FORMER = re.compile("(?:" + "|".join(map(re.escape, _BY_PRESENT)) + r")(?![\w])")

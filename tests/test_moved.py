@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 from brave_tf import moved
+from brave_tf.configuration import gin_statements
 
 FORMER = sorted(set(moved._MOVED) - {"data.pipeline"})
 
@@ -98,6 +99,18 @@ def test_names_on_disk_last(name, former):
 def test_former_names_in_gin(text, present):
     assert moved.present_text(text) == present
     assert moved.present_text(present) == present
+
+
+def test_a_file_of_a_user_is_warned_of(tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_text("import brave_tf.data.log_mel\nLogMel.mel_bins = 40\n")
+    with pytest.warns(
+        FutureWarning, match="mine.gin: brave_tf.data.log_mel is now .*views.log_mel"
+    ):
+        gin_statements.source_of(str(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gin_statements.source_of("as_v_fa")
 
 
 def test_an_interpreter_that_knows_no_other_name_finds_them():

@@ -270,7 +270,7 @@ def _unknown(name: str, candidates: Sequence[pathlib.Path], role: str = "") -> e
 
 def _text(path: pathlib.Path) -> str:
     # Editors of Windows put a mark before UTF-8.
-    return moved.present_text(path.read_text(encoding="utf-8-sig"))
+    return moved.present_text(path.read_text(encoding="utf-8-sig"), str(path))
 
 
 @contextlib.contextmanager

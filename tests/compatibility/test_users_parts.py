@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 import written_files
 
-from brave_tf import config, moved, trust
+from brave_tf import config, moved
 from brave_tf.cli import eval as eval_command
 from brave_tf.cli import export as export_command
 from brave_tf.cli import train as train_command
+from brave_tf.configuration import trust
 
 NAMES = json.loads((written_files.USERS / "names.json").read_text())
 # One process for each import: none finds there what another has imported.
