@@ -98,7 +98,8 @@ def attributes(former: str, present: Sequence[str], warn: bool = True) -> Callab
     """
 
     def find(name: str) -> Any:
-        if not name.startswith("__"):
+        # Python asks for a module of a package in this way before it imports it.
+        if not name.startswith("__") and not _is_module_of(former, name):
             for module in map(importlib.import_module, present):
                 found = _RENAMED.get((module.__name__[len(_PACKAGE) :], name), name)
                 if found in vars(module):
@@ -158,6 +159,11 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__doc__ = modules[0].__doc__
         module.__getattr__ = attributes(module.__name__, present, warn=False)
         _warn(module.__name__, " and ".join(present))
+
+
+def _is_module_of(package: str, name: str) -> bool:
+    path = vars(sys.modules[package]).get("__path__") if package in sys.modules else None
+    return bool(path and importlib.machinery.PathFinder.find_spec(f"{package}.{name}", path))
 
 
 def _present(former: str) -> tuple[str, ...]:

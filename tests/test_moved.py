@@ -42,6 +42,14 @@ def test_a_package_gives_what_was_in_the_module_of_its_name():
     assert clip_dataset is batches.clip_dataset
 
 
+def test_a_module_of_that_package_is_imported_alone():
+    code = (
+        "import sys; from brave_tf.data.pipeline import service_port; "
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_what_has_another_name_is_found_by_the_former_one():
     from brave_tf.data.clips.clip import ListedClip
     from brave_tf.data.preparation.settings import PreparationSettings

@@ -147,7 +147,7 @@ def test_a_reference_to_another_thing_is_an_error(parameter, macro, tmp_path):
     "binding, advice",
     [
         ("Recipe.objective = @BraVe()", "Write Recipe.objective = @BraVe."),
-        ("Recipe.objective = @lars", "such as @BraVe"),
+        ("Recipe.objective = @lars", "@BraVe"),
         (
             "Recipe.views = {'narrow': @narrow/RgbView}",
             "Write Recipe.views = {'narrow': @narrow/RgbView()}.",

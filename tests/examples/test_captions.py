@@ -30,6 +30,7 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
 from brave_tf.evaluation.tasks import registry
 from brave_tf.interop import user_clips
+from brave_tf.modalities.base import register_modality
 from brave_tf.reporting import film_strips
 from brave_tf.training import recipe
 from brave_tf.training.monitors.clip_pictures import picture
@@ -61,7 +62,7 @@ def captions(monkeypatch):
     monkeypatch.setattr(modalities, "_REGISTERED", dict(modalities._REGISTERED))
     import brave_tf_captions
 
-    modalities.register_modality(brave_tf_captions.Captions)
+    register_modality(brave_tf_captions.Captions)
     return brave_tf_captions
 
 
