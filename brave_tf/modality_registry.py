@@ -77,7 +77,7 @@ def of_plugins() -> tuple[Modality, ...]:
 
 
 def find(name: str) -> Modality:
-    """Returns the modality of that name; where there is none, one of which nothing but the name is known."""
+    """Returns the modality of that name, or one that has nothing but the name where none is registered."""
     for modality in registered():
         if modality.name == name:
             return modality

@@ -116,7 +116,7 @@ def load_results(folder: str) -> list[dict[str, Any]]:
 
 
 def _check_metrics(metrics: Mapping[str, Any]) -> None:
-    """Raises ValueError for metrics without a main one, or whose numbers and intervals are none."""
+    """Raises ValueError for metrics that lack a main one or hold neither numbers nor intervals."""
     found = scalars(metrics)
     json_values.check(found, MappingOf(number), "metrics")
     if not found:

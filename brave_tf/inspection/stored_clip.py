@@ -77,8 +77,8 @@ class StoredClip:
         """Parses a serialized `tf.train.SequenceExample`.
 
         Raises:
-          tf.errors.InvalidArgumentError: the bytes are none, a field has another type than a clip's, or a
-            rate is none of `reader.RATES`.
+          tf.errors.InvalidArgumentError: the bytes are no SequenceExample, a field has another type than a
+            clip's, or a rate is outside `reader.RATES`.
         """
         further = further_fields()
         parse = _parser(tuple(sorted(further.items())))

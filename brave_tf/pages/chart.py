@@ -179,7 +179,7 @@ class Chart:
 
 
 def shortened(text: str, most: int) -> str:
-    """Returns a text of at most the width of so many letters; those of East Asia are two wide."""
+    """Shortens a text to the width of so many letters; an East Asian letter counts as two."""
     ends, width = [], 0
     for letter in text:
         width += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
@@ -197,7 +197,7 @@ def _simplify(element: ElementTree.Element) -> None:
     element.tail = None
     for name, value in list(element.attrib.items()):
         del element.attrib[name]
-        # Nothing is drawn beyond the chart, and an angle of nothing is none.
+        # Nothing is drawn outside the chart, so clipping does nothing; neither does turning by 0 degrees.
         if name == "clip-path" or value.startswith("rotate(-0 "):
             continue
         if name == "style":

@@ -43,7 +43,7 @@ def have_indexes(shards: Collection[str], wanted: Collection[str] = ()) -> bool:
     folders = {os.path.dirname(path) for path in paths}
     if any("://" in folder or not os.path.isdir(folder) for folder in folders):
         return False
-    # A pipe is none: a reader may wait for ever.
+    # A pipe does not count as an index: reading it could take for ever.
     entries = (entry for folder in folders for entry in os.scandir(folder))
     return paths <= {entry.path for entry in entries if entry.is_file()}
 
