@@ -14,7 +14,7 @@ import tempfile
 import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import Any, Union
+from typing import Any, BinaryIO, Union
 
 import numpy as np
 
@@ -152,10 +152,7 @@ def read_small(path: Path, most: int) -> bytes:
     Raises:
       OSError: it cannot be read, is longer, or is a pipe or a device, which is not waited for.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(f"{os.fspath(path)} is no plain file")
+    with _plain_file(path) as file:
         # Block by block, as memory for all that there may be is not always to be had.
         content = bytearray()
         while block := file.read(_BLOCK):
@@ -176,9 +173,7 @@ def read_arrays(path: Path, most: int = 2**34) -> dict[str, np.ndarray]:
       OSError: it cannot be read, or is a pipe or a device.
       ValueError: it is damaged, or its arrays are larger.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"{os.fspath(path)} is no plain file")
+    with _plain_file(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 size = sum(each.file_size for each in archive.infolist())
@@ -192,7 +187,7 @@ def read_arrays(path: Path, most: int = 2**34) -> dict[str, np.ndarray]:
         except Exception as error:  # What zipfile, zlib and numpy make of damage is of many kinds.
             raise ValueError(f"it is damaged: {type(error).__name__}: {error}") from error
     if not all(isinstance(each, np.ndarray) for each in found.values()):
-        raise ValueError("it holds files that are no arrays")
+        raise ValueError("it holds files other than arrays")
     return found
 
 
@@ -211,6 +206,15 @@ def read_json(path: Path, most: int = 2**28) -> Any:
         return json.loads(read_small(path, most))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+@contextlib.contextmanager
+def _plain_file(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file to read it; a pipe or a device is an OSError, and is not waited for."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{os.fspath(path)} is no plain file")
+        yield file
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is in JSON that anyone may have written is looked at before it is used."""
+"""Checks the contents of JSON that anyone may have written, before they are used."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def text(value: Any) -> None:
 
 
 def path(value: Any) -> None:
-    """Expects a text, or what Python makes of the name of a file that is none."""
+    """Expects a text, or a file name whose bytes are no text, as Python represents it."""
     _encoded(value, "surrogateescape")
 
 
@@ -79,7 +79,7 @@ def file_name(value: Any) -> None:
 
 
 def number(value: Any) -> None:
-    """Expects a number that a float can hold; it may be none, or infinite."""
+    """Expects a number that a float can hold; NaN and infinity pass."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("a number")
     try:
@@ -109,7 +109,7 @@ def _encoded(value: Any, errors: str) -> None:
     except UnicodeEncodeError:
         whole = False
     if not whole:
-        raise ValueError("a text without NUL and halves of characters")
+        raise ValueError("a text without NUL or unpaired surrogates")
 
 
 def _as(value: Any, kind: type, where: str) -> Any:
