@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -118,11 +117,13 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], compressed: bool 
     Raises:
       OSError: It could not be written.
     """
-    # An archive that cannot be written to its end would complain once more when it is forgotten.
-    content = io.BytesIO()
-    (np.savez_compressed if compressed else np.savez)(content, **arrays)
-    with replacing(path) as aside:
-        aside.write_bytes(content.getbuffer())
+    method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    # As `numpy.savez` does, which leaves an archive open that cannot be written to its end: it would complain
+    # once more when it is forgotten.
+    with replacing(path) as aside, zipfile.ZipFile(aside, "w", method) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 def check_ends(path: Path) -> None:
