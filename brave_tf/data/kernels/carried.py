@@ -16,6 +16,9 @@ from absl import logging
 from brave_tf.data.kernels import compiling
 
 _FOLDER = "prebuilt"
+# A product and a sum are rounded one after the other, since not every processor can do both at once: what a
+# wheel carries computes the same on all of them.
+_ALIKE = "-ffp-contract=off"
 # What the levels of the x86-64 ABI need, as /proc/cpuinfo names it.
 _V2 = {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"}
 _V3 = _V2 | {"abm", "avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe", "xsave"}
@@ -43,7 +46,9 @@ def build(kernels: pathlib.Path, compiler: str) -> None:
     for level in LEVELS:
         aside = folder / f".{level}"
         try:
-            compiling.compile_to(aside, compiler, compiling.flags(f"-march={level}", *unnamed))
+            compiling.compile_to(
+                aside, compiler, compiling.flags(f"-march={level}", _ALIKE, *unnamed)
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise RuntimeError(
                 f"{compiler} cannot compile the kernels for {level}: {compiling.first_error(error)}. Take "
@@ -69,7 +74,7 @@ def find() -> pathlib.Path | None:
 
 def _name(level: str) -> str:
     # Where TensorFlow lies does not matter, but how its own libraries were compiled does.
-    flags = [flag for flag in compiling.flags() if not flag.startswith("-I")]
+    flags = [flag for flag in compiling.flags(_ALIKE) if not flag.startswith("-I")]
     key = compiling.digest([*compiling.contents(), " ".join(flags).encode()])
     return f"kernels-tf{tf.__version__}-{level}-{key}"
 

@@ -10,9 +10,8 @@ import subprocess
 
 SOURCES = pathlib.Path(__file__).resolve().parent
 COMPILERS = ("c++", "g++", "clang++")
-# Floating point as it is, but for what vector code cannot do: errno and traps. A product and a sum are
-# rounded one after the other, as not every processor can do both at once: clips are the same on all.
-_FLAGS = ("-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
+# Floating point as it is, but for what vector code cannot do: errno and traps.
+_FLAGS = ("-shared", "-fPIC", "-O3", "-fno-math-errno", "-fno-trapping-math")
 _SECONDS = 600
 
 
