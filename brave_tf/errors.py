@@ -34,9 +34,20 @@ class ArgumentError(UserError):
     """
 
     def __init__(self, argument: str, value: object, problem: str):
+        super().__init__(argument, value, problem)
         self.argument, self.value, self.problem = argument, value, problem
-        subject = value if isinstance(value, (str, os.PathLike)) else f"{argument} = {value!r}"
-        super().__init__(f"{subject}: {problem}")
+        # A list: gin raises a stand-in for an error that comes through it, which shares what this one holds.
+        self._given: list[str] = []
+
+    def __str__(self) -> str:
+        if self._given:
+            return f"{self._given[-1].format(self.value)}: {self.problem}"
+        is_text = isinstance(self.value, (str, os.PathLike))
+        return f"{self.value if is_text else f'{self.argument} = {self.value!r}'}: {self.problem}"
+
+    def give(self, form: str) -> None:
+        """Says what gave the argument its value, with the value as the field of the form."""
+        self._given.append(form)
 
     def __reduce__(self) -> tuple:
         return type(self), (self.argument, self.value, self.problem)
@@ -54,7 +65,7 @@ def named(**forms: str) -> Iterator[None]:
         yield
     except ArgumentError as error:
         if error.argument in forms:
-            error.args = (f"{forms[error.argument].format(error.value)}: {error.problem}",)
+            error.give(forms[error.argument])
         raise
 
 

@@ -1,6 +1,7 @@
 import pathlib
 import pickle
 
+import gin
 import pytest
 
 from brave_tf import errors
@@ -28,6 +29,26 @@ def test_who_gave_an_argument_says_how(form, expected):
     ):
         raise errors.ArgumentError("input", "videos", "no such folder.")
     assert str(caught.value) == expected
+
+
+@gin.configurable
+def _opened(source: str) -> None:
+    raise errors.ArgumentError("input", source, "no such folder.")
+
+
+def test_who_gave_an_argument_says_how_through_a_configurable():
+    with pytest.raises(errors.ArgumentError) as caught, errors.named(input="--input={}"):
+        _opened("videos")
+    assert errors.message(caught.value) == "--input=videos: no such folder."
+
+
+def test_who_is_nearest_to_the_user_says_how_last():
+    with (
+        pytest.raises(errors.ArgumentError, match="^--data=videos: gone"),
+        errors.named(input="--data={}"),
+        errors.named(input="train.data_dir = {!r}"),
+    ):
+        raise errors.ArgumentError("input", "videos", "gone")
 
 
 def test_other_errors_and_arguments_pass():

@@ -25,6 +25,8 @@ from brave_tf.errors import UserError, did_you_mean, named
 from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
+# The flags that are arguments of what the command calls, which does not know where they come from.
+_ARGUMENTS = ("model", "model_dir", "checkpoint", "input", "output", "view", "split")
 
 
 def define_flags() -> None:
@@ -62,6 +64,14 @@ def define_flags() -> None:
 def main(argv: list[str]) -> int:
     """Does what the flags say; returns the exit code."""
     del argv
+    forms = {name: f"--{name}={{}}" for name in _ARGUMENTS}
+    if not FLAGS.model_dir:
+        forms["checkpoint"] += " without --model_dir"
+    with named(**forms):
+        return _main()
+
+
+def _main() -> int:
     temporal, spatial = _checked()
     startup.import_tensorflow()
     from brave_tf.interop import embedding, user_clips
@@ -71,25 +81,24 @@ def main(argv: list[str]) -> int:
     model = ModelSource(FLAGS.model_dir or FLAGS.model, kind, checkpoint=FLAGS.checkpoint)
     configure(model, [], FLAGS.gin_bindings)
     views = _chosen(model.views())
-    with named(input="--input={}", output="--output={}"):
-        source = user_clips.open_clips(
-            FLAGS.input,
-            views,
-            split=FLAGS.split,
-            flow=FLAGS.flow,
-            workers=FLAGS.workers,
-            timeout=FLAGS.timeout,
-        )
-        report = embedding.embed_clips(
-            source,
-            load_embeds(model, source.views),
-            FLAGS.output,
-            temporal=temporal,
-            spatial=spatial,
-            average=FLAGS.average,
-            batch_size=FLAGS.batch_size,
-            model=model.location,
-        )
+    source = user_clips.open_clips(
+        FLAGS.input,
+        views,
+        split=FLAGS.split,
+        flow=FLAGS.flow,
+        workers=FLAGS.workers,
+        timeout=FLAGS.timeout,
+    )
+    report = embedding.embed_clips(
+        source,
+        load_embeds(model, source.views),
+        FLAGS.output,
+        temporal=temporal,
+        spatial=spatial,
+        average=FLAGS.average,
+        batch_size=FLAGS.batch_size,
+        model=model.location,
+    )
     failures = embedding.failures_file(FLAGS.output)
     return _conclude(report, views, failures, source.left_out)
 

@@ -21,11 +21,12 @@ from __future__ import annotations
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.errors import UserError
+from brave_tf.errors import UserError, named
 from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 _MODELS = ("model_dir", "model", "function")
+_OF_RUNS = ("baseline", "checkpoint", "precision")
 
 
 def define_flags() -> None:
@@ -108,8 +109,10 @@ def main(argv: list[str]) -> int:
         gin_files=FLAGS.gin_file,
         gin_bindings=FLAGS.gin_bindings,
     )
+    lacking = "" if kind == "model_dir" else " without --model_dir"
     try:
-        outcome = command.watch(arguments) if FLAGS.watch else command.run(arguments)
+        with named(**{flag: f"--{flag}={{}}{lacking}" for flag in _OF_RUNS}):
+            outcome = command.watch(arguments) if FLAGS.watch else command.run(arguments)
     except (KeyboardInterrupt, SystemExit) as end:
         print("\ninterrupted: start the same command again, it keeps what is done")
         # A network that is trained when SIGTERM comes is saved first, and ends with the exit code.

@@ -25,7 +25,7 @@ from __future__ import annotations
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.errors import UserError
+from brave_tf.errors import UserError, named
 from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
@@ -53,14 +53,27 @@ def main(argv: list[str]) -> int:
         if not FLAGS[flag].value:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     startup.import_tensorflow()
-    if FLAGS.format == "deepmind":
-        from brave_tf.interop.deepmind import runs
+    # What is called does not know where its arguments come from.
+    with named(overwrite="--overwrite is not given"):
+        if FLAGS.format == "deepmind":
+            with named(output="--format=deepmind, --output={}"):
+                _export_checkpoint()
+        else:
+            with named(output="--output={}"):
+                _export_model()
+    print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
+    return 0
 
-        runs.export_checkpoint(
-            FLAGS.model_dir, FLAGS.output, FLAGS.overwrite, checkpoint=FLAGS.checkpoint
-        )
-        print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
-        return 0
+
+def _export_checkpoint() -> None:
+    from brave_tf.interop.deepmind import runs
+
+    runs.export_checkpoint(
+        FLAGS.model_dir, FLAGS.output, FLAGS.overwrite, checkpoint=FLAGS.checkpoint
+    )
+
+
+def _export_model() -> None:
     from brave_tf.interop import saved_model
 
     signatures = saved_model.export_run(
@@ -74,8 +87,6 @@ def main(argv: list[str]) -> int:
     for name, spec in signatures.items():
         shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
         print(f"signature {name}: {spec.name} {spec.dtype.name} ({shape}) -> {answers}")
-    print(f"exported {FLAGS.model_dir} to {FLAGS.output}")
-    return 0
 
 
 def console_main() -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from brave_tf.cli import app
-from brave_tf.errors import UserError
+from brave_tf.errors import UserError, named
 from brave_tf.process import startup
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def main(argv: list[str]) -> int:
     startup.import_tensorflow()
     from brave_tf.interop.deepmind import runs
 
-    model, signatures = runs.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)
+    with named(
+        checkpoint="--checkpoint={}", output="--output={}", overwrite="--overwrite is not given"
+    ):
+        model, signatures = runs.import_checkpoint(FLAGS.checkpoint, FLAGS.output, FLAGS.overwrite)
     print("\n".join(_described(model)))
     for name, spec in signatures.items():
         shape = ", ".join("?" if size is None else str(size) for size in spec.shape)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from brave_tf.errors import UserError
+from brave_tf.errors import UserError, named
 from brave_tf.evaluation import evaluate, results
 from brave_tf.evaluation.features.identity import identify
 from brave_tf.evaluation.features.probe import load_probes
@@ -20,6 +20,10 @@ from brave_tf.evaluation.tasks import registry
 from brave_tf.evaluation.watch import WatchedRun
 from brave_tf.interop.models import ModelSource, configure
 from brave_tf.storage import files
+
+# The flags that are arguments of what the command calls, which does not know where they come from.
+_FLAGS = ("model_dir", "model", "function", "checkpoint", "baseline", "precision", "view")
+_GIVEN = {name: f"--{name}={{}}" for name in _FLAGS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +84,7 @@ def listed_tasks() -> str:
     return "\n".join(lines).lstrip("\n")
 
 
+@named(**_GIVEN)
 def run(arguments: Arguments) -> Evaluated:
     """Evaluates a model, prints its results and keeps them.
 
@@ -104,6 +109,7 @@ def run(arguments: Arguments) -> Evaluated:
     return outcome
 
 
+@named(**_GIVEN)
 def watch(arguments: Arguments, run: WatchedRun | None = None) -> Evaluated:
     """Evaluates each checkpoint of a run, into its charts too, until the run has ended.
 
@@ -172,6 +178,8 @@ class _Model:
       arguments: whose source is loaded, as it is configured.
     """
 
+    # Whoever passes over a model that cannot be read tells why.
+    @named(**_GIVEN)
     def __init__(self, arguments: Arguments):
         self._arguments = arguments
         source = arguments.source
@@ -186,6 +194,7 @@ class _Model:
             step=self._step,
             output=self._arguments.folder,
             cache=str(cache),
+            given=_GIVEN,
         )
         return Evaluated(done, failed)
 

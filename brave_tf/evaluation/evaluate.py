@@ -7,6 +7,7 @@ import pathlib
 import sys
 import time
 import traceback
+import types
 from collections.abc import Mapping, Sequence
 from typing import Callable
 
@@ -69,6 +70,7 @@ def evaluate(
     step: int | None,
     output: str,
     cache: str | None = None,
+    given: Mapping[str, str] = types.MappingProxyType({}),
 ) -> tuple[list[results.Result], list[Exception]]:
     """Runs every job; one that fails is reported on stderr and the others are run.
 
@@ -80,6 +82,7 @@ def evaluate(
       output: folder of the results.
       cache: folder of features, for other protocols and for a command that is interrupted, with a folder for
         each model; None for `output/features`.
+      given: how arguments were given, for errors about them, as `errors.named` takes it.
 
     Returns:
       The results, which are also in `output/results.json`, and the errors.
@@ -96,10 +99,11 @@ def evaluate(
             flush=True,
         )
         try:
-            found = probe(job.view_name)
-            own = str(folder_of(cache, found))
-            kept = dataclasses.replace(found, cache=own, output=output)
-            result = _run(job, kept, source, step, output)
+            with errors.named(**given):
+                found = probe(job.view_name)
+                own = str(folder_of(cache, found))
+                kept = dataclasses.replace(found, cache=own, output=output)
+                result = _run(job, kept, source, step, output)
         except Exception as error:  # Whatever fails, the other tasks are run.
             failed.append(error)
             if not isinstance(error, UserError):

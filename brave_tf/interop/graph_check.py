@@ -96,8 +96,7 @@ def _read(path: pathlib.Path) -> saved_model_pb2.SavedModel:
         return saved_model_pb2.SavedModel.FromString(path.read_bytes())
     except (OSError, DecodeError) as error:
         raise UserError(
-            f"{path} cannot be read as a SavedModel: {error}. Give the folder that brave_tf_export wrote as "
-            "its --output."
+            f"{path} cannot be read as a SavedModel: {error}. Give a folder that brave_tf_export wrote."
         ) from error
 
 

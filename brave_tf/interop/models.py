@@ -16,7 +16,7 @@ import tensorflow as tf
 from brave_tf import config
 from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
 from brave_tf.storage.digests import digest_of_texts, digest_of_weights
@@ -39,7 +39,7 @@ class ModelSource:
 
     Attributes:
       location: folder of the run or of the exported model, or `module:name` of a function.
-      kind: which of these: `RUN`, `EXPORTED` or `FUNCTION`, the name of its flag.
+      kind: which of these: `RUN`, `EXPORTED` or `FUNCTION`.
       baseline: None, or of a run: `random` for its random initialisation, `supervised` for its network
         trained with labels, see `supervised`.
       checkpoint: of a run: `last`, `best` or a step.
@@ -72,27 +72,31 @@ class ModelSource:
         return self.location if self.kind == EXPORTED else str(pathlib.Path(self.location) / "eval")
 
     def check(self) -> None:
-        """Raises UserError when the model is not what its flag says, or cannot be changed as asked."""
+        """Raises UserError when the model is not of its kind, or cannot be changed as asked."""
         if self.kind != RUN:
-            for flag, value, usual in (
+            for argument, value, usual in (
                 ("baseline", self.baseline, None),
                 ("checkpoint", self.checkpoint, LAST),
                 ("precision", self.precision, FULL_PRECISION),
             ):
                 if value != usual:
-                    raise UserError(
-                        f"--{flag}={value} is of runs: give the --model_dir of the run in place of "
-                        f"--{self.kind}."
+                    raise ArgumentError(
+                        argument,
+                        value,
+                        f"of runs alone. Give the {RUN} of a run in place of a {self.kind}.",
                     )
         if self.baseline and self.checkpoint != LAST:
-            raise UserError(
-                f"--baseline={self.baseline} has no checkpoint: take --checkpoint={self.checkpoint} away."
+            raise ArgumentError(
+                "checkpoint",
+                self.checkpoint,
+                f"the baseline {self.baseline} has no checkpoint. Leave this out.",
             )
         if self.config_file and not pathlib.Path(self.config_file).is_file():
             writer = "brave_tf_export" if self.kind == EXPORTED else "brave_tf_train"
-            raise UserError(
-                f"--{self.kind}={self.location}: {self.config_file} was not found. Give the folder that "
-                f"{writer} wrote."
+            raise ArgumentError(
+                self.kind,
+                self.location,
+                f"{self.config_file} was not found. Give the folder that {writer} wrote.",
             )
         if self.kind == EXPORTED:
             check_links(self.location)
@@ -184,9 +188,11 @@ def _of_run(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones,
 
     def backbone(name: str) -> tuple[Embed, str]:
         if name not in run.objective.backbones:
-            raise UserError(
-                f"view {name!r} has no backbone in {source.location}, only "
-                f"{', '.join(run.objective.backbones)} have: choose one of these with --view."
+            raise ArgumentError(
+                "view",
+                name,
+                f"no backbone in {source.location}, only {', '.join(run.objective.backbones)} have one. "
+                "Choose one of these.",
             )
         weights = digest_of_weights(run.objective.backbones[name].get_weights())
         if source.baseline == SUPERVISED:
@@ -198,10 +204,12 @@ def _of_run(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones,
 
 
 def _not_trained(batch: tf.Tensor) -> tf.Tensor:
-    raise UserError(
-        f"--baseline={SUPERVISED}: the task asks for features before the network is trained. Let its "
-        "protocol begin with open_bank of brave_tf.evaluation.protocols.frozen_features, which trains it, "
-        f"or take --baseline={RANDOM}."
+    raise ArgumentError(
+        "baseline",
+        SUPERVISED,
+        "the task asks for features before the network is trained. Let its protocol begin with open_bank of "
+        "brave_tf.evaluation.protocols.frozen_features, which trains it, or take the baseline "
+        f"{RANDOM}.",
     )
 
 
@@ -220,9 +228,11 @@ def _of_function(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backb
     def embed(batch: tf.Tensor) -> tf.Tensor:
         features = tf.convert_to_tensor(function(batch))
         if features.shape.rank != 2 or not features.dtype.is_floating:
-            raise UserError(
-                f"--function={source.location} answers {features.dtype.name} {features.shape} to a batch "
-                f"{batch.shape}: expected floats (B, D), one row of features for each window."
+            raise ArgumentError(
+                FUNCTION,
+                source.location,
+                f"answers {features.dtype.name} {features.shape} to a batch {batch.shape}: expected floats "
+                "(B, D), one row of features for each window.",
             )
         return tf.cast(features, tf.float32)
 
@@ -236,10 +246,12 @@ def _import(location: str) -> Callable[[tf.Tensor], tf.Tensor]:
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(
-            f"--function={location}: {error}. Name a function as module:name, of a module that Python "
-            "finds from the present folder."
+        raise ArgumentError(
+            FUNCTION,
+            location,
+            f"{error}. Name a function as module:name, of a module that Python finds from the present "
+            "folder.",
         ) from error
     if not callable(function):
-        raise UserError(f"--function={location} is {function!r}, which cannot be called.")
+        raise ArgumentError(FUNCTION, location, f"{function!r}, which cannot be called.")
     return function

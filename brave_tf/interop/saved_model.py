@@ -19,7 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
 from brave_tf.storage.locks import locked
@@ -42,11 +42,15 @@ def check_output(output: str, overwrite: bool) -> None:
     """
     path = pathlib.Path(output)
     if path.exists() and not path.is_dir():
-        raise UserError(f"--output={output} is a file: name a folder for the exported model.")
+        raise ArgumentError(
+            "output", output, "this is a file. Name a folder for the exported model."
+        )
     if path.exists() and any(path.iterdir()) and not overwrite:
-        raise UserError(
-            f"--output={output} is not empty: name another folder, or add --overwrite to replace "
-            f"{SAVED_MODEL}, {KERAS}, {WEIGHTS} and {CONFIG} in it."
+        raise ArgumentError(
+            "overwrite",
+            overwrite,
+            f"{output} is not empty. Name another folder, or overwrite {SAVED_MODEL}, {KERAS}, {WEIGHTS} and "
+            f"{CONFIG} in it.",
         )
 
 
@@ -125,9 +129,10 @@ def export(
                 check_output(output, overwrite)
                 _move(aside, target)
     except OSError as error:
-        raise UserError(
-            f"--output={output} could not be written: {error}. Name a folder on a disk with space "
-            "and permission."
+        raise ArgumentError(
+            "output",
+            output,
+            f"could not be written: {error}. Name a folder on a disk with space and permission.",
         ) from error
     return {name: function.input_signature[0] for name, function in signatures.items()}
 
@@ -152,8 +157,7 @@ class Embedder:
                 raise ValueError("it has no signatures")
         except Exception as error:  # What TensorFlow makes of a damaged graph is of many kinds.
             raise UserError(
-                f"{path} cannot be read as a SavedModel: {error}. Give the folder that "
-                "brave_tf_export wrote as its --output."
+                f"{path} cannot be read as a SavedModel: {error}. Give a folder that brave_tf_export wrote."
             ) from error
 
     @property

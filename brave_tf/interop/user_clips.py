@@ -22,7 +22,7 @@ from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.sources.records import Records
 from brave_tf.data.views.base import View
-from brave_tf.errors import ArgumentError, UserError
+from brave_tf.errors import ArgumentError
 from brave_tf.process import worker_pool
 
 _QUALITY = 95
@@ -98,8 +98,8 @@ def open_clips(
     if os.path.isdir(source) and Records.accepts(source):
         return _of_records(source, views, split)
     if split:
-        raise UserError(
-            f"--split={split} is of clip records, which --input={source} does not hold."
+        raise ArgumentError(
+            "split", split, f"a split of clip records, which {source} does not hold."
         )
     if os.path.isfile(source) and not source.lower().endswith(".csv"):
         if not media_files.is_media(source):
@@ -174,7 +174,9 @@ def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
             needed.setdefault(setting, set()).add(value)
     rates = sorted(needed.get("sample_rate", ()))
     if len(rates) > 1:
-        raise UserError(f"the views hear sound at {rates} Hz: embed them one by one, with --view.")
+        raise ArgumentError(
+            "view", ",".join(views), f"these hear sound at {rates} Hz. Embed them one by one."
+        )
     settings = {"min_side": 16, "flow": "none", "audio": "none", "jpeg_quality": _QUALITY}
     settings.update({setting: max(values) for setting, values in needed.items()})
     return PreparationSettings(**{**settings, **({"flow": flow} if "flow" in needed else {})})

@@ -306,7 +306,7 @@ def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatc
     [
         (["--model="], "--model is empty"),
         (["--model_dir={records}"], "give one of --model"),
-        (["--checkpoint=best"], "--checkpoint=best is of runs"),
+        (["--checkpoint=best"], "--checkpoint=best without --model_dir: of runs"),
         (["--input="], "--input is empty"),
         (["--output="], "--output is empty"),
         (["--output=features.csv"], "name a .npz file"),
@@ -317,7 +317,7 @@ def test_an_interruption_keeps_what_is_done(folder, tmp_path, capsys, monkeypatc
         (["--batch_size=0"], "--batch_size=0: expected at least 1"),
         (["--timeout=0"], "expected seconds above 0"),
         (["--view=narow"], "Did you mean narrow?"),
-        (["--split=train"], "--split=train is of clip records"),
+        (["--split=train"], "--split=train: a split of clip records"),
         (["--input={records}", "--split=tset"], "Did you mean test?"),
         (["--gin_bindings=narrow/RgbView.sise = 3"], "sise"),
     ],

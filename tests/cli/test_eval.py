@@ -235,11 +235,14 @@ def test_list_shows_every_task(capsys):
     [
         (["--task=folder/linear", "--model_dir={run}", "--model={run}"], "give one of"),
         (["--task=folder/linear", "--model=nowhere"], "brave_tf_export"),
-        (["--task=folder/linear", "--model={export}", "--baseline=random"], "--model_dir"),
+        (
+            ["--task=folder/linear", "--model={export}", "--baseline=random"],
+            "random without --model_dir:",
+        ),
         (["--task=folder/linear", "--model={export}", "--watch"], "--watch follows"),
         (["--task=folder/linear", "--model_dir={run}", "--watch", "--checkpoint=2"], "--watch"),
         (["--task=folder/knn", "--model_dir={run}", "--function=a:b"], "give one of"),
-        (["--task=folder/knn", "--function=nowhere_at_all:embed"], "nowhere_at_all"),
+        (["--task=folder/knn", "--function=nowhere_at_all:embed"], "--function=nowhere_at_all:"),
         (["--task=folder/linear", "--model_dir={run}", "--view=narow"], "Did you mean narrow"),
         (["--task=folder/linear_audio", "--model_dir={run}", "--view=narrow"], "broad_audio"),
         (["--task=folder/linear", "--model_dir={run}", "--data=nowhere"], "nowhere"),

@@ -88,7 +88,8 @@ def test_exported_again_it_is_the_same_checkpoint(folder, tmp_path, capsys):
     again = haiku_file.read(str(tmp_path / "again.npy"))
     tiny_released.assert_equal(again, tiny_released.make_checkpoint())
     assert command.run(export_command, *arguments, "--format=deepmind") == 2
-    assert "again.npy exists: name another file, or add --overwrite" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "--overwrite is not given" in shown and "again.npy exists. Name another file" in shown
     assert command.run(export_command, *arguments, "--format=deepmind", "--overwrite") == 0
 
 
@@ -117,7 +118,7 @@ def test_a_hostile_file_is_refused(tmp_path, capsys):
     [
         (["--checkpoint="], "--checkpoint is empty"),
         (["--output="], "--output is empty"),
-        (["--checkpoint=nowhere.npy"], "nowhere.npy cannot be read: No such file"),
+        (["--checkpoint=nowhere.npy"], "--checkpoint=nowhere.npy: cannot be read: No such file"),
         (["--checkpoint={text}"], "does not begin as a .npy file does"),
         (["--checkpoint={array}"], "it holds an array of float64 of shape (3,)"),
         (["--checkpoint={wrong}"], "block_1/conv_0/w has shape (3, 3, 8, 9), the model's stage_1"),

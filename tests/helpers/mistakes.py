@@ -213,6 +213,11 @@ MISTAKES = {
         ["--model_dir={place}/model", "--output={place}/exported"],
         ["/exported is not empty", "--overwrite"],
     ),
+    "export: not an .npy": (
+        export,
+        ["--model_dir={place}/model", "--output={new}", "--format=deepmind"],
+        ["--format=deepmind, --output=", "name a .npy file"],
+    ),
     "export: a misspelt end point": (
         export,
         ["--model_dir={place}/model", "--output={new}", "--end_points=last_cnov"],
@@ -221,17 +226,17 @@ MISTAKES = {
     "import: not a checkpoint": (
         import_checkpoint,
         ["--checkpoint={place}/text.txt", "--output={new}"],
-        ["text.txt is no checkpoint", ".npy"],
+        ["--checkpoint=", "text.txt: no checkpoint", ".npy"],
     ),
     "import: an array": (
         import_checkpoint,
         ["--checkpoint={place}/array.npy", "--output={new}"],
-        ["array.npy is no checkpoint", "params, state and config"],
+        ["array.npy: no checkpoint", "params, state and config"],
     ),
     "import: no file": (
         import_checkpoint,
         ["--checkpoint={place}/v_a.npy", "--output={new}"],
-        ["v_a.npy cannot be read", "No such file"],
+        ["v_a.npy: cannot be read", "No such file"],
     ),
     "embed: where nobody may write": (
         embed,
@@ -247,6 +252,16 @@ MISTAKES = {
         embed,
         ["--model={place}/exported", "--input={place}/videos", "--output={new}.csv"],
         [".csv", "name a .npz file"],
+    ),
+    "embed: a split of media files": (
+        embed,
+        [
+            "--model={place}/exported",
+            "--input={place}/videos",
+            "--output={new}.npz",
+            "--split=test",
+        ],
+        ["--split=test", "clip records, which", "/videos does not hold"],
     ),
     "embed: an unknown view": (
         embed,

@@ -74,7 +74,7 @@ def test_the_supervised_baseline_has_no_features_before_it_is_trained(model_dir)
     bank = FeatureBank(probe("narrow"), records)
     with pytest.raises(UserError, match="before the network is trained.*open_bank") as refused:
         bank.test("test")
-    assert errors.message(refused.value).startswith("--baseline=supervised")
+    assert errors.message(refused.value).startswith("supervised: the task asks")
     # What is kept of the random baseline is not taken for it.
     assert probe("narrow").backbone.weights != initial("narrow").backbone.weights
 
@@ -138,7 +138,7 @@ def test_a_view_without_backbone_is_named(model_dir):
     of = ModelSource(model_dir)
     models.configure(of, [], [])
     probe, _ = load_probes(of, {**of.views(), "broad_rgb": RgbView()})
-    with pytest.raises(UserError, match="'broad_rgb' has no backbone.*narrow"):
+    with pytest.raises(UserError, match="broad_rgb: no backbone.*narrow"):
         probe("broad_rgb")
 
 
@@ -195,17 +195,23 @@ def test_what_is_no_function_to_features(module, name, message):
 
 def test_modules_that_are_not_there_are_named():
     for location in ("nowhere_at_all:embed", ":embed", "json"):
-        with pytest.raises(UserError, match=f"--function={location}: .*module:name"):
+        with pytest.raises(UserError, match=f"{location}: .*module:name"):
             load(ModelSource(location, FUNCTION))
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": EXPORTED, "baseline": "random"}, "--baseline=random is of runs"),
-        ({"kind": EXPORTED, "checkpoint": "best"}, "--checkpoint=best is of runs"),
-        ({"kind": FUNCTION, "precision": "mixed_bfloat16"}, "--precision=.* is of runs"),
-        ({"baseline": "random", "checkpoint": "best"}, "take --checkpoint=best away"),
+        ({"kind": EXPORTED, "baseline": "random"}, "^random: of runs alone.* the model_dir"),
+        ({"kind": EXPORTED, "checkpoint": "best"}, "^best: of runs alone"),
+        (
+            {"kind": FUNCTION, "precision": "mixed_bfloat16"},
+            "^mixed_bfloat16: of runs alone.*in place of a function",
+        ),
+        (
+            {"baseline": "random", "checkpoint": "best"},
+            "^best: the baseline random has no checkpoint",
+        ),
         ({"location": "nowhere"}, "nowhere/config.gin was not found.*brave_tf_train"),
         ({"location": "nowhere", "kind": EXPORTED}, "brave_tf_export"),
     ],

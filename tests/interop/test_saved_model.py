@@ -262,7 +262,7 @@ def test_a_failed_export_leaves_what_was_there(backbones, output, tmp_path, monk
     assert saved_model.Embedder(str(target)).step == 1
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
-    with pytest.raises(UserError, match="--overwrite"):
+    with pytest.raises(UserError, match="overwrite = False: .* is not empty.*another folder"):
         saved_model.export(backbones, VIEWS, str(target), config="new", step=2)
     saved_model.export(backbones, VIEWS, str(target), config="new", step=2, overwrite=True)
     assert (target / "config.gin").read_text() == "new"
@@ -278,7 +278,7 @@ def test_what_another_export_wrote_meanwhile_is_left_alone(backbones, tmp_path, 
         write(*args)
 
     monkeypatch.setattr(saved_model, "_write", write_late)
-    with pytest.raises(UserError, match="--overwrite"):
+    with pytest.raises(UserError, match="overwrite = False: .* is not empty.*another folder"):
         saved_model.export(backbones, VIEWS, str(target), config="second", step=2)
     assert (target / "config.gin").read_text() == "first"
     assert saved_model.Embedder(str(target)).step == 1

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 from brave_tf.storage import files
 
 Arrays = Mapping[str, Mapping[str, np.ndarray]]
@@ -58,13 +58,10 @@ def read(path: str) -> Checkpoint:
     except UserError:
         raise
     except OSError as error:
-        raise UserError(
-            f"--checkpoint={path} cannot be read: {error.strerror or error}."
-        ) from error
+        raise _refused(path, f"cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # A damaged pickle can end in any exception.
-        raise UserError(
-            f"--checkpoint={path} is damaged: {type(error).__name__}: {str(error)[:200]}. Get it again."
-        ) from error
+        problem = f"damaged: {type(error).__name__}: {str(error)[:200]}. Get it again."
+        raise _refused(path, problem) from error
 
 
 def write(path: str, checkpoint: Checkpoint) -> None:
@@ -89,9 +86,10 @@ def _unpickle(file, path):
     magic = file.read(6)
     file.seek(0)
     if magic != b"\x93NUMPY":
-        raise UserError(
-            f"--checkpoint={path} is no checkpoint: it does not begin as a .npy file does. Give the .npy "
-            "file of a published model, or one that brave_tf_export wrote."
+        raise _refused(
+            path,
+            "no checkpoint: it does not begin as a .npy file does. Give the .npy file of a published "
+            "model, or one that brave_tf_export wrote.",
         )
     version = np.lib.format.read_magic(file)
     read_header = {
@@ -99,12 +97,13 @@ def _unpickle(file, path):
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in read_header:
-        raise UserError(f"--checkpoint={path} has version {version} of the .npy format: {_RESAVE}")
+        raise _refused(path, f"version {version} of the .npy format: {_RESAVE}")
     shape, _, dtype = read_header[version](file)
     if shape != () or dtype != np.dtype(object):
-        raise UserError(
-            f"--checkpoint={path} is no checkpoint: it holds an array of {dtype} of shape {shape}, not a "
-            "dict with params, state and config."
+        raise _refused(
+            path,
+            f"no checkpoint: it holds an array of {dtype} of shape {shape}, not a dict with params, state "
+            "and config.",
         )
     content = _Unpickler(file, path).load()
     if isinstance(content, _Array) and content.objects is not None and len(content.objects) == 1:
@@ -114,13 +113,14 @@ def _unpickle(file, path):
 
 def _checkpoint(content, path):
     if not isinstance(content, dict) or not {"params", "state"} <= set(content):
-        raise UserError(
-            f"--checkpoint={path} is no checkpoint: expected a dict with params, state and config, found "
-            f"{_kind(content)}."
+        raise _refused(
+            path,
+            "no checkpoint: expected a dict with params, state and config, found "
+            f"{_kind(content)}.",
         )
     config = content.get("config")
     if config is not None and not isinstance(config, dict):
-        raise UserError(f"--checkpoint={path}: config is {_kind(config)}, expected a dict.")
+        raise _refused(path, f"config is {_kind(config)}, expected a dict.")
     params, state = (_arrays(content[name], name, path) for name in ("params", "state"))
     return Checkpoint(params, state, config or {})
 
@@ -131,9 +131,9 @@ def _arrays(modules, collection, path):
         result[module] = {}
         for name, value in _items(arrays, f"{collection} {module}", path):
             if not isinstance(value, (_Array, np.generic)):
-                raise UserError(
-                    f"--checkpoint={path}: {collection} {module}/{name} is {_kind(value)}, expected a "
-                    f"numpy array: {_RESAVE}"
+                raise _refused(
+                    path,
+                    f"{collection} {module}/{name} is {_kind(value)}, expected a numpy array: {_RESAVE}",
                 )
             result[module][name] = value.numbers() if isinstance(value, _Array) else np.array(value)
     return result
@@ -141,10 +141,12 @@ def _arrays(modules, collection, path):
 
 def _items(mapping, name, path):
     if not isinstance(mapping, dict) or not all(isinstance(key, str) for key in mapping):
-        raise UserError(
-            f"--checkpoint={path}: {name} is {_kind(mapping)}, expected a dict with names as keys."
-        )
+        raise _refused(path, f"{name} is {_kind(mapping)}, expected a dict with names as keys.")
     return mapping.items()
+
+
+def _refused(path, problem):
+    return ArgumentError("checkpoint", path, problem)
 
 
 def _kind(value):
@@ -172,15 +174,14 @@ class _Unpickler(pickle.Unpickler):
             known[f"numpy.{core}.multiarray.scalar"] = _scalar
         if f"{module}.{name}" in known:
             return known[f"{module}.{name}"]
-        raise UserError(
-            f"--checkpoint={self._path} is refused: it asks for {module}.{name}, and a file that asks for "
-            f"more than numpy arrays and plain containers can run code. If you know it to be good, {_RESAVE}"
+        raise _refused(
+            self._path,
+            f"refused: it asks for {module}.{name}, and a file that asks for more than numpy arrays and "
+            f"plain containers can run code. If you know it to be good, {_RESAVE}",
         )
 
     def persistent_load(self, pid):
-        raise UserError(
-            f"--checkpoint={self._path} is refused: it refers to objects outside of it."
-        )
+        raise _refused(self._path, "refused: it refers to objects outside of it.")
 
 
 class _Dtype:

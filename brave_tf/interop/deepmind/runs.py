@@ -11,7 +11,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf import config
-from brave_tf.errors import UserError
+from brave_tf.errors import ArgumentError, UserError
 from brave_tf.interop import saved_model
 from brave_tf.interop.deepmind import haiku_file
 from brave_tf.interop.deepmind import recipe as released
@@ -69,8 +69,8 @@ def import_checkpoint(
     saved_model.check_output(output, overwrite)
     folder = pathlib.Path(output)
     if (folder / recipe.OPERATIVE_CONFIG_FILE).exists():
-        raise UserError(
-            f"--output={output} holds a run that brave_tf_train wrote: name another folder."
+        raise ArgumentError(
+            "output", output, "holds a run that brave_tf_train wrote. Name another folder."
         )
     checkpoint = haiku_file.read(path)
     tf.keras.mixed_precision.set_global_policy("float32")
@@ -127,9 +127,11 @@ def export_checkpoint(
         does not have, or `path` exists and `overwrite` is False, or cannot be written.
     """
     if pathlib.Path(path).suffix != ".npy" or pathlib.Path(path).is_dir():
-        raise UserError(f"--output={path}: name a .npy file for --format=deepmind.")
+        raise ArgumentError("output", path, "name a .npy file.")
     if pathlib.Path(path).exists() and not overwrite:
-        raise UserError(f"--output={path} exists: name another file, or add --overwrite.")
+        raise ArgumentError(
+            "overwrite", overwrite, f"{path} exists. Name another file, or overwrite it."
+        )
     loaded = recipe.load_run(model_dir, checkpoint=checkpoint)
     if not isinstance(loaded.objective, BraVe):
         raise UserError(

@@ -109,7 +109,7 @@ def test_other_files_are_named(tmp_path):
     path.write_bytes(buffer.getvalue())
     with pytest.raises(UserError, match="does not begin as a .npy file does"):
         haiku_file.read(str(path))
-    with pytest.raises(UserError, match="nowhere.npy cannot be read: No such file"):
+    with pytest.raises(UserError, match="nowhere.npy: cannot be read: No such file"):
         haiku_file.read("nowhere.npy")
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         haiku_file.read(str(tmp_path))
