@@ -33,6 +33,7 @@ _COLUMNS = {
     "label": "q",
     "modalities": "I",
 }
+_COUNTS = ("bytes", "clips", "unlabelled", "heard", "silent", "seen", "still", "frames_decoded")
 
 
 @dataclasses.dataclass
@@ -50,8 +51,10 @@ class SplitFacts:
       frame_rates: clips by frames per second, of those with frames or flow.
       sample_rates: clips by Hz, of those with sound.
       frame_sizes: clips by (height, width).
-      silent: clips whose sound is silent.
-      still: clips whose picture does not move.
+      heard: clips whose sound was decoded.
+      silent: those of them whose sound is silent.
+      seen: clips whose picture was decoded.
+      still: those of them whose picture does not move.
       frames_decoded: JPEGs that were decoded to see whether they can be.
       columns: one array per column of what is kept of each clip.
     """
@@ -66,7 +69,9 @@ class SplitFacts:
     frame_rates: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     sample_rates: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     frame_sizes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    heard: int = 0
     silent: int = 0
+    seen: int = 0
     still: int = 0
     frames_decoded: int = 0
     columns: dict[str, array.array] = dataclasses.field(
@@ -88,7 +93,9 @@ class SplitFacts:
             self.sample_rates[clip.sample_rate] += 1
         if facts.frame_size:
             self.frame_sizes[facts.frame_size] += 1
+        self.heard += facts.silent is not None
         self.silent += bool(facts.silent)
+        self.seen += facts.still is not None
         self.still += bool(facts.still)
         self.frames_decoded += facts.frames_decoded
         telling = facts.still is False or (not clip.num_frames and facts.silent is False)
@@ -110,7 +117,7 @@ class SplitFacts:
         """Adds the shards of `other` after these."""
         before = len(self.shards)
         self.shards += other.shards
-        for name in ("bytes", "clips", "unlabelled", "silent", "still", "frames_decoded"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("with_modality", "labels", "frame_rates", "sample_rates", "frame_sizes"):
             getattr(self, name).update(getattr(other, name))

@@ -32,9 +32,11 @@ def verdict(facts: FolderFacts) -> str:
 
 
 def split_table(facts: FolderFacts) -> list[list[str]]:
-    """Returns a head and a row per split: counts, durations, rates, and shares of silent and still clips."""
+    """Returns a head and a row per split: counts, durations, rates, shares of silent and of still clips."""
     head = ["split", "shards", "GB", "clips", *modalities.names(), "labels", "unlabelled", "hours"]
-    rows = [[*head, "min s", "median s", "max s", "frames/s", "Hz", "silent", "still"]]
+    rows = [
+        [*head, "min s", "median s", "max s", "frames/s", "Hz", "silent sound", "still picture"]
+    ]
     rows += [_row(name, split) for name, split in facts.splits.items()]
     return rows
 
@@ -79,8 +81,6 @@ def write_report(path: str, facts: FolderFacts, decode: str) -> None:
 def _row(name: str, split: SplitFacts) -> list[str]:
     seconds = split.column("seconds")
     spread = np.quantile(seconds, [0, 0.5, 1]).tolist() if len(seconds) else []
-    moving = max(split.with_modality["rgb"], 1)
-    heard = max(split.with_modality["audio"], 1)
     return [
         name,
         f"{len(split.shards):,}",
@@ -93,9 +93,13 @@ def _row(name: str, split: SplitFacts) -> list[str]:
         *([f"{value:.2f}" for value in spread] or ["-"] * 3),
         _rates(split.frame_rates),
         _rates(split.sample_rates),
-        f"{split.silent / heard:.1%}",
-        f"{split.still / moving:.1%}",
+        _share(split.silent, split.heard),
+        _share(split.still, split.seen),
     ]
+
+
+def _share(clips: int, of_clips: int) -> str:
+    return f"{clips / of_clips:.1%}" if of_clips else "-"
 
 
 def _rates(rates: Mapping[float, int]) -> str:
