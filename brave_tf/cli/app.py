@@ -267,10 +267,21 @@ def _guarded(
             return exit_code(code)
         except errors.UserError as error:
             print(f"error: {errors.message(error)}", file=sys.stderr)
+            # Of a tf.data service that is not there.
+            if service := getattr(error, "service", ""):
+                print(_start_of(service), file=sys.stderr)
             return error.exit_code
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             return exit_code(INTERRUPTED)
+
+
+def _start_of(service: str) -> str:
+    port = service.rpartition(":")[2]
+    return (
+        f"what is missing is started with: brave_tf_data_service --role=dispatcher --port={port}; and where "
+        f"clips are decoded: brave_tf_data_service --role=worker --dispatcher={service}"
+    )
 
 
 if __name__ == "__main__":

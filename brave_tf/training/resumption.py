@@ -14,7 +14,7 @@ import gin
 
 from brave_tf import errors
 from brave_tf.configuration import model_config
-from brave_tf.data.pipeline.decode_service import NoServiceError
+from brave_tf.data.pipeline.decode_service import LostServiceError, NoServiceError
 from brave_tf.storage import files
 from brave_tf.storage.locks import locked
 from brave_tf.training import checkpoint_files, config_changes, event_files
@@ -63,14 +63,14 @@ def lost_if_resuming(model_dir: str) -> Iterator[None]:
     What starts a run again and again until it is complete can tell this from a mistake in its settings.
 
     Raises:
-      LostInputError: see above.
+      LostServiceError: see above.
     """
     try:
         yield
     except NoServiceError as error:
         if not checkpoint_files.steps(pathlib.Path(model_dir) / FOLDER):
             raise
-        raise errors.LostInputError(str(error)) from error
+        raise LostServiceError(errors.message(error), error.service) from error
 
 
 def resume(checkpoints: Checkpoints, model_dir: str, step: int | None, allow_changes: bool) -> None:

@@ -35,7 +35,19 @@ _GONE = (
 
 
 class NoServiceError(UserError):
-    """No dispatcher answers, or no worker."""
+    """No dispatcher answers, or no worker.
+
+    Attributes:
+      service: 'host:port' of the dispatcher.
+    """
+
+    def __init__(self, message: str, service: str = ""):
+        super().__init__(message)
+        self.service = service
+
+
+class LostServiceError(NoServiceError, LostInputError):
+    """A service that a run has used does not answer any more."""
 
 
 def distribute(dataset: tf.data.Dataset, address: str, file: str) -> tf.data.Dataset:
@@ -86,8 +98,8 @@ def check_dispatcher(address: str) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise NoServiceError(
-            f"no dispatcher of a tf.data service answers at {address} ({error}). Start one there with: "
-            f"brave_tf_data_service --role=dispatcher --port={port}"
+            f"no dispatcher of a tf.data service answers at {address} ({error}). Start one there.",
+            address,
         ) from error
 
 
@@ -97,9 +109,8 @@ def _ask_worker(address: str, file: str) -> None:
     _asking(first, address, answers.append).join(_ANSWER_SECONDS)
     if not answers:
         raise NoServiceError(
-            f"no worker of the tf.data service at {address} answered within {_ANSWER_SECONDS} s. Start some "
-            "with: brave_tf_data_service --role=worker "
-            f"--dispatcher={_host_and_port(address)}"
+            f"no worker of the tf.data service at {address} answered within {_ANSWER_SECONDS} s. Start some.",
+            _host_and_port(address),
         )
     if isinstance(answers[0], tf.errors.OpError):
         raise ArgumentError(
@@ -163,7 +174,7 @@ class ServiceWatch:
         """Asks again when it is time to; to be called now and then during a wait.
 
         Raises:
-          LostInputError: there was no answer for too long.
+          LostServiceError: there was no answer for too long.
         """
         now = self._clock.now()
         if self._noted.is_set():
@@ -186,13 +197,13 @@ class ServiceWatch:
 
 @contextlib.contextmanager
 def lost_service(address: str | None) -> Iterator[None]:
-    """Raises a LostInputError in place of errors that a lost or restarted service causes in the body.
+    """Raises a LostServiceError in place of errors that a lost or restarted service causes in the body.
 
     Args:
       address: of the dispatcher, 'grpc://host:port'; None where there is no service.
 
     Raises:
-      LostInputError: the service was lost, or has been restarted and does not know its clients.
+      LostServiceError: the service was lost, or has been restarted and does not know its clients.
     """
     try:
         yield
@@ -204,12 +215,12 @@ def lost_service(address: str | None) -> Iterator[None]:
         raise _lost(address, f"was lost, or started anew ({reason})") from error
 
 
-def _lost(address: str, what: str) -> LostInputError:
-    port = address.rpartition(":")[2]
-    return LostInputError(
-        f"the tf.data service at {_host_and_port(address)} {what}. Start what is missing again "
-        f"(brave_tf_data_service --role=dispatcher --port={port}, and the workers), then start the same "
-        "command again to resume."
+def _lost(address: str, what: str) -> LostServiceError:
+    service = _host_and_port(address)
+    return LostServiceError(
+        f"the tf.data service at {service} {what}. Start what is missing again, then start the same command "
+        "again to resume.",
+        service,
     )
 
 
