@@ -20,7 +20,7 @@ CLASSES = {
     "brave_tf.training.optimizers.adam": ("AdamW",),
     "brave_tf.training.optimizers.lars": ("Lars", "ReleasedLars"),
     "brave_tf.training.optimizers.sgd": ("Sgd",),
-    "brave_tf.training.schedules": ("Scaled",),
+    "brave_tf.training.optimizers.schedules": ("Scaled",),
 }
 
 

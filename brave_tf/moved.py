@@ -67,6 +67,7 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "interop.haiku_file": "interop.deepmind.haiku_file",
     "interop.published": "interop.deepmind.runs",
     "interop.released": "interop.deepmind.recipe",
+    "training.schedules": "training.optimizers.schedules",
     "files": "storage.files",
     "locks": "storage.locks",
     "progress": "process.progress",
@@ -128,21 +129,42 @@ def present_name(module: str) -> str:
 def present_text(text: str, place: str | None = None) -> str:
     """Returns a text of gin with the present names of modules in place of former ones.
 
+    gin finds what has a name by the end of it, so `training.schedules.piecewise` is one too.
+
     Args:
       text: of gin.
       place: where a user has written it, for the warning about each of them; None for no warning.
     """
 
     def present(found: re.Match) -> str:
-        module, part = found["module"], found["part"] or ""
+        written, part = found["module"], found["part"] or ""
+        module = written
+        if not written.startswith(_PACKAGE):
+            if not part or _is_quoted(found) or _is_there(written):
+                return found[0]
+            module = _PACKAGE + written
         spec = importlib.util.find_spec(module)
         if part and spec.submodule_search_locations and importlib.util.find_spec(module + part):
             return found[0]  # A package has the former name now.
         if place is not None:
-            _warn(f"{place}: {module}", present_name(module))
+            _warn(f"{place}: {written}", present_name(module))
         return present_name(module) + part
 
     return _ANY_FORMER.sub(present, text)
+
+
+def _is_quoted(found: re.Match) -> bool:
+    """Whether a comment or a text in quotes holds a match."""
+    before = found.string[: found.start()].rpartition("\n")[2]
+    return "#" in before or any(before.count(quote) % 2 for quote in "'\"")
+
+
+def _is_there(module: str) -> bool:
+    """Whether there is a module of a user under a name."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -178,5 +200,8 @@ def _warn(former: str, present: str) -> None:
 # Of a module whose contents were divided, the first has the name.
 _BY_PRESENT = {_present(former)[0]: _PACKAGE + former for former in _MOVED}
 _NAMES = "|".join(map(re.escape, _MOVED))
-_ANY_FORMER = re.compile(rf"(?<![\w.])(?P<module>brave_tf\.(?:{_NAMES}))(?!\w)(?P<part>\.\w+)?")
+_SHORT = "|".join(re.escape(former) for former in _MOVED if "." in former)
+_ANY_FORMER = re.compile(
+    rf"(?<![\w.])(?P<module>brave_tf\.(?:{_NAMES})|(?:{_SHORT}))(?!\w)(?P<part>\.\w+)?"
+)
 _FORMER = re.compile("(?:" + "|".join(map(re.escape, _BY_PRESENT)) + r")(?![\w])")

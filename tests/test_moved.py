@@ -100,6 +100,14 @@ def test_names_on_disk_last(name, former):
             "import brave_tf.data.pipeline.decode_service",
             "import brave_tf.data.pipeline.decode_service",
         ),
+        (
+            "training.schedules.piecewise.values = [1.0]\nx = @a/training.schedules.piecewise()",
+            "brave_tf.training.optimizers.schedules.piecewise.values = [1.0]\n"
+            "x = @a/brave_tf.training.optimizers.schedules.piecewise()",
+        ),
+        ("x = 'training.schedules.csv'  # training.schedules.x",) * 2,
+        ("import training.schedules", "import training.schedules"),
+        ("data.pipeline.batches.clip_dataset.seed = 1",) * 2,
         ("import brave_tf.data.sources.base", "import brave_tf.data.sources.base"),
         ("import mine.brave_tf.data.log_mel", "import mine.brave_tf.data.log_mel"),
     ],
@@ -107,6 +115,15 @@ def test_names_on_disk_last(name, former):
 def test_former_names_in_gin(text, present):
     assert moved.present_text(text) == present
     assert moved.present_text(present) == present
+
+
+def test_a_users_own_module_keeps_its_name(tmp_path, monkeypatch):
+    (tmp_path / "training").mkdir()
+    (tmp_path / "training" / "schedules.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "training", raising=False)
+    text = "training.schedules.mine.rate = 1.0"
+    assert moved.present_text(text) == text
 
 
 def test_a_file_of_a_user_is_warned_of(tmp_path):

@@ -8,8 +8,8 @@ import pytest
 
 from brave_tf import config
 from brave_tf.configuration import recipe_header
+from brave_tf.training.optimizers.schedules import warmup_cosine
 from brave_tf.training.recipe import Recipe, bound
-from brave_tf.training.schedules import warmup_cosine
 from brave_tf.training.settings import Settings
 
 ABLATION = ("UCF101 linear", "HMDB51 linear", "K600 linear")

@@ -17,7 +17,7 @@ from brave_tf.configuration.gin_statements import MACRO, RECIPE, Binding, Refere
 
 # What a run is made of: used where a reference of the configuration names it, and nowhere else.
 _CHOSEN = re.compile(
-    r"brave_tf\.(?:objectives|data\.views|training\.(?:optimizers|schedules)|models(?!\.heads|\.norm))\."
+    r"brave_tf\.(?:objectives|data\.views|training\.optimizers|models(?!\.heads|\.norm))\."
 )
 
 # The base class of what `train.monitors` names beside what every run has.
@@ -25,7 +25,7 @@ _MONITOR = ("brave_tf.training.monitors.monitor", "Monitor")
 
 # What Python calls outside of any scope, whatever it is a part of.
 _UNSCOPED = re.compile(
-    r"brave_tf\.(?:evaluation|objectives|models\.heads|data\.(?!views|log_mel)|training\.(?!schedules))"
+    r"brave_tf\.(?:evaluation|objectives|models\.heads|data\.(?!views|log_mel)|training\.(?!optimizers\.schedules))"
 )
 
 

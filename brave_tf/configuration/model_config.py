@@ -34,7 +34,7 @@ _IMPORTED = re.compile(r"brave_tf\.(?:data|evaluation|models|objectives|training
 # Making one of these reads no file, writes none and starts nothing.
 _PARTS = re.compile(
     r"brave_tf\.(?:data\.(?:augment|views)|models|objectives"
-    r"|training\.(?:labelled_recipe|optimizers|schedules))(?:\.|$)"
+    r"|training\.(?:labelled_recipe|optimizers))(?:\.|$)"
 )
 _SETTINGS = "brave_tf.training.settings.train"
 # They are called by training alone, which hands them the rest.

@@ -27,7 +27,7 @@ _LITERALS = {
     type(None): "None",
 }
 _UNIONS = (Union, getattr(types, "UnionType", Union))
-# Of `training.schedules`: numbers of it are from 0.
+# Of `training.optimizers.schedules`: numbers of it are from 0.
 _RATE = "LearningRate"
 _MOST_EXAMPLES = 3
 _MOST_VARIANTS = 200

@@ -39,7 +39,7 @@ import written_files as kept  # noqa: E402
 from small_backbones import BACKBONES  # noqa: E402
 
 from brave_tf.training.optimizers import adam, lars, sgd  # noqa: E402
-from brave_tf.training.schedules import Scaled, warmup_cosine  # noqa: E402
+from brave_tf.training.optimizers.schedules import Scaled, warmup_cosine  # noqa: E402
 
 TEXTS = {".gin", ".json", ".md", ".txt", ".csv"}
 # Locks, and what says on which machine and when it was made.

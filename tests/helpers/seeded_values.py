@@ -20,7 +20,7 @@ from brave_tf.models.norm import BatchNorm
 from brave_tf.models.tsm_resnet import tsm_resnet
 from brave_tf.objectives.brave import BraVe
 from brave_tf.objectives.regression import regression_loss
-from brave_tf.training import schedules
+from brave_tf.training.optimizers import schedules
 from brave_tf.training.optimizers.lars import lars
 
 PATH = pathlib.Path(__file__).resolve().parents[1] / "reference" / "values" / "seeded.json"

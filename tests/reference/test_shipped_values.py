@@ -17,7 +17,7 @@ from brave_tf.interop.deepmind.weights import load_haiku
 from brave_tf.models import temporal
 from brave_tf.models.heads import predictor, projector
 from brave_tf.objectives import regression
-from brave_tf.training import schedules
+from brave_tf.training.optimizers import schedules
 from brave_tf.training.optimizers.lars import lars
 
 # Of float64: what processors and versions of libraries add up in another order.

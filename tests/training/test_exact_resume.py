@@ -38,7 +38,9 @@ broad_audio/audio_light.blocks = (1,)
 def folder(tmp_path_factory):
     """Two runs, `whole` and `parts`; the latter's processes are in `processes.json`."""
     folder = tmp_path_factory.mktemp("runs")
-    imports = "import brave_tf.training.optimizers.adam\nimport brave_tf.training.schedules\n"
+    imports = (
+        "import brave_tf.training.optimizers.adam\nimport brave_tf.training.optimizers.schedules\n"
+    )
     records = tiny_run.write_records(folder / "records")
     recipe = tiny_run.write_recipe(folder, records, imports + SETTINGS)
     command = [sys.executable, PROGRAM, recipe, folder, str(KILLS), "0"]

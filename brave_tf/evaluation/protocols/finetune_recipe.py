@@ -21,8 +21,8 @@ from brave_tf.data.views.base import Augmentation, View
 from brave_tf.errors import UserError, did_you_mean
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.interop.models import RANDOM, RUN
-from brave_tf.training import checkpoints, labelled_recipe, schedules
-from brave_tf.training.optimizers import layer_rates
+from brave_tf.training import checkpoints, labelled_recipe
+from brave_tf.training.optimizers import layer_rates, schedules
 from brave_tf.training.recipe import Recipe, bound
 
 # Optimizer -> its module in `brave_tf.training.optimizers`.

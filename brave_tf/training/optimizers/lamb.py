@@ -15,7 +15,7 @@ import tensorflow_addons as tfa
 from brave_tf import compat
 from brave_tf.training.optimizers.decay import BIAS_OR_NORM
 from brave_tf.training.optimizers.multipliers import Multipliers, scaled_step
-from brave_tf.training.schedules import LearningRate
+from brave_tf.training.optimizers.schedules import LearningRate
 
 
 class _BuildableLamb(compat.LegacyStep, tfa.optimizers.LAMB):

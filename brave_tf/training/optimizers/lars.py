@@ -10,7 +10,7 @@ import tensorflow as tf
 from brave_tf.errors import UserError
 from brave_tf.training.optimizers.decay import DecayedSgd, is_bias_or_norm
 from brave_tf.training.optimizers.multipliers import GradientMultipliers, StepMultipliers
-from brave_tf.training.schedules import LearningRate
+from brave_tf.training.optimizers.schedules import LearningRate
 
 register = tf.keras.utils.register_keras_serializable(package="brave_tf")
 

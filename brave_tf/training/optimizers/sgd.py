@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from brave_tf.training.optimizers.decay import DecayedSgd
 from brave_tf.training.optimizers.multipliers import StepMultipliers
-from brave_tf.training.schedules import LearningRate
+from brave_tf.training.optimizers.schedules import LearningRate
 
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")

@@ -81,7 +81,7 @@ def test_the_reason_is_told(tmp_path, records, bindings, reason):
 @pytest.mark.long
 def test_a_warm_up_from_0_is_no_standstill_and_a_resumed_run_counts_anew(tmp_path, records, capsys):
     warm_up = """
-import brave_tf.training.schedules
+import brave_tf.training.optimizers.schedules
 sgd.learning_rate = @warmup_cosine()
 warmup_cosine.peak = 0.05
 warmup_cosine.warmup_steps = 3

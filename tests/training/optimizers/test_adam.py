@@ -2,7 +2,7 @@ import numpy as np
 import reference
 import tensorflow as tf
 
-from brave_tf.training import schedules
+from brave_tf.training.optimizers import schedules
 from brave_tf.training.optimizers.adam import adam, adamw
 
 KERAS_NAMES = {"w": "kernel", "b": "bias", "scale": "gamma", "offset": "beta"}

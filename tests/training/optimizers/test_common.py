@@ -7,7 +7,7 @@ import tensorflow as tf
 from replicas import two_replicas
 
 from brave_tf.errors import UserError
-from brave_tf.training import schedules
+from brave_tf.training.optimizers import schedules
 from brave_tf.training.optimizers.adam import adam, adamw
 from brave_tf.training.optimizers.lamb import lamb
 from brave_tf.training.optimizers.lars import lars

@@ -4,7 +4,7 @@ import reference
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training import schedules
+from brave_tf.training.optimizers import schedules
 from brave_tf.training.optimizers.lars import lars
 
 KERAS_NAMES = {"w": "kernel", "b": "bias", "scale": "gamma", "offset": "beta"}

@@ -16,8 +16,7 @@ from brave_tf.evaluation.metrics import multi_label, scores
 from brave_tf.evaluation.protocols.heads.classifier import Classifier
 from brave_tf.evaluation.protocols.heads.rows import TrainingRows
 from brave_tf.process.progress import Progress
-from brave_tf.training import schedules
-from brave_tf.training.optimizers import Optimizer
+from brave_tf.training.optimizers import Optimizer, schedules
 from brave_tf.training.optimizers.adam import AdamW
 from brave_tf.training.optimizers.sgd import Sgd
 

@@ -15,8 +15,8 @@ from brave_tf.evaluation.protocols.linear_layer import LinearLayerTraining
 from brave_tf.evaluation.protocols.mlp import MlpTraining
 from brave_tf.evaluation.protocols.trained_heads import Head, train_head
 from brave_tf.training.optimizers.adam import adamw
+from brave_tf.training.optimizers.schedules import warmup_cosine
 from brave_tf.training.optimizers.sgd import sgd
-from brave_tf.training.schedules import warmup_cosine
 
 
 class Training(HeadTraining):

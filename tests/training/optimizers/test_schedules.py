@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import gin
 import pytest
@@ -6,7 +8,8 @@ import reference
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training import schedules
+from brave_tf.training import settings
+from brave_tf.training.optimizers import schedules
 
 
 def test_warmup_cosine_rises_linearly_and_falls_along_a_cosine():
@@ -80,6 +83,7 @@ def test_the_rate_is_scaled_with_the_batch_where_that_is_bound():
     plain, scaled = schedules.warmup_cosine(), schedules.linear_scaling()
     config = tf.keras.optimizers.schedules.serialize(scaled)
     copy = tf.keras.optimizers.schedules.deserialize(config)
+    assert settings.Settings().batch_size == 96
     for step in (0, 1, 2, 5, 8):
         assert float(scaled(step)) == pytest.approx(1.5 * float(plain(step)))
         assert float(copy(step)) == float(scaled(step))
@@ -97,3 +101,17 @@ def test_unusable_schedules_are_refused():
         schedules.piecewise([1.0, 0.5, 0.1], [5, 3])
     with pytest.raises(UserError, match="reference_batch = 0"):
         schedules.linear_scaling(0.1, 0, batch_size=8)
+
+
+def test_without_a_run_the_batch_is_asked_for():
+    code = """
+from brave_tf.errors import UserError
+from brave_tf.training.optimizers import schedules
+assert schedules.linear_scaling(0.1, 256, batch_size=512) == 0.2
+try:
+    schedules.linear_scaling(0.1, 256)
+except UserError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "linear_scaling.batch_size is not bound" in done.stdout

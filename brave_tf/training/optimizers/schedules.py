@@ -9,11 +9,12 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training.settings import Settings
 
 schedules = tf.keras.optimizers.schedules
 
 LearningRate = Union[float, schedules.LearningRateSchedule]
+
+_RUN = "brave_tf.training.settings.train"
 
 
 @gin.configurable
@@ -93,9 +94,9 @@ def linear_scaling(
       batch_size: clips of a step here; None for `train.batch_size`.
 
     Raises:
-      UserError: a batch size is not positive.
+      UserError: a batch size is not positive, or there is no run that has one.
     """
-    batch_size = Settings().batch_size if batch_size is None else batch_size
+    batch_size = _batch_of_run() if batch_size is None else batch_size
     if min(reference_batch, batch_size) < 1:
         raise UserError(
             f"linear_scaling.reference_batch = {reference_batch}, batch_size = {batch_size}: expected "
@@ -105,6 +106,18 @@ def linear_scaling(
     return (
         Scaled(rate, factor) if isinstance(rate, schedules.LearningRateSchedule) else rate * factor
     )
+
+
+def _batch_of_run() -> int:
+    # By its name in recipes: a run knows its schedule, and a schedule no run.
+    try:
+        run = gin.get_configurable(_RUN)
+    except ValueError as error:
+        raise UserError(
+            "linear_scaling.batch_size is not bound, and without brave_tf.training.settings there is no "
+            "train.batch_size: bind it, or import that module."
+        ) from error
+    return run().batch_size
 
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")
