@@ -82,6 +82,36 @@ class TemporalShift(layers.Layer):
 
 
 @register
+class NeighbourFrames(layers.Layer):
+    """Puts each frame beside its neighbours in time: (B, T, H, W, C) -> (B, T, H, W, count * C).
+
+    The convolution that follows is one over time as well. Beyond the ends of a clip its first and last frame
+    are repeated, since a black frame would be a change that nobody saw.
+
+    Args:
+      count: how many frames are beside each other, odd: as many before a frame as after it.
+    """
+
+    def __init__(self, count: int = 3, **kwargs):
+        super().__init__(**kwargs)
+        if not (isinstance(count, int) and count > 0 and count % 2):
+            raise UserError(f"{count} neighbouring frames: expected an odd number, 1 or more.")
+        self.count = count
+
+    def call(self, clips: tf.Tensor) -> tf.Tensor:
+        check_rank(clips, 5, "clips (B, T, H, W, C)")
+        length = tf.shape(clips)[1]
+        reach = self.count // 2
+        places = tf.range(length) + tf.range(-reach, reach + 1)[:, tf.newaxis]
+        beside = tf.gather(clips, tf.clip_by_value(places, 0, length - 1), axis=1)
+        beside = tf.ensure_shape(beside, (clips.shape[0], self.count, *clips.shape[1:]))
+        return tf.concat(tf.unstack(beside, axis=1), axis=-1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "count": self.count}
+
+
+@register
 class UnfoldTime(layers.Layer):
     """[frames (B*T, h, w, C), clips (B, T, ...)] -> (B, T, h, w, C)."""
 

@@ -4,7 +4,13 @@ import reference
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.models.temporal import ClipMean, FoldTime, TemporalShift, temporal_shift
+from brave_tf.models.temporal import (
+    ClipMean,
+    FoldTime,
+    NeighbourFrames,
+    TemporalShift,
+    temporal_shift,
+)
 
 
 def numpy_shift(x, fraction):
@@ -73,9 +79,27 @@ def test_layers_work_for_clips_of_any_length():
         np.testing.assert_allclose(mean, expected.mean((1, 2, 3)), rtol=1e-6)
 
 
+@pytest.mark.parametrize("length", [1, 2, 6])
+def test_frames_stand_beside_their_neighbours_and_ends_are_repeated(length):
+    clips = tf.keras.Input((None, None, None, 2))
+    model = tf.keras.Model(clips, NeighbourFrames(5)(clips))
+    x = np.random.default_rng(0).random((3, length, 4, 3, 2), np.float32)
+    padded = np.pad(x, [(0, 0), (2, 2), (0, 0), (0, 0), (0, 0)], mode="edge")
+    expected = np.concatenate([padded[:, i : i + length] for i in range(5)], axis=-1)
+    assert model.output_shape[-1] == 10
+    np.testing.assert_array_equal(model(x), expected)
+
+
+@pytest.mark.parametrize("count", [0, 2, -1, 1.0])
+def test_a_frame_has_as_many_neighbours_before_as_after_it(count):
+    with pytest.raises(UserError, match=f"{count} neighbouring frames: expected an odd number"):
+        NeighbourFrames(count)
+
+
 def test_static_shapes_propagate():
     clips = tf.keras.Input((4, 6, 5, 8), batch_size=2)
     frames = FoldTime()(clips)
     assert tuple(frames.shape) == (8, 6, 5, 8)
     assert tuple(TemporalShift()([frames, clips]).shape) == (8, 6, 5, 8)
     assert tuple(ClipMean()([frames, clips]).shape) == (2, 8)
+    assert tuple(NeighbourFrames()(clips).shape) == (2, 4, 6, 5, 24)

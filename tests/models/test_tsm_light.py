@@ -39,6 +39,23 @@ def test_frames_are_seen_in_order_only_with_a_shift():
         assert (changes > 1e-3) == sees_order
 
 
+def test_the_stem_is_a_convolution_over_as_many_frames():
+    x = np.random.default_rng(0).random((2, 4, 12, 16, 3), np.float32)
+    model = tsm_light((16,), (1,), stem_kernel=3, stem_stride=1, stem_frames=3, shift_fraction=0.0)
+    stem = tf.keras.Model(model.input, model.get_layer("stem").output)
+    kernel = (
+        model.get_layer("stem").kernel.numpy().reshape(3, 3, 3, 3, 16)
+    )  # (h, w, frame, C, filters)
+    padded = np.pad(x, [(0, 0), (1, 1), (0, 0), (0, 0), (0, 0)], mode="edge")
+    over_time = tf.nn.conv3d(
+        np.pad(padded, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)]),
+        kernel.transpose(2, 0, 1, 3, 4),
+        [1, 1, 1, 1, 1],
+        "VALID",
+    )
+    np.testing.assert_allclose(stem(x), tf.reshape(over_time, (8, 12, 16, 16)), atol=1e-5)
+
+
 def test_one_clip_does_not_influence_another():
     x = np.random.default_rng(0).random((3, 4, 24, 24, 3), np.float32)
     model = tsm_light()
