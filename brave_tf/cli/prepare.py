@@ -27,7 +27,7 @@ from brave_tf.errors import UserError, did_you_mean, named
 
 RUNNERS = ("local", "beam")
 # The flags that are arguments of what the command calls, which does not know where they come from.
-_ARGUMENTS = ("input", "output", "test_fraction", "beam_options")
+_ARGUMENTS = ("input", "output", "test_fraction", "folds", "beam_options")
 ClipReader = Callable[[str], "list[ListedClip]"]
 
 
@@ -86,15 +86,28 @@ def _define_input_flags():
         "input",
         None,
         "A folder with media files, one sub-folder per class (below train/, val/, test/ if there are "
-        "splits), or a CSV with a column path and optionally label, split, start and end in seconds.",
+        "splits), or a CSV with a column path and optionally label, split, group, start and end in seconds.",
     )
     flags.DEFINE_float(
         "test_fraction",
         0.0,
-        "Share of the files of each class that goes to a split test, chosen by --seed.",
+        "Share of the files of each class that goes to a split test, chosen by --seed. Files of one group "
+        "stay together.",
+    )
+    flags.DEFINE_integer(
+        "folds",
+        0,
+        "Folds of clips, the splits fold1, fold2, ..., of which each is tested once by the tasks "
+        "folds/...: each with its share of every class, chosen by --seed. Clips of one file or group "
+        "stay together. 0 makes none.",
     )
     flags.DEFINE_string("label_column", "label", "Column of the CSV with the label.")
     flags.DEFINE_string("split_column", "split", "Column of the CSV with the split.")
+    flags.DEFINE_string(
+        "group_column",
+        "group",
+        "Column of the CSV with what clips have in common, such as a person or a recording.",
+    )
     flags.DEFINE_string(
         "label_separator",
         "",
@@ -183,9 +196,16 @@ def _settings(values):
 def _read_input(source):
     values = flags.FLAGS
     clips = clip_list.read_clips(
-        source, values.label_column, values.split_column, values.label_separator
+        source,
+        values.label_column,
+        values.split_column,
+        values.label_separator,
+        values.group_column,
     )
-    return clip_list.move_to_test(clips, values.test_fraction, values.seed)
+    # It imports what --help can do without.
+    from brave_tf.data.clips import division
+
+    return division.divide(clips, values.test_fraction, values.folds, values.seed)
 
 
 def _list(clips, left_out):

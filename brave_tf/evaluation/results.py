@@ -243,7 +243,9 @@ def _heading(metric: str) -> str:
 
 
 def _cell(metrics: dict[str, Any], name: str) -> str:
-    """The value and its interval, such as `62.5 [50.0, 75.0]`."""
+    """The value and its interval, such as `62.5 [50.0, 75.0]`; empty where a split has no such metric."""
+    if name not in metrics:
+        return ""
     factor, digits = (1, PLAIN[name]) if name in PLAIN else (100, 1)
     value = f"{factor * metrics[name]:.{digits}f}"
     if name + INTERVAL not in metrics:

@@ -8,6 +8,7 @@ import numpy as np
 
 import brave_tf
 from brave_tf import modality_registry as modalities
+from brave_tf.data.records.splits import about_folds
 from brave_tf.inspection.folder_check import FolderFacts
 from brave_tf.inspection.split_facts import SplitFacts
 from brave_tf.storage import files
@@ -55,7 +56,10 @@ def as_text(rows: Sequence[Sequence[str]]) -> str:
 def trainable_recipes(facts: FolderFacts) -> str:
     """Returns lines that say which recipes the clips can train; nothing where there are no clips."""
     split = facts.training_split()
-    return trainable.advice(facts.held(), facts.info.data_dir, split) if split else ""
+    if not split:
+        return ""
+    advice = trainable.advice(facts.held(), facts.info.data_dir, split)
+    return "\n".join(filter(None, [advice, about_folds(facts.splits).strip()]))
 
 
 def write_report(path: str, facts: FolderFacts, decode: str) -> None:

@@ -29,7 +29,7 @@ class Settings:
         their gradients up: less memory for the same step, except that batch normalisation sees one part
         at a time.
       num_steps: optimizer steps of the whole run.
-      split: split that is trained on.
+      split: split that is trained on; 'a+b' for two, '*' for all that there are, such as all folds.
       data_service: 'grpc://host:port' of the tf.data service whose workers make the training clips, see
         `brave_tf_data_service` and `clip_dataset`; None: this process makes them.
       initial_weights: folder of a run or of an exported model whose backbones a new run begins with, those

@@ -13,7 +13,7 @@ from brave_tf.data.records.modalities import Held, MissingModalityError
 
 _SPLIT = "train"
 # Within double quotes, a shell leaves these alone.
-_PLAIN = frozenset("/._-+=,:@%~()[] ")
+_PLAIN = frozenset("/._-+=,:@%~()[]* ")
 
 
 def recipes(held: Held) -> list[str]:

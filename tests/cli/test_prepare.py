@@ -88,6 +88,24 @@ def test_every_setting_has_a_flag(films, tmp_path):
     assert len(dataset["splits"]["one"]["shards"]) == 2
 
 
+def test_folds_keep_groups_together(tmp_path, capsys):
+    rows = ["path,label,who"]
+    for number in range(8):
+        write_audio(tmp_path / f"{number}.wav", tone(0.2))
+        rows.append(f"{number}.wav,{'ab'[number % 2]},person {number // 2}")
+    (tmp_path / "clips.csv").write_text("\n".join(rows) + "\n")
+    flags = (f"--input={tmp_path / 'clips.csv'}", "--group_column=who", "--folds=2")
+    out = tmp_path / "out"
+    assert run(*flags, f"--output={out}", *FAST) == 0
+    splits = json.loads((out / "dataset.json").read_text())["splits"]
+    assert {name: split["labels"] for name, split in splits.items()} == {
+        f"fold{number}": {"a": 2, "b": 2} for number in (1, 2)
+    }
+    assert run(*flags, "--list") == 0
+    assert "fold2: 4 clips, 2 labels" in capsys.readouterr().out
+    assert run(*flags, f"--output={out}", "--seed=8", *FAST) == 2
+
+
 def test_nothing_could_be_prepared(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mp4").write_bytes(b"no film")

@@ -275,3 +275,16 @@ def test_each_official_split_stands_below_their_mean():
     assert cells(first) == ["split 1", "50.0", "100.0", "40", "8", "0"]
     assert first.index("50.0") == whole.index("62.5")
     assert cells(second)[:2] == ["split 2", "75.0"]
+
+
+def test_what_is_of_all_splits_together_stands_beside_the_mean_alone():
+    clips = {"train": 40, "test": 8, "missing": 0}
+    splits = [{"top1": 0.5, "clips": clips, "settings": {}}]
+    metrics = {"top1": 0.5, "pooled_top1": 0.25, "pooled_top1_ci95": [0.1, 0.4], "splits": splits}
+    header, _, whole, first = results.tables(
+        [dataclasses.replace(RESULT, metrics=metrics)]
+    ).splitlines()
+    assert cells(header)[4:6] == ["top1 %", "pooled_top1 %"]
+    assert cells(whole)[4:6] == ["50.0", "25.0 [10.0, 40.0]"]
+    assert cells(first) == ["split 1", "50.0", "40", "8", "0"]
+    assert first.index("40") == whole.index("80")

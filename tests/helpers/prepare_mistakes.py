@@ -74,6 +74,12 @@ MISTAKES = {
         prepared("--test_fraction=20"),
         ["--test_fraction=20", "[0, 1)"],
     ),
+    "prepare: one fold": (prepare, prepared("--folds=1"), ["--folds=1", "expected 2 or more"]),
+    "prepare: folds beside a share for tests": (
+        prepare,
+        prepared("--folds=2", "--test_fraction=0.2"),
+        ["--folds=2", "0.2 for tests", "Leave one of the two out"],
+    ),
     "prepare: quality out of range": (
         prepare,
         prepared("--jpeg_quality=200"),

@@ -8,6 +8,18 @@ from inspected import clip
 from brave_tf.inspection import summary
 
 
+def test_what_to_bind_for_folds_is_said(tmp_path):
+    folds = {f"fold{number}": [clip(number)] for number in (1, 2)}
+    inspected.write(tmp_path / "folds", **folds)
+    said = summary.trainable_recipes(inspected.check(tmp_path / "folds"))
+    assert "train.split = 'fold1+fold2'" in said
+    assert "train.split = '*'" in said and "folds/..." in said
+    inspected.good(tmp_path / "good")
+    assert "fold" not in summary.trainable_recipes(inspected.check(tmp_path / "good")).replace(
+        str(tmp_path), ""
+    )
+
+
 @pytest.mark.parametrize(
     ("decode", "silent", "still"), [("all", "33.3%", "50.0%"), ("none", "33.3%", "-")]
 )

@@ -91,6 +91,8 @@ def test_the_plain_command():
         "brave_tf_train --gin_file=v_v --gin_file=overlays/laptop.gin "
         "--gin_bindings=\"train.data_dir = 'data/mine'\""
     )
+    of_folds = trainable.command("v_v", held("rgb"), "data/mine", "*")
+    assert of_folds.endswith("--gin_bindings=\"train.split = '*'\"")
 
 
 def record(number, *kinds):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Sequence
 
@@ -27,6 +28,8 @@ class ListedClip:
       may_be_cut: Whether the file may be the window itself, cut out of the media file that `start` and
         `end` count in; its duration tells.
       cells: Column and text of what else a CSV says that a modality reads; without empty ones.
+      group: What it has in common with other clips, such as the person who is seen: those of one group are
+        not divided between training and test. Empty for none; no part of the record.
     """
 
     path: str
@@ -38,6 +41,7 @@ class ListedClip:
     size: int | None
     may_be_cut: bool = False
     cells: tuple[tuple[str, str], ...] = ()
+    group: str = ""
 
 
 def make_clip(
@@ -50,6 +54,7 @@ def make_clip(
     end: float | None = None,
     may_be_cut: bool = False,
     cells: Sequence[tuple[str, str]] = (),
+    group: str = "",
 ) -> ListedClip:
     """Returns the ListedClip of a file that may be missing.
 
@@ -62,6 +67,7 @@ def make_clip(
       end: Seconds in the file; None is its end.
       may_be_cut: Whether the file may be the window itself; needs an `end`.
       cells: See `ListedClip`.
+      group: See `ListedClip`.
     """
     path = tidy(root, path)
     file = os.path.join(root, path)
@@ -71,5 +77,10 @@ def make_clip(
     labels = tuple(dict.fromkeys(map(one_form, labels)))
     split = one_form(split)
     return ListedClip(
-        one_form(path), file, start, end, labels, split, size, may_be_cut, tuple(cells)
+        one_form(path), file, start, end, labels, split, size, may_be_cut, tuple(cells), group
     )
+
+
+def rank(*what: object) -> bytes:
+    """Returns what things are sorted by to be mixed: it depends on them alone, and looks drawn."""
+    return hashlib.sha256(repr(what).encode()).digest()

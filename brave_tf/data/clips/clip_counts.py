@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from brave_tf.data.clips.clip import ListedClip
 from brave_tf.data.clips.names import look_alikes
+from brave_tf.data.public.official_splits import is_fold
 
 _NAMED_MISSING = 20
+_NAMED_CLASSES = 5
 
 
 def lines(clips: Sequence[ListedClip]) -> Iterator[str]:
@@ -31,7 +33,10 @@ def missing(clips: Sequence[ListedClip]) -> Iterator[str]:
 
 
 def suspicions(clips: Sequence[ListedClip]) -> Iterator[str]:
-    """Yields a line of text for names of labels and of splits that may be meant to be one."""
+    """Yields a line of text for names of labels and of splits that may be meant to be one.
+
+    So it does for the classes that are in one fold alone.
+    """
     names = {
         "labels": {label for clip in clips for label in clip.labels},
         "splits": {clip.split for clip in clips},
@@ -41,6 +46,23 @@ def suspicions(clips: Sequence[ListedClip]) -> Iterator[str]:
             yield (
                 f"{kind} that differ in capitals or spacing alone: {', '.join(map(repr, group))}"
             )
+    if alone := _in_one_fold(clips):
+        named = ", ".join(map(repr, alone[:_NAMED_CLASSES]))
+        more = f" and {len(alone) - _NAMED_CLASSES} more" if len(alone) > _NAMED_CLASSES else ""
+        yield (
+            f"labels whose clips are all in one fold: {named}{more}; tasks over folds refuse them, for they "
+            "could not have been learned from the others"
+        )
+
+
+def _in_one_fold(clips):
+    """Returns the labels whose clips are all in one of several folds."""
+    folds = collections.defaultdict(set)
+    for clip in clips:
+        for label in clip.labels if is_fold(clip.split) else ():
+            folds[label].add(clip.split)
+    several = len(set().union(*folds.values())) > 1
+    return sorted(label for label, found in folds.items() if len(found) == 1) if several else []
 
 
 def _split_lines(split, clips):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import hashlib
-import math
 import os
 import re
 from collections import defaultdict
@@ -13,9 +11,9 @@ from collections import defaultdict
 from absl import logging
 
 from brave_tf import modality_registry as modalities
-from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip
+from brave_tf.data.clips.clip import DEFAULT_SPLIT, ListedClip, make_clip, rank
 from brave_tf.data.clips.clip_folder import read_folder
-from brave_tf.data.clips.csv_columns import check_columns, read_seconds
+from brave_tf.data.clips.csv_columns import GROUP, check_columns, read_seconds
 from brave_tf.data.clips.media_files import is_media
 from brave_tf.data.clips.names import Disk, one_form
 from brave_tf.errors import ArgumentError
@@ -29,15 +27,17 @@ def read_clips(
     label_column: str = "label",
     split_column: str = "split",
     label_separator: str = "",
+    group_column: str = GROUP,
 ) -> list[ListedClip]:
     """Lists the clips of `source`; files need not exist.
 
     Args:
       source: A folder, or a CSV whose header names a column `path` (relative to the CSV's folder, or
-          absolute) and optionally a label, a split, and `start` and `end` in seconds.
+          absolute) and optionally a label, a split, a group, and `start` and `end` in seconds.
       label_column: Column of the CSV with the label.
       split_column: Column of the CSV with the split.
       label_separator: Character between several labels of a clip in the CSV; empty for one label each.
+      group_column: Column of the CSV with the group, see `ListedClip`.
 
     A folder is searched for media files, see `media_files`, with all its sub-folders. The folder right below
     it names the class; when the folders there are named like splits, they are the splits and those below
@@ -60,60 +60,13 @@ def read_clips(
             "no such folder or CSV. Expected a folder of media files, or a CSV "
             "with a column 'path'.",
         )
-    clips = _read_csv(source, label_column, split_column, label_separator)
+    clips = _read_csv(source, label_column, split_column, label_separator, group_column)
     return _told_apart(os.path.dirname(source), clips)
-
-
-def move_to_test(clips: list[ListedClip], fraction: float, seed: int) -> list[ListedClip]:
-    """Returns the clips with a share of the files of each class moved from the split train to test.
-
-    All clips of a file move together. The choice depends on the names of the files and the seed alone.
-
-    Args:
-      clips: From `read_clips`.
-      fraction: Share of the files of a class, at least one when the class has two; 0 moves nothing.
-      seed: Another one chooses other files.
-
-    Raises:
-      UserError: Not a share, or there is a split test already.
-    """
-    if not 0 <= fraction < 1:
-        raise ArgumentError("test_fraction", fraction, "expected a share in [0, 1).")
-    if not fraction:
-        return clips
-    if any(clip.split == "test" for clip in clips):
-        raise ArgumentError(
-            "test_fraction", fraction, "the input has a split 'test' already. Leave the flag out."
-        )
-    names = defaultdict(list)
-    for clip in clips:
-        if clip.split == DEFAULT_SPLIT:
-            names[one_form(clip.file)].append((one_form(clip.path), clip.labels[:1]))
-    # A file may be named in several ways, and be of several classes; it goes by the first of each.
-    classes = defaultdict(dict)
-    for file, uses in names.items():
-        path, label = min(uses)
-        classes[label][file] = (_rank(seed, path), path)
-    chosen = set()
-    for files in classes.values():
-        count = math.floor(fraction * len(files) + 0.5)
-        count = min(max(count, 1), len(files) - 1)
-        chosen.update(sorted(files, key=files.get)[:count])
-    return [
-        dataclasses.replace(clip, split="test")
-        if clip.split == DEFAULT_SPLIT and one_form(clip.file) in chosen
-        else clip
-        for clip in clips
-    ]
 
 
 def shuffled(clips: list[ListedClip], seed: int) -> list[ListedClip]:
     """Returns the clips in an order that depends on the seed and the clips, not on their order."""
-    return sorted(clips, key=lambda clip: (_rank(seed, clip.path, clip.start, clip.end), clip.path))
-
-
-def _rank(*what):
-    return hashlib.sha256(repr(what).encode()).digest()
+    return sorted(clips, key=lambda clip: (rank(seed, clip.path, clip.start, clip.end), clip.path))
 
 
 def _told_apart(root, clips):
@@ -135,14 +88,15 @@ def _as_on_disk(root, clip):
     return os.path.relpath(clip.file, root or os.curdir).replace(os.sep, "/")
 
 
-def _read_csv(source, label_column, split_column, label_separator):
+def _read_csv(source, label_column, split_column, label_separator, group_column):
     try:
         with open(source, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, strict=True, skipinitialspace=True)
             rows.fieldnames = [name.strip() for name in rows.fieldnames or []]
             further = {column for each in modalities.registered() for column in each.columns}
-            unread = check_columns(source, rows.fieldnames, label_column, split_column, further)
-            reader = _Rows(source, label_column, split_column, label_separator, sorted(further))
+            columns = (label_column, split_column, group_column)
+            unread = check_columns(source, rows.fieldnames, *columns, further=further)
+            reader = _Rows(source, *columns, label_separator, sorted(further))
             clips = [reader.clip(row, rows.line_num) for row in rows]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ArgumentError("input", source, f"not a readable CSV in UTF-8: {error}.") from error
@@ -156,11 +110,12 @@ def _read_csv(source, label_column, split_column, label_separator):
 class _Rows:
     """Reads the rows of a CSV; its errors name file, line and column."""
 
-    def __init__(self, source, label_column, split_column, separator, further):
+    def __init__(self, source, label_column, split_column, group_column, separator, further):
         self._source = source
         self._root = os.path.dirname(os.path.abspath(source))
         self._disk = Disk(self._root)
         self._label, self._split = label_column, split_column
+        self._group = group_column if group_column not in (label_column, split_column) else None
         self._separator, self._further = separator, further
 
     def clip(self, row, line):
@@ -189,6 +144,7 @@ class _Rows:
             start=start or 0.0,
             end=end,
             cells=[(name, cells[name]) for name in self._further if cells.get(name)],
+            group=one_form(cells.get(self._group, "")),
         )
 
     def _seconds(self, cells, column, line):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from brave_tf.errors import ArgumentError, did_you_mean
 
-PATH, START, END = "path", "start", "end"
+PATH, START, END, GROUP = "path", "start", "end", "group"
 # Each that is not read is compared with those that are.
 _MOST_COLUMNS = 1000
 # Names that other lists have for a column, in small letters with _ between words.
@@ -28,6 +28,11 @@ _OTHER_NAMES: dict[str, frozenset[str]] = {
         "data_split", "dataset_split", "fold", "mode", "partition", "phase", "set", "split_name",
         "splits", "subset", "usage",
     }),
+    "group": frozenset({
+        "actor", "group_id", "group_name", "participant", "participant_id", "patient", "patient_id",
+        "person", "person_id", "recording", "recording_id", "session", "session_id", "speaker",
+        "speaker_id", "src_file", "subject", "subject_id", "take",
+    }),
     "start": frozenset({
         "from", "offset", "t0", "t1", "tstart",
     }),
@@ -36,6 +41,8 @@ _OTHER_NAMES: dict[str, frozenset[str]] = {
     }),
 }
 # fmt: on
+# What is in many lists for another purpose.
+_OFTEN_THERE = frozenset({"split", "group"})
 # Words that make a name one of times, as in time_start, startTime, clip_end_seconds.
 _WORDS = {
     "start": frozenset({"begin", "begins", "onset", "start", "starts", "starting"}),
@@ -51,19 +58,22 @@ def check_columns(
     names: Sequence[str],
     label_column: str,
     split_column: str,
+    group_column: str = GROUP,
     further: Collection[str] = (),
 ) -> list[str]:
     """Makes sure that the columns of a CSV can be read, and none that matters would be passed over.
 
     A column is refused when it is not read but looks like one that is, which the CSV lacks: `start_time`
     without `start`, `class` without a label. To read on without it would give other clips. One that looks
-    like the split is only named: folds and the like are in many lists.
+    like the split or the group by what it means is only named: folds, subjects and the like are in many
+    lists.
 
     Args:
       source: The CSV, for the messages.
       names: Of its header.
       label_column: The column with the label.
       split_column: The column with the split.
+      group_column: The column with the group.
       further: Columns that may be there, and are read.
 
     Returns:
@@ -80,6 +90,8 @@ def check_columns(
         START: "start",
         END: "end",
     }
+    # A column that is chosen as the label or the split says no group.
+    roles.setdefault(group_column, "group")
     if len(names) > _MOST_COLUMNS:
         raise ArgumentError(
             "input",
@@ -87,7 +99,7 @@ def check_columns(
             f"{len(names):,} columns in line 1, more than {_MOST_COLUMNS:,}: leave out those that are not "
             "read.",
         )
-    _check_needed(source, names, label_column, split_column)
+    _check_needed(source, names, label_column, split_column, group_column)
     lacking = {column: role for column, role in roles.items() if column not in names}
     unread, mistaken = [], []
     for name in dict.fromkeys(names):
@@ -95,8 +107,9 @@ def check_columns(
             continue
         right = _meant(name, roles)
         unread.append(f"{name} (did you mean {right}?)" if right else name)
-        is_other_split = right == split_column and _plain(name) in _OTHER_NAMES["split"]
-        if right not in lacking or is_other_split:
+        role = roles.get(right)
+        is_another = role in _OFTEN_THERE and _plain(name) in _OTHER_NAMES[role]
+        if right not in lacking or is_another:
             continue
         if right != END or not _is_length(name) or START in names:
             mistaken.append(unread[-1])
@@ -106,8 +119,8 @@ def check_columns(
             source,
             f"columns not read: {', '.join(mistaken)}. The columns are "
             f"{', '.join(roles)} (start and end in seconds of the file). Rename what is meant to be read, "
-            "and leave out or rename what is not; labels and splits may also be read from a label column "
-            "and a split column of another name.",
+            "and leave out or rename what is not; labels, splits and groups may also be read from a label "
+            "column, a split column and a group column of another name.",
         )
     return unread
 
@@ -136,13 +149,19 @@ def read_seconds(text: str) -> float | None:
     raise ValueError(f"{text!r}, expected seconds such as 12.5{hint}")
 
 
-def _check_needed(source, names, label_column, split_column):
-    optional = {"label": label_column, "split": split_column}
+def _check_needed(source, names, label_column, split_column, group_column):
+    optional = {"label": label_column, "split": split_column, "group": group_column}
     for name in (PATH, *(name for usual, name in optional.items() if name != usual)):
         if name not in names:
             found = ", ".join(names) or "nothing"
             hint = _separator(names) or did_you_mean(name, names) or _synonym(name, names)
             raise ArgumentError("input", source, f"no column {name!r} in line 1: {found}.{hint}")
+    if group_column != GROUP and group_column in (label_column, split_column):
+        raise ArgumentError(
+            "input",
+            source,
+            f"the column {group_column!r} is that of the label or the split, not of a group.",
+        )
     repeated = [name for name in names if name and names.count(name) > 1]
     if repeated:
         raise ArgumentError("input", source, f"two columns {repeated[0]!r} in line 1.")

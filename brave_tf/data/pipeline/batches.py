@@ -70,7 +70,7 @@ def clip_dataset(
 
     Args:
       data_dir: a folder of records, or media files, see `open_source`.
-      split: its split; 'a+b' for several.
+      split: its split; 'a+b' for several, '*' for all.
       views: by name; the names become the keys of a batch.
       batch_size: over all replicas and input pipelines.
       training: see above.

@@ -63,7 +63,7 @@ def fingerprint(clips: Sequence[ListedClip]) -> dict[str, Any]:
     digest = hashlib.sha256()
     for clip in clips:
         # Cells are read for modalities of plug-ins alone, and lists without them have one fingerprint.
-        left_out = ("file",) if clip.cells else ("file", "cells")
+        left_out = ("file", "group") if clip.cells else ("file", "group", "cells")
         row = [value for name, value in vars(clip).items() if name not in left_out]
         digest.update(json.dumps(row).encode())
     return {"clips": len(clips), "sha256": digest.hexdigest()}

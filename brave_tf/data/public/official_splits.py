@@ -38,6 +38,11 @@ def fold_name(fold: int) -> str:
     return f"fold{fold}"
 
 
+def is_fold(name: str) -> bool:
+    """Whether a split has the name of a fold."""
+    return bool(_FOLD_NAME.fullmatch(name))
+
+
 def official_split(names: Iterable[str], number: int, role: str) -> str:
     """Returns the clips with one role in an official split.
 
@@ -76,13 +81,14 @@ def held_out_fold(names: Iterable[str], fold: int) -> tuple[str, str]:
       UserError: The fold, or every other one, has no clip.
     """
     names = sorted(names)
-    folds = [name for name in names if _FOLD_NAME.fullmatch(name)]
+    folds = [name for name in names if is_fold(name)]
     test = fold_name(fold)
     others = [name for name in folds if name != test]
     if test not in folds or not others:
         raise UserError(
             f"cannot hold out {test} among the splits {', '.join(names)}. Prepare the clips with the "
-            "script of their data set, which names splits fold1, fold2, ..."
+            "script of their data set, or your own with brave_tf_prepare --folds, which name splits fold1, "
+            "fold2, ..."
         )
     return "+".join(others), test
 

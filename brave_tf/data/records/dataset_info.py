@@ -15,8 +15,8 @@ from brave_tf.data.records import dataset_json, first_records, shard_names
 from brave_tf.data.records import fields as record_fields
 from brave_tf.data.records.modalities import Held
 from brave_tf.data.records.reader import has_fields, parse_clip, unstated_rates
-from brave_tf.data.records.splits import Shard, Split, joined
-from brave_tf.errors import UserError, did_you_mean
+from brave_tf.data.records.splits import Shard, Split, joined, parts_of
+from brave_tf.errors import UserError
 from brave_tf.storage import files
 
 # Records that are looked at for what clips have together, where the counts do not tell.
@@ -80,21 +80,13 @@ class DatasetInfo:
         return float(self.settings.get("sample_rate") or unstated_rates()[1])
 
     def split(self, name: str) -> Split:
-        """Returns the split `name`; 'a+b' has the shards of a, then those of b.
+        """Returns the split `name`; 'a+b' has the shards of a, then those of b, and '*' those of all.
 
         Raises:
           UserError: there is no such split.
         """
-        parts = [self._named(part) for part in name.split("+")]
+        parts = [self.splits[part] for part in parts_of(name, self.splits, self.data_dir)]
         return parts[0] if len(parts) == 1 else joined(name, parts)
-
-    def _named(self, name: str) -> Split:
-        if name not in self.splits:
-            raise UserError(
-                f"{self.data_dir} has no split {name!r}, it has: {', '.join(sorted(self.splits))}."
-                f"{did_you_mean(name, self.splits)}"
-            )
-        return self.splits[name]
 
     def stored_fields(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """Returns the record fields that hold the `wanted` ones here, where sound may be kept as FLAC."""

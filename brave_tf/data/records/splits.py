@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from brave_tf.data.public.official_splits import is_fold
+from brave_tf.errors import UserError, did_you_mean
+
+# In place of the name of a split: all that there are.
+ALL = "*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +56,43 @@ class Split:
             self.with_modality[m] for m in set(modalities) if self.with_modality[m] < self.clips
         ]
         return None if len(partial) > 1 else min(counts, default=self.clips)
+
+
+def parts_of(split: str, names: Iterable[str], location: str) -> list[str]:
+    """Returns the names of the splits that a text stands for.
+
+    Args:
+      split: a name; 'a+b' for two, '*' for all that there are.
+      names: of the splits that there are.
+      location: where they are, for messages.
+
+    Raises:
+      UserError: there is no such split; or '*' is wanted and one is called so.
+    """
+    names = list(names)
+    if split == ALL and ALL not in names:
+        return names
+    if split == ALL:
+        raise UserError(
+            f"{location} has a split that is called {ALL!r}, which stands for all of them: rename its files."
+        )
+    for part in split.split("+"):
+        if part not in names:
+            raise UserError(
+                f"{location} has no split {part!r}, it has: {', '.join(sorted(names))}."
+                f"{did_you_mean(part, names)}{about_folds(names)}"
+            )
+    return split.split("+")
+
+
+def about_folds(names: Iterable[str]) -> str:
+    """Returns " Folds are ..." on what to bind and to run where there are folds, or an empty string."""
+    if not any(map(is_fold, names)):
+        return ""
+    return (
+        f" Its clips are in folds: bind train.split = {ALL!r} to train on all of them; the tasks folds/... "
+        "of brave_tf_eval test each."
+    )
 
 
 def joined(name: str, parts: Sequence[Split]) -> Split:

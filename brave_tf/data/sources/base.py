@@ -104,7 +104,8 @@ class Source(abc.ABC):
     Attributes:
       location: what the user called it.
       label_names: class names in the order of their index; empty where nobody knows.
-      split_names: of the splits that there are.
+      split_names: of the splits that there are. A `split` of the methods is one of them, 'a+b' for two, or
+        '*' for all: see `records.splits.parts_of`.
       settings: how clips are read, where bindings decide that.
     """
 

@@ -14,14 +14,16 @@ import tensorflow as tf
 from absl import logging
 
 from brave_tf import modality_registry as modalities
-from brave_tf.data.clips import clip_counts, clip_list, media_files
+from brave_tf.data.clips import clip_counts, clip_list, division, media_files
 from brave_tf.data.media import ffmpeg4, tfio
 from brave_tf.data.records.modalities import Held, MissingModalityError
+from brave_tf.data.records.splits import parts_of
 from brave_tf.data.sources.base import Source, register_source
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError, did_you_mean, named
+from brave_tf.storage.added_fields import added_field, told_fields
 
 DECODERS = ("auto", "tfio", "pyav")
 # Clips, from all over a split, of which views are tried before a run until one can be read.
@@ -58,8 +60,10 @@ class RawMedia(Source):
       split_column: column of the CSV that holds the split.
       label_separator: text between several labels of a clip in the CSV; empty for one label each.
       test_fraction: share of each class that is moved from the split train to a split test.
-      seed: of the choice of test clips.
+      seed: of the choice of test clips, or of folds.
       timeout: seconds that opening a file may take.
+      folds: so many folds of clips, the splits fold1, fold2, ..., see `division.into_folds`; 0 for none.
+      group_column: column of the CSV that holds what clips have in common, which no fold divides.
 
     Raises:
       UserError: a field has a value that cannot be used, or FFmpeg 4 is asked for and not found.
@@ -76,6 +80,8 @@ class RawMedia(Source):
     test_fraction: float = 0.0
     seed: int = 0
     timeout: float = 60.0
+    folds: int = added_field(0)
+    group_column: str = added_field("group")
 
     def __post_init__(self) -> None:
         if self.decoder not in DECODERS:
@@ -124,7 +130,7 @@ class RawMedia(Source):
     @property
     def settings(self) -> Mapping[str, Any]:
         """What is bound, by name."""
-        return dataclasses.asdict(self)
+        return told_fields(self)
 
     def check(self, split: str, views: Mapping[str, View]) -> None:
         for name, view in views.items():
@@ -181,19 +187,18 @@ class RawMedia(Source):
     @cached_property
     def _clips(self) -> list[clip_list.ListedClip]:
         clips = clip_list.read_clips(
-            self.location, self.label_column, self.split_column, self.label_separator
+            self.location,
+            self.label_column,
+            self.split_column,
+            self.label_separator,
+            self.group_column,
         )
-        with named(test_fraction="RawMedia.test_fraction = {}"):
-            return clip_list.move_to_test(clips, self.test_fraction, self.seed)
+        with named(test_fraction="RawMedia.test_fraction = {}", folds="RawMedia.folds = {}"):
+            return division.divide(clips, self.test_fraction, self.folds, self.seed)
 
     def _split(self, name: str) -> list[clip_list.ListedClip]:
-        for part in name.split("+"):
-            if part not in self.split_names:
-                raise UserError(
-                    f"{self.location} has no split {part!r}, it has: "
-                    f"{', '.join(self.split_names)}.{did_you_mean(part, self.split_names)}"
-                )
-        return [clip for part in name.split("+") for clip in self._clips if clip.split == part]
+        parts = parts_of(name, self.split_names, self.location)
+        return [clip for part in parts for clip in self._clips if clip.split == part]
 
     def _held(self, split: str) -> Held:
         """Returns what clips from all over a split have; sound is read at the views' rate."""

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf import config
+from brave_tf.data.records.splits import parts_of
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
@@ -20,6 +21,7 @@ from brave_tf.evaluation.features.extraction import ExtractionJob, extract, mean
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.features.store import FeatureStore, Part, Rows, sole_writer
 from brave_tf.finite_features import check_finite
+from brave_tf.storage.added_fields import told_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,14 +104,13 @@ class FeatureBank:
     ):
         self.windows = windows.EvalWindows() if settings is None else settings
         self.view: View = self.windows.view(probe.view, probe.is_narrow)
-        self.data_dir = data_dir
         _check_batch(self.windows.batch_size, probe)
-        self.probe, self.num_labels = probe, num_labels
+        self.probe, self.num_labels, self.data_dir = probe, num_labels, data_dir
         self._clips = functools.lru_cache(maxsize=None)(
             lambda split: windows.labelled_clips(data_dir, split, self.view)
         )
         source, views = open_source(data_dir), {probe.view_name: self.view}
-        self.label_names = source.label_names
+        self.label_names, self.split_names = source.label_names, source.split_names
         self._check = functools.lru_cache(maxsize=None)(lambda split: source.check(split, views))
 
     def of(self, probe: Probe) -> FeatureBank:
@@ -120,7 +121,7 @@ class FeatureBank:
     def settings(self) -> dict[str, Any]:
         """What the features depend on, as plain JSON values."""
         temporal, spatial = self.windows.crops(self.view)
-        video = ("num_frames", "frame_step", "frame_rate", "size", "resize")
+        video = ("num_frames", "frame_step", "frame_rate", "size", "resize", "region")
         return {
             "data": self.data_dir,
             "train_passes": self.windows.train_passes,
@@ -231,7 +232,7 @@ class FeatureBank:
         key = {
             **key,
             # Augmentations are those of the modality.
-            "view": repr(replace(self.view, augmentations=())),
+            "view": told_text(replace(self.view, augmentations=())),
             "weights": self.probe.backbone.weights,
             "precision": self.probe.backbone.precision,
             "config": config.bindings_of_others("brave_tf.evaluation"),
@@ -260,8 +261,9 @@ class FeatureBank:
         check_finite(rows.features, rows.paths, model, self.probe.view_name)
 
     def _labelled(self, split: str) -> dict[str, windows.LabelledClips]:
-        """The clips of each split of records in `split`, which joins some by +."""
-        return {name: self._clips(name) for name in split.split("+")}
+        """The clips of each split of records in `split`, which joins some by +, or is '*' for all."""
+        parts = parts_of(split, self.split_names, self.data_dir)
+        return {name: self._clips(name) for name in parts}
 
     def _usable(self, split: str) -> dict[str, windows.LabelledClips]:
         self.labels(split)

@@ -15,6 +15,7 @@ from brave_tf import config
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
+from brave_tf.storage.added_fields import told_text
 from brave_tf.storage.digests import digest_of_texts
 from brave_tf.training.resumption import run_id
 
@@ -50,7 +51,7 @@ def identify(probe: Probe, data_dir: str) -> Identity:
         weights=probe.backbone.weights,
         precision=probe.backbone.precision,
         data=of_data(data_dir),
-        settings=digest_of_texts(repr(view), config.bindings_text(_OF_TRAINING)),
+        settings=digest_of_texts(told_text(view), config.bindings_text(_OF_TRAINING)),
         run=None if probe.backbone.source is None else run_id(probe.backbone.source.location),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from absl import logging
 
+from brave_tf.data.records.splits import parts_of
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
 from brave_tf.evaluation.protocols.outcome import Predictions
@@ -25,7 +26,7 @@ def check_classes(bank: FeatureBank, train_split: str, test_split: str) -> None:
             f"{bank.data_dir}: all labelled clips of split {train_split!r} are of one class, "
             f"{_quoted(bank, classes[0])}: a classifier needs at least two."
         )
-    warn_of_shared_clips(bank.data_dir, train_split, test_split)
+    warn_of_shared_clips(bank, train_split, test_split)
     unseen = sorted(set(test.tolist()) - set(classes.tolist()))
     if unseen:
         listed = ", ".join(_quoted(bank, label) for label in unseen[:10])
@@ -35,14 +36,17 @@ def check_classes(bank: FeatureBank, train_split: str, test_split: str) -> None:
         )
 
 
-def warn_of_shared_clips(data_dir: str, train_split: str, test_split: str) -> None:
+def warn_of_shared_clips(bank: FeatureBank, train_split: str, test_split: str) -> None:
     """Warns where clips are learned from and scored."""
-    shared = sorted(set(train_split.split("+")) & set(test_split.split("+")))
+    train, test = (
+        parts_of(split, bank.split_names, bank.data_dir) for split in (train_split, test_split)
+    )
+    shared = sorted(set(train) & set(test))
     if shared:
         logging.warning(
             "%s: the clips of split %s are learned from and scored too: what is measured there is how well "
             "they are remembered.",
-            data_dir,
+            bank.data_dir,
             " and ".join(map(repr, shared)),
         )
 

@@ -183,4 +183,4 @@ def _check_several_labels(bank: FeatureBank, train_split: str, test_split: str) 
             f"{bank.data_dir}: clips have the label {highest}, and labels.txt names {len(bank.label_names)}: "
             "where clips have several labels, it has to name all that there are, one a line."
         )
-    warn_of_shared_clips(bank.data_dir, train_split, test_split)
+    warn_of_shared_clips(bank, train_split, test_split)

@@ -7,8 +7,9 @@ from typing import Any, Callable
 
 import numpy as np
 
-from brave_tf.data.public.official_splits import train_test_splits
+from brave_tf.data.public.official_splits import is_fold, train_test_splits
 from brave_tf.data.sources.kinds import open_source
+from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.metrics import scores
 from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
@@ -16,6 +17,8 @@ from brave_tf.evaluation.tasks.registry import Protocol
 
 _CLIPS = ("train", "test", "missing")
 _INTERVAL = "_ci95"
+_POOLED = "pooled_"
+_OF_NEIGHBOURS = ("neighbours", "similarities", "neighbour_labels")
 
 
 def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
@@ -31,16 +34,41 @@ def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
     Returns:
       A protocol whose `Outcome` has the mean of each metric, each split's own metrics, clips and settings
       under `splits`, in `clips` the sums over the splits, and the predictions of all splits. Intervals are
-      of the mean over the splits, by resampling clips: official test splits share some.
+      of the mean over the splits, by resampling clips: official test splits share some. Where no clip is
+      tested twice, as with folds, there is `pooled_<metric>` too: the mean over all clips, with its interval.
     """
 
     def run(probe: Probe, data_dir: str) -> Outcome:
         splits = train_test_splits(open_source(data_dir).split_names)
         outcomes = []
         for number, (train, test) in enumerate(splits, start=1):
-            print(f"official split {number} of {len(splits)}", flush=True)
+            print(
+                f"{'fold' if is_fold(test) else 'official split'} {number} of {len(splits)}",
+                flush=True,
+            )
             outcomes.append(protocol(probe, data_dir, train_split=train, test_split=test))
         return averaged(outcomes)
+
+    return run
+
+
+def over_folds(protocol: Callable[..., Outcome]) -> Protocol:
+    """Returns what `over_official_splits` does, of data with folds alone.
+
+    Raises:
+      UserError: by the protocol, where the data has no folds.
+    """
+    run_over = over_official_splits(protocol)
+
+    def run(probe: Probe, data_dir: str) -> Outcome:
+        names = open_source(data_dir).split_names
+        if not any(map(is_fold, names)):
+            raise UserError(
+                f"{data_dir} has no folds, but the splits {', '.join(sorted(names))}. Prepare the clips with "
+                "brave_tf_prepare --folds=5 (of media files as they are: bind RawMedia.folds = 5), or take "
+                "the tasks folder/..., which learn from a split train and test another."
+            )
+        return run_over(probe, data_dir)
 
     return run
 
@@ -50,14 +78,16 @@ def averaged(outcomes: Sequence[Outcome]) -> Outcome:
     first = outcomes[0]
     metrics = {
         name: _mean([outcome.metrics[name] for outcome in outcomes])
-        for name, value in first.metrics.items()
-        if isinstance(value, (int, float)) or name.endswith(_INTERVAL)
+        for name in first.metrics
+        if name.endswith(_INTERVAL)
+        or any(isinstance(outcome.metrics[name], (int, float)) for outcome in outcomes)
     }
     if all(outcome.predictions is not None for outcome in outcomes):
         for name in first.per_clip:
             values = _by_clip(outcomes, name)
             seed = first.settings.get("seed", 0)
             metrics[name + _INTERVAL] = list(scores.bootstrap_over_splits(values, seed))
+        metrics.update(_pooled(outcomes))
     clips = {name: sum(outcome.clips[name] for outcome in outcomes) for name in _CLIPS}
     shared = {
         name: value
@@ -75,8 +105,22 @@ def averaged(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome(metrics, clips, shared, _joined([o.predictions for o in outcomes]))
 
 
-def _mean(values: Sequence[Any]) -> float | list[float]:
-    return np.mean(values, axis=0).tolist()
+def _pooled(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Returns the metrics over all clips, where each is tested once, and their intervals."""
+    keys = np.concatenate([outcome.predictions.keys for outcome in outcomes])
+    if len(np.unique(keys)) < len(keys):
+        return {}
+    first = outcomes[0]
+    per_clip = {
+        f"{_POOLED}{name}": np.concatenate([outcome.per_clip[name] for outcome in outcomes])
+        for name in first.per_clip
+    }
+    return scores.with_intervals(per_clip, first.settings.get("seed", 0))
+
+
+def _mean(values: Sequence[Any]) -> float | list[float] | None:
+    """Returns the mean; None where a split has none, such as the AUC of a class without other clips."""
+    return None if any(value is None for value in values) else np.mean(values, axis=0).tolist()
 
 
 def _by_clip(outcomes: Sequence[Outcome], metric: str) -> np.ndarray:
@@ -93,6 +137,10 @@ def _joined(predictions: Sequence[Predictions | None]) -> Predictions | None:
     if any(each is None for each in predictions):
         return None
     columns = [each.arrays() for each in predictions]
+    # Where a split has hardly any training clips, fewer neighbours are known there.
+    for name in set(_OF_NEIGHBOURS) & set(columns[0]):
+        known = min(each[name].shape[1] for each in columns)
+        columns = [{**each, name: each[name][:, :known]} for each in columns]
     joined = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
     split = np.repeat(np.arange(len(predictions)) + 1, [len(each.keys) for each in predictions])
     return Predictions(**{**joined, "split": split, "classes": predictions[0].classes})

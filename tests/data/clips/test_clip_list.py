@@ -1,12 +1,10 @@
-import collections
-import dataclasses
 import os
 import random
 
 import pytest
-from listed_clips import touch, write_csv
+from listed_clips import make_clips, touch, write_csv
 
-from brave_tf.data.clips.clip_list import move_to_test, read_clips, shuffled
+from brave_tf.data.clips.clip_list import read_clips, shuffled
 from brave_tf.errors import UserError
 
 
@@ -161,50 +159,27 @@ def test_named_column_that_is_missing(tmp_path):
         read_clips(source, split_column="fold")
 
 
-def make_clips(tmp_path, per_class=20, windows=3):
-    rows = ["path,label,start,end"]
-    for label in "abc":
-        for number in range(per_class):
-            rows += [f"{label}{number}.mp4,{label},{i},{i + 1}" for i in range(windows)]
-    return read_clips(write_csv(tmp_path, "\n".join(rows) + "\n"))
+@pytest.mark.parametrize(
+    ("header", "options", "groups"),
+    [
+        ("path,group", {}, ["p 1", ""]),
+        ("path,who", {"group_column": "who"}, ["p 1", ""]),
+        ("path,other", {}, ["", ""]),
+        # A column that is read as the label or the split already.
+        ("path,group", {"label_column": "group"}, ["", ""]),
+    ],
+)
+def test_groups(tmp_path, header, options, groups):
+    source = write_csv(tmp_path, f"{header}\na.mp4, p 1\nb.mp4,\n")
+    assert [clip.group for clip in read_clips(source, **options)] == groups
 
 
-def test_test_fraction_moves_whole_files_of_every_class(tmp_path):
-    clips = make_clips(tmp_path)
-    moved = move_to_test(clips, 0.25, seed=0)
-    assert [dataclasses.replace(c, split="train") for c in moved] == clips
-    files = {(clip.labels[0], clip.path, clip.split) for clip in moved}
-    assert len(files) == 60, "the windows of a file must stay together"
-    counts = collections.Counter((label, split) for label, _, split in files)
-    assert counts == {(x, s): n for x in "abc" for s, n in (("train", 15), ("test", 5))}
-
-
-def test_test_fraction_depends_on_names_and_seed_alone(tmp_path):
-    clips = make_clips(tmp_path)
-
-    def chosen(clips, seed):
-        return {c.path for c in move_to_test(clips, 0.3, seed) if c.split == "test"}
-
-    mixed = random.Random(0).sample(clips, len(clips))
-    assert chosen(mixed, 0) == chosen(clips, 0)
-    assert chosen(clips, 1) != chosen(clips, 0)
-    assert move_to_test(clips, 0.0, 0) == clips
-
-
-def test_test_fraction_leaves_something_on_both_sides(tmp_path):
-    for fraction in (0.01, 0.99):
-        moved = move_to_test(make_clips(tmp_path, per_class=3), fraction, 0)
-        assert {(c.labels[0], c.split) for c in moved} == {
-            (x, s) for x in "abc" for s in ("train", "test")
-        }
-    alone = move_to_test(make_clips(tmp_path, per_class=1), 0.5, 0)
-    assert {clip.split for clip in alone} == {"train"}
-
-
-def test_test_fraction_needs_an_input_without_tests(tmp_path):
-    clips = read_clips(write_csv(tmp_path, "path,split\na.mp4,test\nb.mp4,train\n"))
-    with pytest.raises(UserError, match="has a split 'test' already"):
-        move_to_test(clips, 0.5, 0)
+def test_a_column_of_groups_that_is_none(tmp_path):
+    source = write_csv(tmp_path, "path,label,people\na.mp4,b,c\n")
+    with pytest.raises(UserError, match="no column 'person'.*Did you mean people"):
+        read_clips(source, group_column="person")
+    with pytest.raises(UserError, match="column 'label' is that of the label"):
+        read_clips(source, group_column="label")
 
 
 def test_shuffled_mixes_and_depends_on_the_seed_alone(tmp_path):

@@ -27,6 +27,8 @@ def check(header, label="label", split="split"):
         ("path,Category", "Category", "label"),
         ("path,lable", "lable", "label"),
         ("path,label,Split", "Split", "split"),
+        ("path,label,Group", "Group", "group"),
+        ("path,label,groups", "groups", "group"),
     ],
 )
 def test_a_column_that_looks_like_one_that_is_lacking_is_refused(header, name, right):
@@ -40,6 +42,8 @@ def test_a_column_that_looks_like_one_that_is_lacking_is_refused(header, name, r
     ("header", "unread"),
     [
         ("path,label,split,start,end", []),
+        ("path,label,group", []),
+        ("path,label,subject", ["subject (did you mean group?)"]),
         ("end,path", []),
         ("path,notes,youtube_id", ["notes", "youtube_id"]),
         ("path,notes,,", ["notes"]),

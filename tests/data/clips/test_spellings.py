@@ -8,7 +8,8 @@ import unicodedata
 import pytest
 from listed_clips import touch, write_csv
 
-from brave_tf.data.clips.clip_list import move_to_test, read_clips
+from brave_tf.data.clips.clip_list import read_clips
+from brave_tf.data.clips.division import move_to_test
 from brave_tf.errors import UserError
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))

@@ -1,6 +1,7 @@
 """What a preparation leaves in its folder."""
 
 import csv
+import dataclasses
 import hashlib
 import json
 
@@ -12,10 +13,12 @@ from media import number_of, tone, write_audio
 from prepared import FAST, contents, failures, records
 from remuxed import joined
 
-from brave_tf.data.clips.clip_list import make_clip, move_to_test, read_clips
+from brave_tf.data.clips.clip_list import make_clip, read_clips
+from brave_tf.data.clips.division import move_to_test
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import PreparationSettings
 from brave_tf.data.records.reader import parse_clip
+from brave_tf.errors import UserError
 
 
 def test_report_and_files(prepared):
@@ -108,6 +111,18 @@ def test_folder_input_with_test_fraction(tmp_path):
     }
     clip = parse_clip(records(tmp_path / "out", "test")[0], ["WAVEFORM/feature/flac"])
     assert clip.audio.shape == (1600,) and clip.sample_rate == 8000
+
+
+def test_groups_are_no_part_of_a_preparation(tmp_path):
+    write_audio(tmp_path / "a.wav", tone(0.2))
+    clips = [make_clip(str(tmp_path), "a.wav", labels=["cat"])]
+    settings = PreparationSettings(flow="none", audio="flac", sample_rate=8000)
+    prepare(clips, str(tmp_path / "out"), settings, workers=1)
+    grouped = [dataclasses.replace(clips[0], group="one")]
+    assert prepare(grouped, str(tmp_path / "out"), settings, workers=1).complete_before
+    other = [dataclasses.replace(clips[0], split="fold1")]
+    with pytest.raises(UserError, match="its clips were others"):
+        prepare(other, str(tmp_path / "out"), settings, workers=1)
 
 
 @pytest.mark.parametrize("runs", [1, 2])

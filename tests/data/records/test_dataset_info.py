@@ -113,6 +113,17 @@ def test_unknown_split(tmp_path):
         info.split("trian")
 
 
+def test_all_splits_together(tmp_path):
+    for count, split in enumerate(("fold2", "fold1", "test"), start=1):
+        record_fixtures.write_shards(tmp_path, clips(count), split=split)
+    info = DatasetInfo.load(tmp_path)
+    assert (info.split("*").clips, info.split("fold1+fold2").clips) == (6, 3)
+    names = {path.rpartition("/")[2].partition("-")[0] for path in info.split("*").paths}
+    assert names == {"fold1", "fold2", "test"}
+    with pytest.raises(UserError, match=r"no split 'train'.*bind train\.split = '\*'"):
+        info.split("train")
+
+
 def test_missing_shard(tmp_path):
     info = DatasetInfo.load(record_fixtures.write_shards(tmp_path, clips(4), 2))
     (tmp_path / "train-00001-of-00002.tfrecord").unlink()

@@ -258,6 +258,25 @@ def test_a_split_for_tests_can_be_taken_off(folder):
     assert [source.num_clips(split) for split in ("train", "test")] == [4, 2]
 
 
+def test_folds_can_be_made(folder):
+    gin.parse_config("RawMedia.folds = 2")
+    source = open_source(folder)
+    assert sorted(source.split_names) == ["fold1", "fold2"]
+    assert sorted(source.num_clips(split) for split in source.split_names) == [3, 3]
+    assert source.num_clips("*") == 6
+    stream = source.stream("*", RGB)
+    assert len({stream.name(item) for item, _ in stream.once(0)}) == 6
+    gin.parse_config("RawMedia.folds = 3")
+    assert open_source(folder).version("*") != source.version("*")
+
+
+def test_settings_that_came_later_change_no_version_where_they_are_not_bound(folder):
+    assert list(open_source(folder).settings) == [
+        *("location", "decoder", "fps", "min_side", "max_seconds", "label_column", "split_column"),
+        *("label_separator", "test_fraction", "seed", "timeout"),
+    ]
+
+
 def test_tensorflow_io_without_ffmpeg_4(folder, monkeypatch):
     monkeypatch.setattr("brave_tf.data.media.tfio.can_decode_video", lambda: False)
     with pytest.raises(UserError, match=r"decoder = 'tfio'.*pip install 'brave_tf\[ffmpeg4\]'"):

@@ -64,6 +64,14 @@ def test_a_clip_that_breaks_later_is_skipped_and_counted(tmp_path, decoder):
             "RawMedia.test_fraction = 2",
             r"RawMedia.test_fraction = 2: .* share in \[0, 1\)",
         ),
+        (RGB, "train", "RawMedia.folds = 9", "RawMedia.folds = 9: the clips are of 6 files"),
+        (RGB, "train", "RawMedia.folds = 2", r"no split 'train'.*train\.split = '\*'"),
+        (
+            RGB,
+            "train",
+            "RawMedia.folds = 2\nRawMedia.test_fraction = 0.2",
+            "RawMedia.folds = 2: a share of 0.2",
+        ),
         (
             {"narrow": SOUND, "other": AudioView()},
             "train",

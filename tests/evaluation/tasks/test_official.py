@@ -56,6 +56,20 @@ def test_metrics_are_means_and_clips_are_sums():
     assert both.metrics["top1_ci95"] == list(interval)
 
 
+def test_folds_have_the_mean_over_all_clips_too():
+    counts = dict.fromkeys(("train", "test", "missing"), 1)
+    first = outcome([1, 0, 1, 0.5], ["a", "b", "c", "d"], counts, "a")
+    second = outcome([0, 1], ["e", "f"], counts, "b")
+    both = official.averaged([first, second])
+    assert list(both.metrics) == [
+        *("top1", "top1_ci95", "pooled_top1", "pooled_top1_ci95", "splits"),
+    ]
+    assert both.metrics["top1"] == pytest.approx((2.5 / 4 + 1 / 2) / 2)
+    assert both.metrics["pooled_top1"] == pytest.approx(3.5 / 6)
+    interval = scores.bootstrap_interval(np.array([1, 0, 1, 0.5, 0, 1]))
+    assert both.metrics["pooled_top1_ci95"] == list(interval)
+
+
 def test_without_values_of_each_clip_intervals_are_averaged():
     bare = [
         Outcome(
@@ -68,6 +82,20 @@ def test_without_values_of_each_clip_intervals_are_averaged():
     both = official.averaged(bare)
     assert both.metrics["map_ci95"] == pytest.approx([0.2, 0.6])
     assert both.predictions is None
+
+
+@pytest.mark.parametrize("values", [(None, 1.5), (1.5, None)])
+def test_what_one_split_does_not_have_has_no_mean(values):
+    bare = [
+        Outcome(
+            {"map": 0.5, "d_prime": value, "d_prime_ci95": value and [1, 2]},
+            dict.fromkeys(("train", "test", "missing"), 1),
+            {},
+        )
+        for value in values
+    ]
+    both = official.averaged(bare).metrics
+    assert (both["map"], both["d_prime"], both["d_prime_ci95"]) == (0.5, None, None)
 
 
 def test_each_official_split_trains_and_tests_on_the_clips_of_these_roles(tmp_path):
