@@ -14,7 +14,7 @@ from brave_tf.data.clips import clip_list, media_files
 from brave_tf.data.clips.clip import ListedClip, make_clip
 from brave_tf.data.preparation import clip_encoder, filling
 from brave_tf.data.preparation.record_writer import serialize_clip
-from brave_tf.data.preparation.settings import PreparationSettings
+from brave_tf.data.preparation.settings import HIGHEST_SIDE, PreparationSettings
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.reader import compression_of, parse_clip, parse_window
 from brave_tf.data.records.splits import Shard
@@ -179,6 +179,8 @@ def _settings(views: Mapping[str, View], flow: str) -> PreparationSettings:
         )
     settings = {"min_side": 16, "flow": "none", "audio": "none", "jpeg_quality": _QUALITY}
     settings.update({setting: max(values) for setting, values in needed.items()})
+    # A view of a very small part would have frames enlarged without end: it enlarges them itself.
+    settings["min_side"] = min(settings["min_side"], HIGHEST_SIDE)
     return PreparationSettings(**{**settings, **({"flow": flow} if "flow" in needed else {})})
 
 

@@ -28,7 +28,7 @@ def video_signatures(
 
     Args:
       name: of the view.
-      view: its size and channels.
+      view: its size, channels and region.
       sizes: of the backbone's input, without the batch: (T, H, W, C), None for those that it leaves open.
       embed: (B, T, H, W, C) float32 -> what signatures answer.
       expected: the values of the view, for messages.
@@ -53,7 +53,8 @@ def video_signatures(
         return embed(decode(tf.cast(_stored_channels(video, view), tf.float32)))
 
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels, scale = _resize_and_crop(_stored_channels(video, view), view.size)
+        seen = _region(_stored_channels(video, view), view)
+        pixels, scale = _resize_and_crop(seen, view.size)
         return embed(resized(decode(pixels), scale))
 
     functions = {
@@ -87,6 +88,15 @@ def _stored_channels(video: tf.Tensor, view: VideoView) -> tf.Tensor:
     with tf.control_dependencies([enough]):
         video = _not_empty(video)
     return tf.ensure_shape(video[..., : view.channels], (None, None, None, None, view.channels))
+
+
+def _region(video: tf.Tensor, view: VideoView) -> tf.Tensor:
+    """Returns what the view sees of (B, T, H, W, C) frames."""
+    if view.region is None:
+        return video
+    height, width = tf.unstack(tf.shape(video)[2:4])
+    top, left, height, width = frames.region_window(height, width, view.region)
+    return video[:, :, top : top + height, left : left + width]
 
 
 def _resize_and_crop(video: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:

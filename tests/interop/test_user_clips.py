@@ -1,6 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import record_fixtures
+import tensorflow as tf
 from media import moving_texture, tone, write_video
 
 from brave_tf.data.records import fields as record_fields
@@ -39,6 +42,22 @@ def test_media_get_what_the_views_need(tmp_path):
     (clip,) = open_clips(str(path), {"narrow": views["narrow"]}, workers=1).clips
     assert not has_fields(clip.record, [record_fields.FLOW])
     assert not has_fields(clip.record, [record_fields.AUDIO])
+
+
+def test_a_region_gets_the_pixels_that_the_view_needs(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, moving_texture(5, 96, 128, (2, 1)))
+    view = RgbView(num_frames=4, frame_step=1, size=28, region=(0.25, 0, 0.75, 1))
+
+    def shape(region):
+        views = {"narrow": dataclasses.replace(view, region=region)}
+        (clip,) = open_clips(str(path), views, workers=1).clips
+        parsed = parse_clip(clip.record, [record_fields.IMAGE])
+        return tuple(tf.io.decode_jpeg(parsed.images[0]).shape)
+
+    # Half of the height, of which the view needs 32 pixels.
+    assert shape(view.region) == (64, 86, 3)
+    assert shape(None)[0] == 32
 
 
 def test_sound_of_two_rates_is_refused(tmp_path):

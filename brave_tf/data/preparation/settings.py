@@ -10,6 +10,8 @@ from brave_tf.errors import UserError, did_you_mean
 
 FLOWS = ("tvl1", "dis", "none")
 AUDIOS = ("float", "flac", "none")
+# Pixels of the short side of frames, at most.
+HIGHEST_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ class PreparationSettings:
         _check_choice("flow", self.flow, FLOWS)
         _check_choice("audio", self.audio, AUDIOS)
         _check_range("fps", self.fps, 0.1, 1000)
-        _check_range("min_side", self.min_side, 16, 4096)
+        _check_range("min_side", self.min_side, 16, HIGHEST_SIDE)
         _check_range("flow_bound", self.flow_bound, 0.1, 1000)
         _check_range("sample_rate", self.sample_rate, 1000, 384000)
         _check_range("jpeg_quality", self.jpeg_quality, 1, 100)

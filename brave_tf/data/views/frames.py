@@ -6,6 +6,8 @@ ones may still be where they are stored: `stored_values.take` reads those that a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from brave_tf.data.kernels import library
@@ -54,6 +56,37 @@ def random_crop_window(
     padding = tf.minimum(_FALLBACK_PADDING, tf.minimum(height, width) // 8)
     fallback = padded_center_window(height, width, padding)
     return tf.where(failed, fallback, tf.concat([begin[:2], size[:2]], 0))
+
+
+def region_window(
+    height: tf.Tensor, width: tf.Tensor, region: Sequence[float]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns where a part of frames is, in pixels.
+
+    Args:
+      height: () int32, of the frames.
+      width: () int32, of the frames.
+      region: top, left, bottom and right end as fractions of height and width.
+
+    Returns:
+      () int32 each: top, left, height, width. Ends are rounded; there is one pixel at least.
+    """
+    top, left, bottom, right = region
+
+    def side(length: tf.Tensor, first: float, last: float) -> tuple[tf.Tensor, tf.Tensor]:
+        ends = tf.cast(length, tf.float64) * tf.constant([first, last], tf.float64)
+        begin, end = tf.unstack(tf.cast(tf.round(ends), tf.int32))
+        begin = tf.minimum(begin, length - 1)
+        return begin, tf.maximum(end - begin, 1)
+
+    (begin_y, size_y), (begin_x, size_x) = side(height, top, bottom), side(width, left, right)
+    return begin_y, begin_x, size_y, size_x
+
+
+def least_share(region: Sequence[float]) -> float:
+    """Returns the share of the frame's height or width that a region has, whichever is lower."""
+    top, left, bottom, right = region
+    return min(bottom - top, right - left)
 
 
 def padded_center_window(height: tf.Tensor, width: tf.Tensor, padding: tf.Tensor) -> tf.Tensor:

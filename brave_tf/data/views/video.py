@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from brave_tf.data.records.stored_values import StoredValues
 from brave_tf.data.views import frames, sampling
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
+from brave_tf.storage.added_fields import added_field
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,16 +28,20 @@ class VideoView(View):
     `resize` and cuts squares of `size`: top left, centre and bottom right for three, the centre for
     one, evenly spaced on that diagonal for other numbers.
 
+    With a `region` both do so with that part of the frame in place of the frame.
+
     Attributes:
       num_frames: length of the window.
       frame_step: distance of its frames, in frames at `frame_rate`; not always a whole number.
       frame_rate: frames per second that the window is described in; records of other rates are read by time.
       size: height and width of the result in pixels.
       resize: shorter side of the frames in `crops`; None: 8/7 of `size`, 256 for 224.
-      min_area: lowest area of the random crop, as a fraction of the frame.
-      max_area: highest area of it. With both 1 the whole frame is taken.
+      min_area: lowest area of the random crop, as a fraction of the frame, or of the region.
+      max_area: highest area of it. With both 1 the whole of it is taken.
       min_aspect: lowest width / height of it.
       max_aspect: highest width / height of it.
+      region: the part of the frame that is seen, such as a speaker's mouth: top, left, bottom and right end
+        as fractions of its height and width, rounded to whole pixels; None for all of it.
       highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
@@ -51,6 +57,7 @@ class VideoView(View):
     max_area: float = 1.0
     min_aspect: float = 0.5
     max_aspect: float = 2.0
+    region: Sequence[float] | None = added_field(None)
     seconds: dataclasses.InitVar[float | None] = None
 
     def __post_init__(self, seconds: float | None) -> None:
@@ -73,6 +80,14 @@ class VideoView(View):
         self._require("max_area", self.min_area <= self.max_area <= 1, "between min_area and 1")
         self._require("min_aspect", self.min_aspect > 0, "width / height above 0")
         self._require("max_aspect", self.max_aspect >= self.min_aspect, "at least min_aspect")
+        self._require(
+            "region",
+            self.region is None or _is_region(self.region),
+            "None, or (top, left, bottom, right) as fractions of the frame in [0, 1], top < bottom and "
+            "left < right",
+        )
+        if self.region is not None:
+            object.__setattr__(self, "region", tuple(map(float, self.region)))
 
     @property
     @abc.abstractmethod
@@ -123,7 +138,7 @@ class VideoView(View):
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         crop_seed, _ = _split(seed)
         jpegs = self._window_jpegs(clip, start)
-        height, width = frames.frame_shape(jpegs[0])
+        top, left, height, width = self._seen(*frames.frame_shape(jpegs[0]))
         window = frames.random_crop_window(
             height,
             width,
@@ -131,19 +146,24 @@ class VideoView(View):
             (self.min_aspect, self.max_aspect),
             crop_seed,
         )
+        window += tf.stack([top, left, 0, 0])
         pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size, self.highest_pixel)
         scale = self.size / tf.cast(tf.stack([window[3], window[2]]), tf.float32)
         return self._augment(self._values(pixels, clip, scale), seed)
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 3) -> tf.Tensor:
         jpegs = self._jpegs(clip)
-        height, width = frames.frame_shape(stored_values.take(jpegs, tf.constant([0]))[0])
+        seen = self._seen(*frames.frame_shape(stored_values.take(jpegs, tf.constant([0]))[0]))
+        _, _, height, width = seen
         new_height, new_width = frames.resized_shape(height, width, self._short_side())
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
-        whole = tf.stack([0, 0, height, width])
         pixels = frames.decode_crop_resize(
-            stored_values.take(jpegs, used), whole, new_height, new_width, self.highest_pixel
+            stored_values.take(jpegs, used),
+            tf.stack(seen),
+            new_height,
+            new_width,
+            self.highest_pixel,
         )
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
         values = self._values(pixels, clip, scale)
@@ -160,10 +180,18 @@ class VideoView(View):
         return sampling.linear_times(clip.num_frames, window, clip.frame_rate, temporal)
 
     def preparation(self) -> dict[str, Any]:
-        return {"fps": self.frame_rate, "min_side": self._short_side()}
+        # Both sides of a frame have as many pixels or more, so that the region has enough of them.
+        share = 1.0 if self.region is None else frames.least_share(self.region)
+        return {"fps": self.frame_rate, "min_side": math.ceil(self._short_side() / share)}
 
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         return _split(seed)[1]
+
+    def _seen(self, height: tf.Tensor, width: tf.Tensor) -> tuple[tf.Tensor | int, ...]:
+        """Returns top, left, height and width, () int32, of what is seen of frames of a size."""
+        if self.region is None:
+            return 0, 0, height, width
+        return frames.region_window(height, width, self.region)
 
     def _short_side(self) -> int:
         return self.resize or round(self.size * 8 / 7)
@@ -196,6 +224,14 @@ class VideoView(View):
         if spatial == 1:
             return [(side - self.size) // 2]
         return tf.unstack(sampling.linear_starts(side, tf.constant(self.size), spatial))
+
+
+def _is_region(region: Any) -> bool:
+    try:
+        top, left, bottom, right = map(float, region)
+    except (TypeError, ValueError):
+        return False
+    return 0 <= top < bottom <= 1 and 0 <= left < right <= 1
 
 
 def _split(seed: tf.Tensor) -> list[tf.Tensor]:

@@ -43,6 +43,8 @@ def test_what_a_view_does_not_say_is_not_guessed(ask):
     [
         (RgbView(size=112, frame_rate=12.5), {"fps": 12.5, "min_side": 128}),
         (RgbView(size=112, resize=120), {"fps": 25.0, "min_side": 120}),
+        (RgbView(size=112, region=(0, 0, 1, 0.5)), {"fps": 25.0, "min_side": 256}),
+        (RgbView(size=112, region=(0.5, 0, 0.8, 1)), {"fps": 25.0, "min_side": 427}),
         (FlowView(size=56), {"fps": 25.0, "min_side": 64, "flow": "tvl1"}),
         (
             AudioView(log_mel=LogMel(sample_rate=16000)),

@@ -45,6 +45,18 @@ def test_crops_scale_displacements():
     np.testing.assert_allclose(got[..., 1] * 20, -6 * 24 / 32, atol=0.16)
 
 
+def test_regions_scale_displacements():
+    clip = clip_of(u=8.0, v=-4.0)
+    # 32 x 16 of 64 x 32 pixels become 16 x 16: u is half, v as it was.
+    region = {"region": (0.25, 0.25, 0.75, 0.75)}
+    sampled = FlowView(**WHOLE, **region, augmentations=()).sample(clip, 0.0, (1, 2)).numpy()
+    np.testing.assert_allclose(sampled[..., 0] * 20, 8 / 2, atol=0.16)
+    np.testing.assert_allclose(sampled[..., 1] * 20, -4, atol=0.16)
+    crops = FlowView(**WHOLE, **region, resize=24).crops(clip, 2, 3).numpy()
+    np.testing.assert_allclose(crops[..., 0] * 20, 8 * 48 / 32, atol=0.24)
+    np.testing.assert_allclose(crops[..., 1] * 20, -4 * 24 / 16, atol=0.24)
+
+
 def test_random_crops_scale_displacements_more_the_smaller_they_are():
     view = FlowView(num_frames=1, size=32, min_area=0.25, max_area=0.3, augmentations=())
     got = view.sample(clip_of(u=5.0, v=5.0), 0.0, (1, 2)).numpy() * 20

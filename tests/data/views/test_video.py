@@ -1,4 +1,5 @@
 import dataclasses
+from unittest import mock
 
 import gin
 import numpy as np
@@ -124,11 +125,81 @@ def test_gin_binds_fields_by_scope_and_replace_does_not_bind_again():
         ("min_aspect", -1.0),
         ("max_aspect", 0.1),
         ("augmentations", ("random_flip",)),
+        ("region", (0.5, 0.0, 0.5, 1.0)),
+        ("region", (0.0, 0.6, 1.0, 0.4)),
+        ("region", (0.0, 0.0, 1.0, 1.1)),
+        ("region", (-0.1, 0.0, 1.0, 1.0)),
+        ("region", (0.0, float("nan"), 1.0, 1.0)),
+        ("region", (0.0, 0.0, 1.0)),
+        ("region", 0.5),
+        ("region", ("a", "b", "c", "d")),
     ],
 )
 def test_refuses_numbers_that_cannot_be_used(field, value):
     with pytest.raises(UserError, match=rf"RgbView\.{field}"):
         RgbView(**{field: value})
+
+
+def raw_clip(frames):
+    """A clip of frames that were never JPEGs, as those of media files."""
+    return clip_of(1)._replace(images=tf.constant(frames), flow=tf.constant(frames))
+
+
+# Region, and the rows and columns of 45 x 80 pixels that it is.
+REGIONS = [
+    ((0.2, 0.25, 0.8, 0.75), (slice(9, 36), slice(20, 60))),
+    ((0.0, 0.5, 1.0, 1.0), (slice(0, 45), slice(40, 80))),
+    # 22.5 and 32.4, 16.8 and 49.6.
+    ((0.5, 0.21, 0.72, 0.62), (slice(22, 32), slice(17, 50))),
+    # Less than a pixel.
+    ((0.999, 0.0, 1.0, 0.001), (slice(44, 45), slice(0, 1))),
+]
+
+
+@pytest.mark.parametrize("kind", [RgbView, FlowView])
+@pytest.mark.parametrize(("region", "part"), REGIONS)
+def test_a_region_is_seen_as_if_it_were_the_frame(kind, region, part):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 45, 80, 3), np.uint8)
+    view = kind(num_frames=3, frame_step=1, size=16, augmentations=())
+    some = dataclasses.replace(view, region=region)
+    whole, cut = raw_clip(pixels), raw_clip(pixels[:, part[0], part[1]])
+    np.testing.assert_array_equal(some.crops(whole, 2, 3), view.crops(cut, 2, 3))
+    for number in range(3):
+        seed = (number, 7)
+        np.testing.assert_array_equal(some.sample(whole, 0.0, seed), view.sample(cut, 0.0, seed))
+    assert np.abs(some.crops(whole, 1, 1) - view.crops(whole, 1, 1)).max() > 0.1
+
+
+def test_nothing_of_a_jpeg_but_the_region_is_decoded():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 48, 64, 3), np.uint8)
+    jpegs = [record_fixtures.jpeg(frame) for frame in frames]
+    record = record_fixtures.record(images=jpegs)
+    view = RgbView(num_frames=2, frame_step=1, size=16, resize=16, region=(0.5, 0.5, 1, 1))
+    asked = []
+    decode = tf.image.decode_and_crop_jpeg
+
+    def decode_and_note(jpeg, window, **kwargs):
+        asked.append(np.array(window).tolist())
+        return decode(jpeg, window, **kwargs)
+
+    with mock.patch.object(tf.image, "decode_and_crop_jpeg", decode_and_note):
+        clip = parse_clip(tf.constant(record), ("image/encoded",))
+        view.crops(clip, 1, 1)
+        view.sample(clip, 0.0, (1, 2))
+    assert asked[:2] == [[24, 32, 24, 32]] * 2
+    for top, left, height, width in asked[2:]:
+        assert top >= 24 and left >= 32 and top + height <= 48 and left + width <= 64
+
+
+def test_gin_binds_a_region_as_a_tuple_or_a_list():
+    gin.parse_config(
+        "narrow/RgbView.region = (0, 0, 0.5, 1)\nbroad/RgbView.region = [0, 0, 0.5, 1]"
+    )
+    for scope in ("narrow", "broad"):
+        with gin.config_scope(scope):
+            assert RgbView().region == (0.0, 0.0, 0.5, 1.0)
+            assert hash(RgbView()) != hash(RgbView(region=None))
+    assert FlowView().region is None
 
 
 def test_views_cannot_be_changed():
