@@ -37,6 +37,7 @@ _HARMLESS = (
     "InputWatch.*",
     "ServiceWatch.*",
     "MemorisingWatch.*",
+    "FewClipsWatch.*",
     "ClipPictures.*",
     "FeatureSnapshots.*",
     "OnlineKnn.*",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -53,6 +54,12 @@ class Inputs:
     def holds_out(self) -> bool:
         """Whether some clips are held out, for the loss to be measured on them."""
         return bool(self.settings.held_out_split or self.settings.held_out_every)
+
+    def num_clips(self) -> int | None:
+        """Returns how many clips are trained on, with those that cannot be read; None when nobody counted."""
+        count = open_source(self.settings.data_dir).num_clips(self.settings.split)
+        every = self.settings.held_out_every
+        return count - math.ceil(count / every) if count and every else count
 
     def training(
         self, step: int, context: tf.distribute.InputContext, finished: bool = False

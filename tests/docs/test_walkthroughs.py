@@ -34,12 +34,12 @@ def home(tmp_path_factory):
     for name in ("gin", "examples"):
         (home / name).symlink_to(ROOT / name)
     rows = []
-    for number in range(8):
+    for number in range(10):
         path = home / "videos" / ("cat", "dog")[number % 2] / f"{number}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         frames = media.moving_texture(25, seed=number)
         media.write_video(path, frames, 25, audio=media.tone(1.0, 200 + 50 * number))
-        rows.append(f"{path},{path.parent.name},{('train-' * 3, 'test-' * 3)[number // 4][:-1]},,")
+        rows.append(f"{path},{path.parent.name},{('train-' * 3, 'test-' * 3)[number // 5][:-1]},,")
     official = ["--flow=none", f"--output={home / 'data' / 'hmdb51'}"]
     assert command.run(prepare, f"--input={write_csv(home, rows)}", *official) == 0
     haiku_file.write(str(home / "29466668_1_0.npy"), tiny_released.make_checkpoint())

@@ -35,6 +35,35 @@ def read(batches, count):
     return [batch["broad_audio"] for batch in batches.take(count).as_numpy_iterator()]
 
 
+@pytest.mark.parametrize(
+    ("bindings", "expected"),
+    [
+        ([], 12),
+        (["train.split = 'train+test'"], 24),
+        (["train.split = '*'"], 24),
+        (["train.held_out_every = 5"], 9),
+        (["train.held_out_split = 'test'"], 12),
+    ],
+)
+def test_clips_that_are_trained_on_are_counted(inputs, bindings, expected):
+    assert inputs(*bindings).num_clips() == expected
+
+
+def test_all_splits_are_read(inputs):
+    both = [
+        np.sort(
+            np.concatenate(
+                read(
+                    inputs(f"train.split = '{split}'").training(0, tf.distribute.InputContext()), 3
+                )
+            ),
+            0,
+        )
+        for split in ("*", "train+test")
+    ]
+    np.testing.assert_array_equal(*both)
+
+
 def test_a_step_in_parts_has_the_clips_of_the_whole_step(inputs):
     alone = tf.distribute.InputContext()
     whole = read(inputs().training(0, alone), 3)

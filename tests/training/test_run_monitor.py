@@ -237,6 +237,7 @@ def test_the_chief_has_monitors_act_and_the_others_those_that_act_everywhere(
         settings=settings,
         recipe=types.SimpleNamespace(views={"narrow": None}),
         holds_out=False,
+        num_clips=lambda: None,
         replay=None,
         skipped=types.SimpleNamespace(update=lambda: None),
     )

@@ -53,6 +53,9 @@ class WatchedInputs(Protocol):
     def holds_out(self) -> bool:
         """Whether some clips are held out."""
 
+    def num_clips(self) -> int | None:
+        """Returns how many clips are trained on; None when nobody counted."""
+
     def part(self, held_out: bool) -> tuple[int, bool] | None:
         """Returns which clips of the split are trained on, or held out, as `clip_dataset` takes it."""
 
