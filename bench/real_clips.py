@@ -1,207 +1,202 @@
-"""What pre-training is worth on real clips: random weights, pre-trained and supervised, for video and sound.
+"""What pre-training is worth on real clips: probes of all views, pre-trained and at random, paired by clip.
 
---data has the folders grid_s1 (GRID corpus: faces that speak, with sound), utd_mhad_rgb5 (UTD-MHAD: arm
-actions, silent) and esc10 (ESC-10: environmental sounds), each with a clips.csv, and may have clips, with
-folders of other videos. The demo's recipe, with windows that fit clips of three seconds, is pre-trained on
-all training clips without their labels: V<->FA on those with sound, V<->F on all with pictures. Each
-backbone's features are classified by a linear SVM (C by cross-validation on training clips) and by kNN:
-top-1 accuracy with its 95 % interval over test clips. GRID has no official split: 30 % of its clips are held
-out. Flips are off, since they make a swipe to the left one to the right. Everything is kept in --output, with
-a report on the runs; started again, the benchmark goes on where it was.
+--data has the sets of clips, each a folder with a list of its clips. Rows:
+
+  gestures  V<->F on first-person gestures, tennis strokes and arm actions together; probed on each by 5 folds
+
+A row is pre-trained on all of its clips, without labels: the tested clips are seen, their labels are not.
+With --without_fold=N the clips of a fold are left out, and only they are tested. The probe is a linear SVM
+on frozen features. 95 % intervals are over clips, p that of McNemar's exact test. All is kept in --output:
+started again, the benchmark goes on where it was. A finished run adds a line of JSON to --record.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
+import json
 import pathlib
+import shlex
 import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 
-from brave_tf.data.clips.clip_list import read_clips
+from bench import real_sets, report
 from brave_tf.data.public.official_splits import fold_name
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
-from brave_tf.storage import files
+from brave_tf.evaluation.metrics import paired, scores
 
-_HELD_OUT = 0.3
-_WEIGHTS = {"random": "random", "pretrained": None, "supervised": "supervised"}
-_PREPARE = ("--fps=10", "--flow=dis", "--sample_rate=16000")
-_SIDE = 1.25  # Of the frames that are kept, in sides of a view.
-_GRID, _UTD, _ESC = "grid_s1", "utd_mhad_rgb5", "esc10"
-
-_RECIPE = """# The demo's recipe on real clips of three seconds and more, at 10 frames per second.
-include 'demo_v_fa.gin'
-
-STEPS = {steps}
-warmup_cosine.warmup_steps = {warmup}
-train.data_dir = '{records}'
-train.split = 'grid_train+utd_train+other'
-train.held_out_split = 'grid_test'
-train.seed = {seed}
-
-narrow/RgbView.size = {size}
-narrow/RgbView.frame_step = 2
-narrow/RgbView.augmentations = [@random_color, @random_gray]
-broad_flow/FlowView.size = {size}
-broad_flow/FlowView.frame_step = 3
-broad_audio/AudioView.duration = 2.56
-random_flip.probability = 0.0
-
-eval_windows.train_passes = 4
-eval_windows.temporal_crops = 3
-linear_svm.C = 'cross_validation'
-"""
-_WITHOUT_SOUND = """
-Recipe.views = {'narrow': @narrow/RgbView(), 'broad_flow': @broad_flow/FlowView()}
-BraVe.backbones = {'narrow': %NARROW_BACKBONE, 'broad_flow': %BROAD_FLOW_BACKBONE}
-"""
-_RUNS = {"v_fa": "", "v_f": _WITHOUT_SOUND}
+_RANDOM = "random"
+_RECORD = pathlib.Path(__file__).with_name("real_clips.jsonl")
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """Tasks on one data set.
+class Row:
+    """A recipe, what it learns from, and what is probed.
 
     Attributes:
-      data: what is classified.
-      view: what is seen or heard.
-      run: whose backbone it is.
-      linear: task of the linear SVM.
-      knn: task of kNN.
-      splits: for training and testing; None for those that the tasks have.
+      recipe: of `gin/`.
+      pool: sets that it is pre-trained on.
+      probed: set -> tasks, one for each view.
+      prepare: flags of `brave_tf_prepare`.
     """
 
-    data: str
-    view: str
-    run: str
-    linear: str
-    knn: str
-    splits: tuple[str, str] | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.data}_{self.view}"
+    recipe: str
+    pool: tuple[str, ...]
+    probed: dict[str, tuple[str, ...]]
+    prepare: tuple[str, ...]
 
 
-EVALUATIONS = (
-    Evaluation(_GRID, "video", "v_fa", "folder/linear", "folder/knn", ("grid_train", "grid_test")),
-    Evaluation(_UTD, "video", "v_f", "folder/linear", "folder/knn", ("utd_train", "utd_test")),
-    Evaluation(
-        _GRID,
-        "audio",
-        "v_fa",
-        "folder/linear_audio",
-        "folder/knn_audio",
-        ("grid_train", "grid_test"),
+_BOTH = ("folds/linear", "folds/linear_flow")
+ROWS = {
+    "gestures": Row(
+        "real/gestures",
+        ("egogestar", "tennis7", "utd"),
+        {"egogestar": _BOTH, "tennis7": _BOTH, "utd": _BOTH},
+        ("--fps=12.5", "--min_side=74", "--flow=dis", "--audio=none"),
     ),
-    Evaluation(_ESC, "audio", "v_fa", "esc50/linear", "esc50/knn", None),
-)
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
-    parser.add_argument("--data", required=True, help="folder of the data sets, see above")
+    parser.add_argument("--row", required=True, choices=sorted(ROWS))
+    parser.add_argument("--data", required=True, help="folder of the sets of clips, see above")
+    parser.add_argument("--seed", type=int, default=0, help="of training")
+    parser.add_argument("--without_fold", type=int, help="a fold that is not pre-trained on")
+    parser.add_argument("--steps", type=int, help="of pre-training; the recipe's by default")
     parser.add_argument("--output", default="runs/real_clips", help="folder of everything made")
-    parser.add_argument("--steps", type=int, default=500, help="of each training")
-    parser.add_argument("--size", type=int, default=64, help="pixels of a view's side")
-    parser.add_argument("--seed", type=int, default=0, help="of the split of GRID and of training")
+    parser.add_argument(
+        "--record", default=str(_RECORD), help="file that a line of JSON is added to"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Prepares, pre-trains, evaluates and reports; what is done already is not done again."""
-    output = pathlib.Path(args.output)
-    clips = list_clips(pathlib.Path(args.data), args.seed)
-    records = output / "records"
-    side = f"--min_side={round(_SIDE * args.size)}"
-    source = f"--input={_write_list(output, clips)}"
-    _command("brave_tf_prepare", source, f"--output={records}", side, *_PREPARE)
-    for name in _RUNS:
-        recipe = write_recipe(output, name, args.steps, args.size, args.seed)
-        _command("brave_tf_train", f"--gin_file={recipe}", f"--model_dir={output / name}")
-    for evaluation in EVALUATIONS:
-        for baseline in _WEIGHTS.values():
-            _evaluate(evaluation, baseline, output)
-    _command("brave_tf_report", str(output), f"--output={output / 'report'}")
-    rows = [row for evaluation in EVALUATIONS for row in table_rows(evaluation, output, clips)]
-    return {"settings": vars(args), "rows": rows}
-
-
-def list_clips(data: pathlib.Path, seed: int) -> list[dict[str, str]]:
-    """Lists all clips: absolute `path`, `label`, empty for clips of no data set, and `split`.
-
-    Raises:
-      UserError: a data set is not there.
-    """
+    """Prepares, pre-trains and probes; what is done already is not done again."""
+    row, output = ROWS[args.row], pathlib.Path(args.output) / args.row
+    clips = {
+        name: real_sets.read(pathlib.Path(args.data), real_sets.SETS[name])
+        for name in (*row.pool, *row.probed)
+    }
+    pool = [{**clip, "label": ""} for name in row.pool for clip in clips[name]]
+    records = _prepare(output / "pool", pool, row)
+    folders = {name: _prepare(output / name, clips[name], row) for name in row.probed}
+    model = output / f"seed{args.seed}{_suffix(args)}"
+    _train(args, row, records, model, sorted({clip["split"] for clip in pool}))
     rows = []
-    for row in _rows(data / _GRID):
-        rows.append({"path": row["path"], "label": row["command"], "split": "grid_train"})
-    for index in np.random.default_rng(seed).permutation(len(rows))[: int(_HELD_OUT * len(rows))]:
-        rows[index]["split"] = "grid_test"
-    for row in _rows(data / _UTD):
-        rows.append({"path": row["path"], "label": row["label"], "split": f"utd_{row['split']}"})
-    for row in _rows(data / _ESC):
-        rows.append({"path": row["path"], "label": row["label"], "split": fold_name(row["fold"])})
-    for folder in ("audiovisual", "kinetics_hmdb51_ucf101"):
-        if (data / "clips" / folder).is_dir():
-            for clip in read_clips(str(data / "clips" / folder)):
-                rows.append({"path": clip.file, "label": "", "split": "other"})
-    return rows
+    for name, tasks in row.probed.items():
+        folder, tested = model / "eval" / name, _tested(args, clips[name])
+        for baseline in (None, _RANDOM):
+            _evaluate(folder, model, tasks, folders[name], baseline)
+        rows += [{"set": name, **_compare(folder, task, tested)} for task in tasks]
+    result = {"settings": {**vars(args), "command": _command_line(args)}, "rows": rows}
+    _add_to_record(pathlib.Path(args.record), args, rows)
+    return result
 
 
-def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
-    path = folder / "clips.csv"
-    if not path.is_file():
+def _suffix(args: argparse.Namespace) -> str:
+    parts = [f"-{args.steps}steps"] if args.steps else []
+    return "".join(parts + ([f"-without-fold{args.without_fold}"] if args.without_fold else []))
+
+
+def _prepare(folder: pathlib.Path, clips: list[real_sets.Row], row: Row) -> pathlib.Path:
+    source = real_sets.write(folder / "clips.csv", clips)
+    records = folder / "records"
+    _command("brave_tf_prepare", f"--input={source}", f"--output={records}", *row.prepare)
+    return records
+
+
+def _train(
+    args: argparse.Namespace,
+    row: Row,
+    records: pathlib.Path,
+    model: pathlib.Path,
+    splits: list[str],
+) -> None:
+    left_out = fold_name(args.without_fold) if args.without_fold else None
+    if left_out and left_out not in splits:
         raise UserError(
-            f"{path} was not found: --data names a folder with {_GRID}, {_UTD} and {_ESC}, each with a list "
-            "of its clips."
+            f"--without_fold={args.without_fold}: the clips are in {', '.join(splits)}."
         )
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [{**row, "path": str((folder / row["path"]).resolve())} for row in rows]
+    split = "+".join(each for each in splits if each != left_out)
+    bindings = {"train.data_dir": str(records), "train.split": split, "train.seed": args.seed}
+    if args.steps:
+        bindings["STEPS"] = args.steps
+    flags = [f"--gin_bindings={name} = {value!r}" for name, value in bindings.items()]
+    _command("brave_tf_train", f"--gin_file={row.recipe}", f"--model_dir={model}", *flags)
 
 
-def _write_list(output: pathlib.Path, clips: list[dict[str, str]]) -> pathlib.Path:
-    path = output / "clips.csv"
-    with files.replacing(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["path", "label", "split"])
-        writer.writeheader()
-        writer.writerows(clips)
-    return path
+def _tested(args: argparse.Namespace, clips: list[real_sets.Row]) -> set[str] | None:
+    """The files whose clips count; None: all."""
+    if not args.without_fold:
+        return None
+    split = fold_name(args.without_fold)
+    return {clip["path"] for clip in clips if clip["split"] == split}
 
 
-def write_recipe(output: pathlib.Path, name: str, steps: int, size: int, seed: int) -> pathlib.Path:
-    """Writes the gin file of a run and returns its path."""
-    warmup = steps // 12  # As in the demo.
-    text = _RECIPE.format(
-        steps=steps, warmup=warmup, size=size, records=output / "records", seed=seed
-    )
-    with files.replacing(output / f"{name}.gin") as aside:
-        aside.write_text(text + _RUNS[name])
-    return output / f"{name}.gin"
+def _compare(folder: pathlib.Path, task: str, tested: set[str] | None) -> dict[str, Any]:
+    """Returns the row of a task: its view pre-trained, at random, and the difference."""
+    entries = {baseline: _result(folder, task, baseline) for baseline in (None, _RANDOM)}
+    hits = {baseline: _hits(folder, entry, tested) for baseline, entry in entries.items()}
+    keys = sorted(hits[None])
+    if keys != sorted(hits[_RANDOM]):
+        raise UserError(
+            f"{folder}: the two evaluations of {task} are of different clips. Remove the folder."
+        )
+    trained, random = (np.array([hits[each][key] for key in keys]) for each in (None, _RANDOM))
+    gap = paired.difference(trained, random)
+    return {
+        "view": entries[None]["view"],
+        "pretrained": float(trained.mean()),
+        "pretrained_95": _ends(scores.bootstrap_interval(trained)),
+        "random": float(random.mean()),
+        "random_95": _ends(scores.bootstrap_interval(random)),
+        "difference": gap.value,
+        "difference_95": _ends(gap.interval),
+        "p": gap.p,
+        "clips": gap.clips,
+    }
 
 
-def _evaluate(evaluation: Evaluation, baseline: str | None, output: pathlib.Path) -> None:
-    folder = output / "eval" / evaluation.name
-    tasks = (evaluation.linear, evaluation.knn)
-    if all(_result(folder, task, baseline) for task in tasks):
-        return
-    flags = [f"--task={','.join(tasks)}", f"--model_dir={output / evaluation.run}"]
-    flags += [f"--data={output / 'records'}", f"--output={folder}"]
-    flags += [f"--baseline={baseline}"] if baseline else []
-    for role, split in zip(("train_split", "test_split"), evaluation.splits or ()):
-        flags += [
-            f"--gin_bindings={protocol}.{role} = '{split}'" for protocol in ("linear_svm", "knn")
-        ]
+def _ends(interval: tuple[float, float]) -> str:
+    return " to ".join(f"{end:.3f}" for end in interval)
+
+
+def _evaluate(
+    folder: pathlib.Path,
+    model: pathlib.Path,
+    tasks: tuple[str, ...],
+    records: pathlib.Path,
+    baseline: str | None,
+) -> None:
+    flags = [f"--task={','.join(tasks)}", f"--model_dir={model}", f"--data={records}"]
+    flags += [f"--output={folder}", *([f"--baseline={baseline}"] if baseline else [])]
     _command("brave_tf_eval", *flags)
 
 
+def _result(folder: pathlib.Path, task: str, baseline: str | None) -> dict[str, Any]:
+    """Returns the result of the last step."""
+    found = [
+        entry
+        for entry in results.load_results(str(folder))
+        if entry["task"] == task and entry["baseline"] == baseline
+    ]
+    return max(found, key=lambda entry: entry["step"] or 0)
+
+
+def _hits(folder: pathlib.Path, entry: dict[str, Any], tested: set[str] | None) -> dict[str, float]:
+    """Returns key -> hit of the clips that count."""
+    with np.load(folder / entry["predictions"]) as file:
+        hits = scores.hits_at(1, file["decisions"], file["labels"])
+        rows = zip(file["keys"].tolist(), file["paths"].tolist(), hits.tolist())
+        return {key: hit for key, path, hit in rows if tested is None or path in tested}
+
+
 def _command(command: str, *arguments: str) -> None:
-    print(f"\n$ {' '.join([command, *arguments])}", file=sys.stderr, flush=True)
+    print(f"\n$ {shlex.join([command, *arguments])}", file=sys.stderr, flush=True)
     program = pathlib.Path(sys.executable).with_name(command)
     code = subprocess.run([program, *arguments], stdout=sys.stderr, check=False).returncode
     if code:
@@ -211,35 +206,32 @@ def _command(command: str, *arguments: str) -> None:
         )
 
 
-def _result(folder: pathlib.Path, task: str, baseline: str | None) -> dict[str, Any] | None:
-    """Returns the result of the last step, None where there is none."""
-    found = [
-        entry
-        for entry in results.load_results(str(folder))
-        if entry["task"] == task and entry["baseline"] == baseline
-    ]
-    return max(found, key=lambda entry: entry["step"] or 0, default=None)
+def _command_line(args: argparse.Namespace) -> str:
+    words = ["python", "-m", "bench", "real_clips", f"--row={args.row}", f"--seed={args.seed}"]
+    words += [f"--steps={args.steps}"] if args.steps else []
+    return " ".join(words + ([f"--without_fold={args.without_fold}"] if args.without_fold else []))
 
 
-def table_rows(
-    evaluation: Evaluation, output: pathlib.Path, clips: list[dict[str, str]]
-) -> list[dict[str, Any]]:
-    """Returns a row for the linear SVM and one for kNN: top-1 accuracies, fractions, and their intervals."""
-    folder = output / "eval" / evaluation.name
-    prefix = {_GRID: "grid_", _UTD: "utd_", _ESC: "fold"}[evaluation.data]
-    labels = {clip["label"] for clip in clips if clip["split"].startswith(prefix)}
-    rows = []
-    for protocol, task in (("linear", evaluation.linear), ("knn", evaluation.knn)):
-        row = {
-            "data": evaluation.data,
-            "view": evaluation.view,
-            "protocol": protocol,
-            "pretraining": evaluation.run,
-            "chance": 1 / len(labels),
-        }
-        for name, baseline in _WEIGHTS.items():
-            found = _result(folder, task, baseline)
-            row[name] = found["metrics"]["top1"]
-            row[f"{name}_95"] = "-".join(f"{end:.3f}" for end in found["metrics"]["top1_ci95"])
-        rows.append({**row, "test_clips": found["clips"]["test"]})
-    return rows
+def _add_to_record(
+    path: pathlib.Path, args: argparse.Namespace, rows: list[dict[str, Any]]
+) -> None:
+    """Adds the run, in place of an earlier one of the same command."""
+    line = {
+        "command": _command_line(args),
+        "commit": _commit(),
+        "machine": report.machine(),
+        "versions": report.versions(),
+        "rows": rows,
+    }
+    kept = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+    lines = [each for each in kept if each["command"] != line["command"]] + [line]
+    lines.sort(key=lambda each: each["command"])
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+
+def _commit() -> str | None:
+    folder = pathlib.Path(__file__).parent
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None

@@ -1,14 +1,13 @@
-import collections
 import json
 import subprocess
 
+import numpy as np
 import pytest
 import reported
 
 from bench import __main__ as command
 from bench import real_clips
 from brave_tf import config
-from brave_tf.data.views.rgb import RgbView
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
 
@@ -17,9 +16,9 @@ from brave_tf.training.settings import Settings
 def data(tmp_path):
     """Lists of clips that are not there."""
     lists = {
-        "grid_s1": ["path,command", *(f"{n}.mp4,{'bin' if n % 2 else 'set'}" for n in range(20))],
-        "utd_mhad_rgb5": ["path,label,split", "a.mp4,wave,train", "b.mp4,clap,test"],
-        "esc10": ["path,label,fold", *(f"{n}.ogg,rain,{n % 5 + 1}" for n in range(10))],
+        "egogestar": ["path,label", *(f"{c}_{n}.mp4,{c}" for c in "ab" for n in range(10))],
+        "tennis7": ["path,label", *(f"{c}{n}.mp4,{c}" for c in "cd" for n in range(10))],
+        "utd_mhad_rgb5": ["path,label,subject", *(f"e{n}.mp4,e,{n % 8 + 1}" for n in range(16))],
     }
     for name, lines in lists.items():
         (tmp_path / name).mkdir()
@@ -27,97 +26,115 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_every_clip_has_its_split_and_keeps_its_label(data):
-    clips = real_clips.list_clips(data, seed=0)
-    counts = collections.Counter(clip["split"] for clip in clips)
-    folds = {f"fold{n}": 2 for n in range(1, 6)}
-    assert counts == {"grid_train": 14, "grid_test": 6, "utd_train": 1, "utd_test": 1, **folds}
-    assert clips[3] == {**clips[3], "path": str(data / "grid_s1" / "3.mp4"), "label": "bin"}
-    assert real_clips.list_clips(data, seed=0) == clips != real_clips.list_clips(data, seed=1)
+@pytest.fixture
+def commands(monkeypatch):
+    """Leaves the results that evaluations would: 7 of 10 clips are right, at random 4."""
+    run = []
 
-
-def test_a_data_set_that_is_not_there_is_named(data, capsys):
-    (data / "esc10" / "clips.csv").unlink()
-    assert command.main(["real_clips", f"--data={data}"]) == 2
-    assert "esc10/clips.csv was not found" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("name", "broad"), [("v_fa", ["audio", "flow"]), ("v_f", ["flow"])])
-def test_the_recipes_load(tmp_path, name, broad):
-    path = real_clips.write_recipe(tmp_path, name, steps=7, size=40, seed=3)
-    config.load_config([str(path)])
-    views = bound(Recipe).views
-    narrow, *others = views.values()
-    assert isinstance(narrow, RgbView) and narrow.num_frames * narrow.frame_step == 16
-    assert [view.modality for view in others] == broad
-    assert narrow.size == views["broad_flow"].size == 40
-    settings = bound(Settings)
-    assert (settings.num_steps, settings.seed) == (7, 3)
-
-
-def test_the_table_is_made_of_what_the_commands_leave(data, tmp_path, monkeypatch, capsys):
-    output, run_commands = tmp_path / "out", []
-
-    def run(words, **_):
-        """Leaves the results that an evaluation would: what was right of ten clips."""
-        name, flags = (
-            words[0].name,
-            dict(word[2:].split("=", 1) for word in words[1:] if "=" in word),
-        )
-        run_commands.append((name, flags))
-        if name == "brave_tf_eval":
-            top1 = {None: 0.7, "random": 0.4, "supervised": 0.9}[flags.get("baseline")]
-            view = "broad_audio" if "audio" in flags["task"] else "narrow"
-            entries = [
-                reported.result(task, top1, baseline=flags.get("baseline"), view=view)
-                for task in flags["task"].split(",")
-            ]
-            folder = output / "eval" / flags["output"].rsplit("/", 1)[1]
-            kept = real_clips.results.load_results(str(folder))
-            reported.write_results(folder, [*kept, *entries])
+    def fake(words, **_):
+        if words[0] == "git":
+            return subprocess.CompletedProcess(words, 0, stdout="c0ffee\n")
+        flags = dict(word[2:].split("=", 1) for word in words[1:])
+        run.append((words[0].name, words[1:]))
+        if words[0].name == "brave_tf_eval":
+            leave_results(real_clips.pathlib.Path(flags["output"]), flags)
         return subprocess.CompletedProcess(words, 0)
 
-    monkeypatch.setattr(real_clips.subprocess, "run", run)
-    flags = [f"--data={data}", f"--output={output}", "--steps=7"]
-    assert command.main(["real_clips", *flags]) == 0
-    rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
-    assert [(row["data"], row["view"], row["protocol"]) for row in rows] == [
-        (data, view, protocol)
-        for data, view in (
-            ("grid_s1", "video"),
-            ("utd_mhad_rgb5", "video"),
-            ("grid_s1", "audio"),
-            ("esc10", "audio"),
-        )
-        for protocol in ("linear", "knn")
+    monkeypatch.setattr(real_clips.subprocess, "run", fake)
+    return run
+
+
+def leave_results(folder, flags):
+    baseline = flags.get("baseline")
+    right = 4 if baseline else 7
+    entries = []
+    for task in flags["task"].split(","):
+        name = f"{task}-{baseline}.npz".replace("/", "-")
+        predicted = [0] * right + [1] * (10 - right)
+        folder.mkdir(parents=True, exist_ok=True)
+        clips = json.loads((folder.parent.parent / "paths.json").read_text())[folder.name]
+        reported.write_predictions(folder / name, [0] * 10, predicted, paths=np.array(clips[:10]))
+        view = "broad_flow" if "flow" in task else "narrow"
+        changes = {"baseline": baseline, "view": view, "predictions": name}
+        entries.append(reported.result(task, right / 10, **changes))
+    kept = real_clips.results.load_results(str(folder))
+    reported.write_results(folder, [*kept, *entries])
+
+
+def write_paths(data, model):
+    """Writes where each set has its clips, for the results that are left."""
+    sets = real_clips.real_sets
+    paths = {
+        name: [clip["path"] for clip in sets.read(data, sets.SETS[name])]
+        for name in real_clips.ROWS["gestures"].probed
+    }
+    model.mkdir(parents=True)
+    (model / "paths.json").write_text(json.dumps(paths))
+
+
+def run(data, capsys, *flags):
+    assert command.main(["real_clips", "--row=gestures", f"--data={data}", *flags]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]
+
+
+def test_each_view_is_probed_before_and_after_and_paired_by_clip(data, commands, capsys):
+    output, record = data / "out", data / "record.jsonl"
+    write_paths(data, output / "gestures" / "seed3-7steps")
+    flags = [f"--output={output}", f"--record={record}", "--seed=3", "--steps=7"]
+    rows = run(data, capsys, *flags)
+    assert [(row["set"], row["view"]) for row in rows] == [
+        (name, view)
+        for name in ("egogestar", "tennis7", "utd")
+        for view in ("narrow", "broad_flow")
     ]
     for row in rows:
-        assert (row["random"], row["pretrained"], row["supervised"]) == (0.4, 0.7, 0.9)
-        assert row["pretrained_95"] == "0.650-0.750"
-    assert [row["chance"] for row in rows[::2]] == [0.5, 0.5, 0.5, 1]
-    names = collections.Counter(name for name, _ in run_commands)
-    assert names == {
-        "brave_tf_prepare": 1,
-        "brave_tf_train": 2,
-        "brave_tf_eval": 12,
-        "brave_tf_report": 1,
-    }
-    # Started again, it evaluates nothing that is there.
-    run_commands.clear()
-    assert command.main(["real_clips", *flags]) == 0
-    assert "brave_tf_eval" not in {name for name, _ in run_commands}
+        assert (row["pretrained"], row["random"], row["clips"]) == (0.7, 0.4, 10)
+        assert row["difference"] == pytest.approx(0.3)
+        assert row["p"] == pytest.approx(
+            0.25
+        )  # Three of three clips that one of the two got right.
+    names = [name for name, _ in commands]
+    assert names == [*["brave_tf_prepare"] * 4, "brave_tf_train", *["brave_tf_eval"] * 6]
+    trained = next(words for name, words in commands if name == "brave_tf_train")
+    assert "--gin_bindings=train.split = 'fold1+fold2+fold3+fold4+fold5'" in trained
+    assert {"--gin_bindings=train.seed = 3", "--gin_bindings=STEPS = 7"} <= set(trained)
+    pool = (output / "gestures" / "pool" / "clips.csv").read_text().splitlines()
+    assert len(pool) == 1 + 20 + 20 + 16
+    assert all(line.split(",")[1] == "" for line in pool[1:])
+    # A line for each command, the last one of it.
+    run(data, capsys, *flags)
+    (line,) = map(json.loads, record.read_text().splitlines())
+    assert line["command"] == "python -m bench real_clips --row=gestures --seed=3 --steps=7"
+    assert (line["commit"], line["rows"]) == ("c0ffee", rows)
 
 
-def test_a_command_that_fails_ends_it(data, tmp_path, monkeypatch, capsys):
+def test_a_fold_can_be_left_out_of_pretraining_and_is_then_what_is_tested(data, commands, capsys):
+    output = data / "out"
+    write_paths(data, output / "gestures" / "seed0-without-fold1")
+    flags = [f"--output={output}", f"--record={data / 'record.jsonl'}", "--without_fold=1"]
+    rows = run(data, capsys, *flags)
+    trained = next(words for name, words in commands if name == "brave_tf_train")
+    assert "--gin_bindings=train.split = 'fold2+fold3+fold4+fold5'" in trained
+    # Of the first ten clips of egogestar two are in its first fold, right with both weights.
+    assert (rows[0]["clips"], rows[0]["pretrained"], rows[0]["random"]) == (2, 1.0, 1.0)
+    flags[-1] = "--without_fold=9"
+    assert command.main(["real_clips", "--row=gestures", f"--data={data}", *flags]) == 2
+    assert "--without_fold=9: the clips are in fold1, fold2" in capsys.readouterr().err
+
+
+def test_a_command_that_fails_ends_it(data, monkeypatch, capsys):
     monkeypatch.setattr(
         real_clips.subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 2)
     )
-    assert command.main(["real_clips", f"--data={data}", f"--output={tmp_path / 'out'}"]) == 2
+    flags = ["--row=gestures", f"--data={data}", f"--output={data / 'out'}"]
+    assert command.main(["real_clips", *flags]) == 2
     assert "brave_tf_prepare ended with exit code 2" in capsys.readouterr().err
 
 
-def test_real_lists(shared_dir):
-    clips = real_clips.list_clips(shared_dir / "data", seed=0)
-    counts = collections.Counter(clip["split"] for clip in clips)
-    assert (counts["grid_train"], counts["grid_test"], counts["fold1"]) == (700, 300, 80)
-    assert counts["utd_train"] + counts["utd_test"] == 160 and counts["other"] > 20
+@pytest.mark.parametrize("row", sorted(real_clips.ROWS))
+def test_its_recipe_loads_and_has_the_views_that_are_probed(row):
+    row = real_clips.ROWS[row]
+    config.load_config([row.recipe])
+    modalities = {view.modality for view in bound(Recipe).views.values()}
+    assert len(modalities) == len(next(iter(row.probed.values())))
+    assert bound(Settings).num_steps >= 500

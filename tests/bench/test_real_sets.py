@@ -1,0 +1,86 @@
+import csv
+
+import pytest
+
+from bench import real_sets
+from brave_tf.errors import UserError
+
+
+def write_list(folder, name, columns, rows, file="clips.csv"):
+    (folder / name).mkdir(exist_ok=True)
+    lines = [columns, *rows]
+    (folder / name / file).write_text("\n".join(",".join(map(str, line)) for line in lines) + "\n")
+
+
+def test_clips_of_consecutive_numbers_share_a_fold(tmp_path):
+    rows = [(f"{label}_{n}.mp4", label) for n in range(12, 0, -1) for label in ("up", "down")]
+    write_list(tmp_path, "egogestar", ("path", "label"), rows)
+    clips = real_sets.read(tmp_path, real_sets.SETS["egogestar"])
+    assert [clip["path"] for clip in clips] == [
+        str(tmp_path / "egogestar" / path) for path, _ in rows
+    ]
+    for label in ("up", "down"):
+        folds = {
+            int(clip["path"].rsplit("_", 1)[1][:-4]): clip["split"]
+            for clip in clips
+            if clip["label"] == label
+        }
+        in_order = [folds[number] for number in range(1, 13)]
+        assert in_order == sorted(in_order)
+        assert set(in_order) == {f"fold{n}" for n in range(1, 6)}
+
+
+def test_a_subject_is_in_one_fold(tmp_path):
+    rows = [(f"{s}_{t}.mp4", "wave", s) for s in range(1, 9) for t in range(2)]
+    write_list(tmp_path, "utd_mhad_rgb5", ("path", "label", "subject"), rows)
+    clips = real_sets.read(tmp_path, real_sets.SETS["utd"])
+    folds = {row[2]: set() for row in rows}
+    for row, clip in zip(rows, clips):
+        folds[row[2]].add(clip["split"])
+    assert all(len(found) == 1 for found in folds.values())
+    assert set().union(*folds.values()) == {f"fold{n}" for n in range(1, 6)}
+
+
+def test_words_of_a_slot_are_clips_of_their_own(tmp_path):
+    columns = ("path", "start_s", "end_s", "slot", "word", "split")
+    rows = [
+        ("a.mp4", 0.5, 0.75, "command", "bin", "train"),
+        ("a.mp4", 1.5, 1.75, "digit", "two", "train"),
+        ("b.mp4", 0.25, 0.5, "command", "set", "test"),
+    ]
+    write_list(tmp_path, "grid_s1_words", columns, rows, file="words.csv")
+    (tmp_path / "grid_s1").mkdir()
+    path = str(tmp_path / "grid_s1" / "b.mp4")
+    assert real_sets.read(tmp_path, real_sets.SETS["command"])[1] == {
+        "path": path,
+        "label": "set",
+        "split": "test",
+        "start": "0.25",
+        "end": "0.5",
+    }
+    sentences = real_sets.read(tmp_path, real_sets.SETS["sentences"])
+    assert [(clip["path"][-5:], clip["label"], clip["split"]) for clip in sentences] == [
+        ("a.mp4", "", "train"),
+        ("b.mp4", "", "test"),
+    ]
+
+
+def test_a_set_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"esc50/clips.csv was not found: --data"):
+        real_sets.read(tmp_path, real_sets.SETS["esc50"])
+
+
+def test_lists_are_read_again_as_they_were_written(tmp_path):
+    rows = [{"path": "/a,b.mp4", "label": "", "split": "fold1"}]
+    path = real_sets.write(tmp_path / "new" / "clips.csv", rows)
+    with open(path, newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == rows
+
+
+def test_real_lists(shared_dir):
+    sizes = {"egogestar": 237, "tennis7": 371, "utd": 160, "esc50": 2000, "sentences": 1000}
+    for name, size in {**sizes, "digit": 1000}.items():
+        clips = real_sets.read(shared_dir / "data", real_sets.SETS[name])
+        assert len(clips) == size
+        if name not in ("sentences", "digit"):
+            assert {clip["split"] for clip in clips} == {f"fold{n}" for n in range(1, 6)}
