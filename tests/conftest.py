@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 import gin
 import pytest
@@ -11,6 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import tensorflow as tf  # noqa: E402
+
+# Started by `nohup`, the tests and what they start would have inherited that it is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Two logical devices, so that tests can compare one replica with two; before TensorFlow starts its devices.
 tf.config.set_logical_device_configuration(

@@ -117,6 +117,9 @@ def configure(source: ModelSource | None, gin_files: list[str], bindings: list[s
     """
     if source is not None:
         source.check()
+        if source.kind == FUNCTION:
+            for modality in modalities.registered():
+                modality.views()  # No recipe imports what bindings are of.
     config.load_config(gin_files, bindings, model=source and source.config_file)
 
 

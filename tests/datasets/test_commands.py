@@ -110,7 +110,11 @@ def test_from_official_files_to_records(
     assert run(name, source, output, *options, *SMALL) == 0
     printed = capsys.readouterr().out.splitlines()
     total = {split: clips.get(split, 0) + missing.get(split, 0) for split in missing}
-    assert printed[:-1] == [
+    # Of ESC-50's folds there are two here, and no class is in both.
+    alone = ", ".join(map(repr, labels))
+    told = f"labels whose clips are all in one fold: {alone}; tasks over folds refuse them, for they could "
+    told += "not have been learned from the others"
+    assert printed[:-1] == [told] * (name == "esc50") + [
         f"{split}: {missing[split]} of {total[split]} clips are of missing files"
         for split in sorted(missing)
     ]

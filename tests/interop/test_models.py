@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+import subprocess
+import sys
 import textwrap
 
 import numpy as np
@@ -158,6 +160,20 @@ def module(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(models.sys, "path", list(models.sys.path))
     return "my_embedding"
+
+
+def test_views_of_functions_are_bound_where_no_recipe_imports_them():
+    program = """
+    from brave_tf.interop.models import FUNCTION, ModelSource, configure
+    bindings = ["RgbView.num_frames = 3", "FlowView.num_frames = 4", "AudioView.duration = 2.5"]
+    of = ModelSource("os:getcwd", FUNCTION)
+    configure(of, [], bindings)
+    views = of.views()
+    print(views["rgb"].num_frames, views["flow"].num_frames, views["audio"].duration)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "4", "2.5"]
 
 
 def test_a_function_is_a_model_of_every_modality(module):
