@@ -4,6 +4,9 @@
 
   gestures  V<->F on first-person gestures, tennis strokes and arm actions together; probed on each by 5 folds
 
+Beside the views there are histograms of flow, and, with --supervised, the narrow network trained with labels
+from random weights for as many steps, fold by fold.
+
 A row is pre-trained on all of its clips, without labels: the tested clips are seen, their labels are not.
 With --without_fold=N the clips of a fold are left out, and only they are tested. The probe is a linear SVM
 on frozen features. 95 % intervals are over clips, p that of McNemar's exact test. All is kept in --output:
@@ -29,7 +32,7 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.evaluation.metrics import paired, scores
 
-_RANDOM = "random"
+_RANDOM, _SUPERVISED = "random", "supervised"
 _RECORD = pathlib.Path(__file__).with_name("real_clips.jsonl")
 
 
@@ -40,14 +43,16 @@ class Row:
     Attributes:
       recipe: of `gin/`.
       pool: sets that it is pre-trained on.
-      probed: set -> tasks, one for each view.
+      probed: set -> tasks, one for each view, that of the narrow one first.
       prepare: flags of `brave_tf_prepare`.
+      histograms: task of the view of flow whose histograms are compared, and bindings of its window; or none.
     """
 
     recipe: str
     pool: tuple[str, ...]
     probed: dict[str, tuple[str, ...]]
     prepare: tuple[str, ...]
+    histograms: tuple[str, ...] = ()
 
 
 _BOTH = ("folds/linear", "folds/linear_flow")
@@ -57,6 +62,18 @@ ROWS = {
         ("egogestar", "tennis7", "utd"),
         {"egogestar": _BOTH, "tennis7": _BOTH, "utd": _BOTH},
         ("--fps=12.5", "--min_side=74", "--flow=dis", "--audio=none"),
+        (
+            "folds/linear_flow",
+            "FlowView.num_frames = 24",
+            "FlowView.frame_step = 2",
+            "FlowView.size = 64",
+            "FlowView.bound = 5.0",
+            "FlowView.augmentations = []",
+            "FlowView.min_area = 0.5",
+            "eval_windows.train_passes = 4",
+            "eval_windows.temporal_crops = 3",
+            "linear_svm.C = 'cross_validation'",
+        ),
     ),
 }
 
@@ -67,6 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="folder of the sets of clips, see above")
     parser.add_argument("--seed", type=int, default=0, help="of training")
     parser.add_argument("--without_fold", type=int, help="a fold that is not pre-trained on")
+    parser.add_argument(
+        "--supervised", action="store_true", help="trains with labels too, see above"
+    )
     parser.add_argument("--steps", type=int, help="of pre-training; the recipe's by default")
     parser.add_argument("--output", default="runs/real_clips", help="folder of everything made")
     parser.add_argument(
@@ -92,6 +112,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for baseline in (None, _RANDOM):
             _evaluate(folder, model, tasks, folders[name], baseline)
         rows += [{"set": name, **_compare(folder, task, tested)} for task in tasks]
+        if args.supervised:
+            _evaluate(folder, model, tasks[:1], folders[name], _SUPERVISED)
+            rows.append({"set": name, **_alone(folder, tasks[0], _SUPERVISED, tested)})
+        if row.histograms:
+            folder = output / "histograms" / name
+            _evaluate_histograms(folder, row.histograms, folders[name])
+            rows.append({"set": name, **_alone(folder, row.histograms[0], None, tested)})
     result = {"settings": {**vars(args), "command": _command_line(args)}, "rows": rows}
     _add_to_record(pathlib.Path(args.record), args, rows)
     return result
@@ -161,6 +188,19 @@ def _compare(folder: pathlib.Path, task: str, tested: set[str] | None) -> dict[s
     }
 
 
+def _alone(
+    folder: pathlib.Path, task: str, baseline: str | None, tested: set[str] | None
+) -> dict[str, Any]:
+    """Returns the row of something that is not pre-trained."""
+    hits = np.array(list(_hits(folder, _result(folder, task, baseline), tested).values()))
+    return {
+        "view": "narrow, supervised" if baseline else "histograms of flow",
+        "score": float(hits.mean()),
+        "score_95": _ends(scores.bootstrap_interval(hits)),
+        "clips": len(hits),
+    }
+
+
 def _ends(interval: tuple[float, float]) -> str:
     return " to ".join(f"{end:.3f}" for end in interval)
 
@@ -174,6 +214,15 @@ def _evaluate(
 ) -> None:
     flags = [f"--task={','.join(tasks)}", f"--model_dir={model}", f"--data={records}"]
     flags += [f"--output={folder}", *([f"--baseline={baseline}"] if baseline else [])]
+    _command("brave_tf_eval", *flags)
+
+
+def _evaluate_histograms(
+    folder: pathlib.Path, histograms: tuple[str, ...], records: pathlib.Path
+) -> None:
+    task, *bindings = histograms
+    flags = [f"--task={task}", "--function=bench.flow_histograms:histograms", f"--data={records}"]
+    flags += [f"--output={folder}", *(f"--gin_bindings={binding}" for binding in bindings)]
     _command("brave_tf_eval", *flags)
 
 
@@ -209,6 +258,7 @@ def _command(command: str, *arguments: str) -> None:
 def _command_line(args: argparse.Namespace) -> str:
     words = ["python", "-m", "bench", "real_clips", f"--row={args.row}", f"--seed={args.seed}"]
     words += [f"--steps={args.steps}"] if args.steps else []
+    words += ["--supervised"] if args.supervised else []
     return " ".join(words + ([f"--without_fold={args.without_fold}"] if args.without_fold else []))
 
 

@@ -11,6 +11,9 @@ from brave_tf import config
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
 
+# Of ten clips: pre-trained, at random, trained with labels, histograms.
+RIGHT = {None: 7, "random": 4, "supervised": 9, "function": 8}
+
 
 @pytest.fixture
 def data(tmp_path):
@@ -27,49 +30,38 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def commands(monkeypatch):
-    """Leaves the results that evaluations would: 7 of 10 clips are right, at random 4."""
+def commands(data, monkeypatch):
+    """Leaves the results that evaluations would, on ten clips: see `RIGHT`."""
     run = []
 
     def fake(words, **_):
         if words[0] == "git":
             return subprocess.CompletedProcess(words, 0, stdout="c0ffee\n")
-        flags = dict(word[2:].split("=", 1) for word in words[1:])
+        flags = dict(word[2:].split("=", 1) for word in words[1:] if "gin_bindings" not in word)
         run.append((words[0].name, words[1:]))
         if words[0].name == "brave_tf_eval":
-            leave_results(real_clips.pathlib.Path(flags["output"]), flags)
+            leave_results(real_clips.pathlib.Path(flags["output"]), flags, data)
         return subprocess.CompletedProcess(words, 0)
 
     monkeypatch.setattr(real_clips.subprocess, "run", fake)
     return run
 
 
-def leave_results(folder, flags):
-    baseline = flags.get("baseline")
-    right = 4 if baseline else 7
+def leave_results(folder, flags, data):
+    baseline = flags.get("baseline", "function" if "function" in flags else None)
+    sets = real_clips.real_sets
+    clips = [clip["path"] for clip in sets.read(data, sets.SETS[folder.name])]
     entries = []
     for task in flags["task"].split(","):
-        name = f"{task}-{baseline}.npz".replace("/", "-")
+        name, right = f"{task}-{baseline}.npz".replace("/", "-"), RIGHT[baseline]
         predicted = [0] * right + [1] * (10 - right)
         folder.mkdir(parents=True, exist_ok=True)
-        clips = json.loads((folder.parent.parent / "paths.json").read_text())[folder.name]
         reported.write_predictions(folder / name, [0] * 10, predicted, paths=np.array(clips[:10]))
-        view = "broad_flow" if "flow" in task else "narrow"
-        changes = {"baseline": baseline, "view": view, "predictions": name}
+        changes = {"view": "broad_flow" if "flow" in task else "narrow", "predictions": name}
+        changes["baseline"] = flags.get("baseline")
         entries.append(reported.result(task, right / 10, **changes))
     kept = real_clips.results.load_results(str(folder))
     reported.write_results(folder, [*kept, *entries])
-
-
-def write_paths(data, model):
-    """Writes where each set has its clips, for the results that are left."""
-    sets = real_clips.real_sets
-    paths = {
-        name: [clip["path"] for clip in sets.read(data, sets.SETS[name])]
-        for name in real_clips.ROWS["gestures"].probed
-    }
-    model.mkdir(parents=True)
-    (model / "paths.json").write_text(json.dumps(paths))
 
 
 def run(data, capsys, *flags):
@@ -79,22 +71,22 @@ def run(data, capsys, *flags):
 
 def test_each_view_is_probed_before_and_after_and_paired_by_clip(data, commands, capsys):
     output, record = data / "out", data / "record.jsonl"
-    write_paths(data, output / "gestures" / "seed3-7steps")
     flags = [f"--output={output}", f"--record={record}", "--seed=3", "--steps=7"]
     rows = run(data, capsys, *flags)
     assert [(row["set"], row["view"]) for row in rows] == [
         (name, view)
         for name in ("egogestar", "tennis7", "utd")
-        for view in ("narrow", "broad_flow")
+        for view in ("narrow", "broad_flow", "histograms of flow")
     ]
-    for row in rows:
+    assert all((row["score"], row["clips"]) == (0.8, 10) for row in rows[2::3])
+    for row in (row for row in rows if "score" not in row):
         assert (row["pretrained"], row["random"], row["clips"]) == (0.7, 0.4, 10)
         assert row["difference"] == pytest.approx(0.3)
         assert row["p"] == pytest.approx(
             0.25
         )  # Three of three clips that one of the two got right.
     names = [name for name, _ in commands]
-    assert names == [*["brave_tf_prepare"] * 4, "brave_tf_train", *["brave_tf_eval"] * 6]
+    assert names == [*["brave_tf_prepare"] * 4, "brave_tf_train", *["brave_tf_eval"] * 9]
     trained = next(words for name, words in commands if name == "brave_tf_train")
     assert "--gin_bindings=train.split = 'fold1+fold2+fold3+fold4+fold5'" in trained
     assert {"--gin_bindings=train.seed = 3", "--gin_bindings=STEPS = 7"} <= set(trained)
@@ -108,9 +100,21 @@ def test_each_view_is_probed_before_and_after_and_paired_by_clip(data, commands,
     assert (line["commit"], line["rows"]) == ("c0ffee", rows)
 
 
+def test_the_narrow_network_is_trained_with_labels_beside(data, commands, capsys):
+    flags = [f"--output={data / 'out'}", f"--record={data / 'record.jsonl'}", "--supervised"]
+    rows = run(data, capsys, *flags)
+    found = {row["set"]: row["score"] for row in rows if row["view"] == "narrow, supervised"}
+    assert found == {"egogestar": 0.9, "tennis7": 0.9, "utd": 0.9}
+    asked = [words for _, words in commands if "--baseline=supervised" in words]
+    assert len(asked) == 3
+    assert all("--task=folds/linear" in words for words in asked)
+    # It is another command than the one without.
+    (line,) = map(json.loads, (data / "record.jsonl").read_text().splitlines())
+    assert line["command"].endswith(" --supervised")
+
+
 def test_a_fold_can_be_left_out_of_pretraining_and_is_then_what_is_tested(data, commands, capsys):
     output = data / "out"
-    write_paths(data, output / "gestures" / "seed0-without-fold1")
     flags = [f"--output={output}", f"--record={data / 'record.jsonl'}", "--without_fold=1"]
     rows = run(data, capsys, *flags)
     trained = next(words for name, words in commands if name == "brave_tf_train")
