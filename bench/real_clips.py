@@ -97,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepares, pre-trains and probes; what is done already is not done again."""
     row, output = ROWS[args.row], pathlib.Path(args.output) / args.row
+    began = {"command": _command_line(args), "commit": _commit(), "machine": report.machine()}
     clips = {
         name: real_sets.read(pathlib.Path(args.data), real_sets.SETS[name])
         for name in (*row.pool, *row.probed)
@@ -119,8 +120,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             folder = output / "histograms" / name
             _evaluate_histograms(folder, row.histograms, folders[name])
             rows.append({"set": name, **_alone(folder, row.histograms[0], None, tested)})
-    result = {"settings": {**vars(args), "command": _command_line(args)}, "rows": rows}
-    _add_to_record(pathlib.Path(args.record), args, rows)
+    result = {"settings": {**vars(args), "command": began["command"]}, "rows": rows}
+    _add_to_record(
+        pathlib.Path(args.record), {**began, "versions": report.versions(), "rows": rows}
+    )
     return result
 
 
@@ -262,17 +265,8 @@ def _command_line(args: argparse.Namespace) -> str:
     return " ".join(words + ([f"--without_fold={args.without_fold}"] if args.without_fold else []))
 
 
-def _add_to_record(
-    path: pathlib.Path, args: argparse.Namespace, rows: list[dict[str, Any]]
-) -> None:
-    """Adds the run, in place of an earlier one of the same command."""
-    line = {
-        "command": _command_line(args),
-        "commit": _commit(),
-        "machine": report.machine(),
-        "versions": report.versions(),
-        "rows": rows,
-    }
+def _add_to_record(path: pathlib.Path, line: dict[str, Any]) -> None:
+    """Adds the line of a run, in place of an earlier one of the same command."""
     kept = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
     lines = [each for each in kept if each["command"] != line["command"]] + [line]
     lines.sort(key=lambda each: each["command"])

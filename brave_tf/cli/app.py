@@ -279,7 +279,7 @@ def _guarded(
 def _start_of(service: str) -> str:
     port = service.rpartition(":")[2]
     return (
-        f"what is missing is started with: brave_tf_data_service --role=dispatcher --port={port}; and where "
+        f"start what is missing: brave_tf_data_service --role=dispatcher --port={port}; and, where "
         f"clips are decoded: brave_tf_data_service --role=worker --dispatcher={service}"
     )
 

@@ -85,11 +85,11 @@ class TemporalShift(layers.Layer):
 class NeighbourFrames(layers.Layer):
     """Puts each frame beside its neighbours in time: (B, T, H, W, C) -> (B, T, H, W, count * C).
 
-    The convolution that follows is one over time as well. Beyond the ends of a clip its first and last frame
-    are repeated, since a black frame would be a change that nobody saw.
+    A convolution that follows is then one over time as well. Beyond the ends of a clip its first and last
+    frame are repeated, since black frames would look like a change of the picture.
 
     Args:
-      count: how many frames are beside each other, odd: as many before a frame as after it.
+      count: odd number of frames side by side: each frame, and as many before it as after it.
     """
 
     def __init__(self, count: int = 3, **kwargs):

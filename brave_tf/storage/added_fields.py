@@ -1,6 +1,6 @@
-"""Fields that dataclasses have got since texts of them were written down, such as keys of cached features.
+"""Fields that were added to dataclasses after results and features had been kept under their texts.
 
-While such a field has its default it is not told, so that what was kept before is found again.
+Such a field is left out while it has its default, so that what was kept before is found again.
 """
 
 from __future__ import annotations

@@ -128,7 +128,9 @@ def test_a_fold_can_be_left_out_of_pretraining_and_is_then_what_is_tested(data, 
 
 def test_a_command_that_fails_ends_it(data, monkeypatch, capsys):
     monkeypatch.setattr(
-        real_clips.subprocess, "run", lambda words, **_: subprocess.CompletedProcess(words, 2)
+        real_clips.subprocess,
+        "run",
+        lambda words, **_: subprocess.CompletedProcess(words, 2, stdout=""),
     )
     flags = ["--row=gestures", f"--data={data}", f"--output={data / 'out'}"]
     assert command.main(["real_clips", *flags]) == 2

@@ -82,5 +82,5 @@ def make_clip(
 
 
 def rank(*what: object) -> bytes:
-    """Returns what things are sorted by to be mixed: it depends on them alone, and looks drawn."""
+    """Returns a sort key that mixes things: it depends on them alone, and looks random."""
     return hashlib.sha256(repr(what).encode()).digest()

@@ -33,10 +33,7 @@ def missing(clips: Sequence[ListedClip]) -> Iterator[str]:
 
 
 def suspicions(clips: Sequence[ListedClip]) -> Iterator[str]:
-    """Yields a line of text for names of labels and of splits that may be meant to be one.
-
-    So it does for the classes that are in one fold alone.
-    """
+    """Yields lines about labels and splits whose names may mean the same, and classes in one fold alone."""
     names = {
         "labels": {label for clip in clips for label in clip.labels},
         "splits": {clip.split for clip in clips},

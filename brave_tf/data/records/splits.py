@@ -67,7 +67,7 @@ def parts_of(split: str, names: Iterable[str], location: str) -> list[str]:
       location: where they are, for messages.
 
     Raises:
-      UserError: there is no such split; or '*' is wanted and one is called so.
+      UserError: there is no such split; or '*' is asked for, and a split has that name.
     """
     names = list(names)
     if split == ALL and ALL not in names:

@@ -62,7 +62,7 @@ class RawMedia(Source):
       test_fraction: share of each class that is moved from the split train to a split test.
       seed: of the choice of test clips, or of folds.
       timeout: seconds that opening a file may take.
-      folds: so many folds of clips, the splits fold1, fold2, ..., see `division.into_folds`; 0 for none.
+      folds: number of folds, the splits fold1, fold2, ..., see `division.into_folds`; 0 for none.
       group_column: column of the CSV that holds what clips have in common, which no fold divides.
 
     Raises:

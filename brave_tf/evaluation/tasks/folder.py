@@ -12,6 +12,6 @@ from brave_tf.evaluation.tasks.families import register_tasks
 
 _LINEAR_LAYER = dataclasses.replace(LINEAR_LAYER, name="linear_layer")
 
-register_tasks(
-    "folder", "the clips in --data", (LINEAR, FINETUNE, KNN, RETRIEVAL, _LINEAR_LAYER, MLP)
-)
+KINDS = (LINEAR, FINETUNE, KNN, RETRIEVAL, _LINEAR_LAYER, MLP)
+
+register_tasks("folder", "the clips in --data", KINDS)

@@ -3,17 +3,10 @@
 import dataclasses
 
 from brave_tf.evaluation.metrics import multi_label
-from brave_tf.evaluation.protocols.finetune import FINETUNE
 from brave_tf.evaluation.protocols.kind import Kind
-from brave_tf.evaluation.protocols.knn import KNN
-from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
-from brave_tf.evaluation.protocols.mlp import MLP
-from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
-from brave_tf.evaluation.protocols.svm import LINEAR
 from brave_tf.evaluation.tasks.families import register_tasks
+from brave_tf.evaluation.tasks.folder import KINDS
 from brave_tf.evaluation.tasks.official import over_folds
-
-_LINEAR_LAYER = dataclasses.replace(LINEAR_LAYER, name="linear_layer")
 
 
 def _over_folds(kind: Kind) -> Kind:
@@ -27,8 +20,4 @@ def _over_folds(kind: Kind) -> Kind:
     )
 
 
-register_tasks(
-    "folds",
-    "the clips in --data",
-    [_over_folds(k) for k in (LINEAR, FINETUNE, KNN, RETRIEVAL, _LINEAR_LAYER, MLP)],
-)
+register_tasks("folds", "the clips in --data", [_over_folds(kind) for kind in KINDS])

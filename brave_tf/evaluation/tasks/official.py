@@ -39,15 +39,7 @@ def over_official_splits(protocol: Callable[..., Outcome]) -> Protocol:
     """
 
     def run(probe: Probe, data_dir: str) -> Outcome:
-        splits = train_test_splits(open_source(data_dir).split_names)
-        outcomes = []
-        for number, (train, test) in enumerate(splits, start=1):
-            print(
-                f"{'fold' if is_fold(test) else 'official split'} {number} of {len(splits)}",
-                flush=True,
-            )
-            outcomes.append(protocol(probe, data_dir, train_split=train, test_split=test))
-        return averaged(outcomes)
+        return _over(protocol, probe, data_dir, open_source(data_dir).split_names)
 
     return run
 
@@ -58,7 +50,6 @@ def over_folds(protocol: Callable[..., Outcome]) -> Protocol:
     Raises:
       UserError: by the protocol, where the data has no folds.
     """
-    run_over = over_official_splits(protocol)
 
     def run(probe: Probe, data_dir: str) -> Outcome:
         names = open_source(data_dir).split_names
@@ -68,9 +59,21 @@ def over_folds(protocol: Callable[..., Outcome]) -> Protocol:
                 "brave_tf_prepare --folds=5 (of media files as they are: bind RawMedia.folds = 5), or take "
                 "the tasks folder/..., which learn from a split train and test another."
             )
-        return run_over(probe, data_dir)
+        return _over(protocol, probe, data_dir, names)
 
     return run
+
+
+def _over(
+    protocol: Callable[..., Outcome], probe: Probe, data_dir: str, names: Sequence[str]
+) -> Outcome:
+    splits = train_test_splits(names)
+    outcomes = []
+    for number, (train, test) in enumerate(splits, start=1):
+        kind = "fold" if is_fold(test) else "official split"
+        print(f"{kind} {number} of {len(splits)}", flush=True)
+        outcomes.append(protocol(probe, data_dir, train_split=train, test_split=test))
+    return averaged(outcomes)
 
 
 def averaged(outcomes: Sequence[Outcome]) -> Outcome:

@@ -13,12 +13,12 @@ from brave_tf.training.monitors.monitor import Monitor
 class FewClipsWatch(Monitor):
     """Warns before the first step when there are few clips, and a run of its length will see each very often.
 
-    Both have to be so: hundreds of epochs are usual on hundreds of thousands of clips, and few clips do in a
+    Both must hold: hundreds of epochs are usual on hundreds of thousands of clips, and few clips do in a
     short run. Where nobody has counted the clips it says nothing.
 
     Args:
-      clips: fewer than so many to train on are few.
-      passes: more than so many times are very often.
+      clips: with fewer clips than this to train on, there are few.
+      passes: a clip that is seen more often than this is seen very often.
 
     Raises:
       UserError: a number is below 0.
