@@ -33,7 +33,7 @@ from brave_tf.evaluation import results
 from brave_tf.evaluation.metrics import paired, scores
 
 _RANDOM, _SUPERVISED = "random", "supervised"
-_RECORD = pathlib.Path(__file__).with_name("real_clips.jsonl")
+_RECORD = pathlib.Path(__file__).parents[1] / "docs/evidence/real_clips.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
