@@ -229,9 +229,10 @@ class FeatureBank:
         return windows.crop_windows(*arguments, num_labels=self.num_labels)
 
     def _store(self, split: str, clips: windows.LabelledClips, key: dict[str, Any]) -> FeatureStore:
+        told = windows.told_augmentations(self.view, self.view.augmentations)
         key = {
             **key,
-            # Augmentations are those of the modality.
+            **({"augmentations": told} if told else {}),
             "view": told_text(replace(self.view, augmentations=())),
             "weights": self.probe.backbone.weights,
             "precision": self.probe.backbone.precision,

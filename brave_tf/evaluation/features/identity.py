@@ -15,6 +15,7 @@ from brave_tf import config
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.features.windows import told_augmentations, usual_augmentations
 from brave_tf.storage.added_fields import told_text
 from brave_tf.storage.digests import digest_of_texts
 from brave_tf.training.resumption import run_id
@@ -45,13 +46,14 @@ class Identity:
 
 def identify(probe: Probe, data_dir: str) -> Identity:
     """Returns the identity of what is measured by a probe on data, by the configuration that is loaded."""
-    # The functions, which have no lasting text, are bound or those of the protocols.
+    # The functions have no lasting text: those that are not bound go by name.
+    told = told_augmentations(probe.view, usual_augmentations(probe.view))
     view = dataclasses.replace(probe.view, augmentations=(), step_augmentations=())
     return Identity(
         weights=probe.backbone.weights,
         precision=probe.backbone.precision,
         data=of_data(data_dir),
-        settings=digest_of_texts(told_text(view), config.bindings_text(_OF_TRAINING)),
+        settings=digest_of_texts(told_text(view), *told, config.bindings_text(_OF_TRAINING)),
         run=None if probe.backbone.source is None else run_id(probe.backbone.source.location),
     )
 

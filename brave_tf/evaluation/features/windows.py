@@ -6,6 +6,7 @@ All protocols share one setting of them, `eval_windows`, so that they share feat
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 
 import gin
@@ -13,11 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf import modality_registry as modalities
+from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.kinds import open_source
-from brave_tf.data.views.base import View
+from brave_tf.data.views.base import Augmentation, View
 from brave_tf.errors import UserError
+from brave_tf.storage.added_fields import added_field
 from brave_tf.storage.digests import digest_of_files
 
 _COUNTS = ("train_passes", "temporal_crops", "spatial_crops", "batch_size")
@@ -32,7 +35,8 @@ class EvalWindows:
     The defaults are those of the published BraVe evaluations: 10 augmented passes over the training
     clips with twice the narrow window's frames; 10 temporal x 3 spatial crops of the test clips.
     Training windows are cropped as the view crops them and augmented as their modality says: by flip and
-    colour (rgb), flip (flow) or nothing (audio).
+    colour (rgb), flip (flow) or nothing (audio). A view that is not flipped in pre-training is not flipped
+    here either, for its classes may differ in left and right alone.
 
     Attributes:
       num_frames: frames of a window; by default twice the view's for the narrow view (the published
@@ -45,6 +49,7 @@ class EvalWindows:
       spatial_crops: squares per test window, of rgb and flow: top left, centre and bottom right for 3.
       batch_size: windows per forward pass, over all devices.
       seed: of windows and augmentations.
+      augmentations: functions after the crop of a training window; None for those above.
 
     Raises:
       UserError: a value cannot be used.
@@ -58,6 +63,7 @@ class EvalWindows:
     spatial_crops: int = 3
     batch_size: int = 8
     seed: int = 0
+    augmentations: Sequence[Augmentation] | None = added_field(None)
 
     def __post_init__(self) -> None:
         for name in (*_COUNTS, *(name for name in _SIZES if getattr(self, name) is not None)):
@@ -79,14 +85,31 @@ class EvalWindows:
         """
         modality = modalities.find(view.modality)
         changes = modality.evaluated(view, self, is_narrow)
-        augmentations = modality.augmentations()
+        augmentations = self.augmentations
+        if augmentations is None:
+            augmentations = usual_augmentations(view)
         return dataclasses.replace(
-            view, augmentations=augmentations, step_augmentations=(), **changes
+            view, augmentations=tuple(augmentations), step_augmentations=(), **changes
         )
 
     def crops(self, view: View) -> tuple[int, int]:
         """Returns the temporal and the spatial crops of a test clip."""
         return self.temporal_crops, modalities.find(view.modality).spatial_crops(self.spatial_crops)
+
+
+def usual_augmentations(view: View) -> tuple[Augmentation, ...]:
+    """Returns those of the modality, without flips where the view that was trained on has none."""
+    flip = inspect.unwrap(random_flip)
+    flipped = flip in map(inspect.unwrap, (*view.augmentations, *view.step_augmentations))
+    usual = modalities.find(view.modality).augmentations()
+    return tuple(each for each in usual if flipped or inspect.unwrap(each) is not flip)
+
+
+def told_augmentations(view: View, augmentations: Sequence[Augmentation]) -> list[str]:
+    """Names augmentations for the key of what is kept; those of the modality have no part in it."""
+    if tuple(augmentations) == modalities.find(view.modality).augmentations():
+        return []
+    return [f"augmentations: {', '.join(each.__name__ for each in augmentations)}"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,7 +62,7 @@ class FineTuning:
         learns.
       dropout: share of the features that the classifier does not see in a training step.
       label_smoothing: see `Supervised`.
-      augmentations: functions after the crop; None for flip and colour (rgb), flip (flow) or nothing (audio).
+      augmentations: functions after the crop; None for those of `eval_windows`.
       held_out_every: keeps one training clip in so many from training, to choose the best checkpoint by their
         loss; None: trains on all, and there is no best checkpoint.
       measurements: how many checkpoints there are to choose from.

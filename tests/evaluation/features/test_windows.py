@@ -9,6 +9,7 @@ import record_fixtures
 from brave_tf import config
 from brave_tf.data.augment.random_color import random_color
 from brave_tf.data.augment.random_flip import random_flip
+from brave_tf.data.augment.random_gray import random_gray
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.flow import FlowView
 from brave_tf.data.views.rgb import RgbView
@@ -157,6 +158,29 @@ def test_windows_are_bound_in_gin():
     assert (view.size, view.resize) == (64, None)
     view = EvalWindows(num_frames=3, size=64, resize=70).view(RgbView(), is_narrow=True)
     assert (view.size, view.resize) == (64, 70)
+
+
+def test_a_view_without_flips_is_evaluated_without_flips():
+    unflipped = RgbView(augmentations=(random_gray,))
+    settings = EvalWindows()
+    assert settings.view(unflipped, is_narrow=True).augmentations == (random_color,)
+    assert settings.view(FlowView(augmentations=()), is_narrow=False).augmentations == ()
+    config.load_config([], ["RgbView.augmentations = [@scope/random_flip]"])
+    assert settings.view(RgbView(), is_narrow=True).augmentations == (random_flip, random_color)
+
+
+def test_what_is_kept_goes_by_augmentations_that_are_not_the_usual_ones():
+    view = RgbView(augmentations=())
+    assert windows.told_augmentations(view, (random_flip, random_color)) == []
+    told = [windows.told_augmentations(view, each) for each in ((random_color,), ())]
+    assert told[0] and told[1] and told[0] != told[1]
+
+
+def test_augmentations_of_the_windows_are_bound():
+    config.load_config([], ["eval_windows.augmentations = [@random_gray]"])
+    view = EvalWindows().view(RgbView(), is_narrow=True)
+    assert [each.__name__ for each in view.augmentations] == ["random_gray"]
+    assert windows.told_augmentations(view, view.augmentations) == ["augmentations: random_gray"]
 
 
 def test_sound_has_windows_of_its_view_only():
