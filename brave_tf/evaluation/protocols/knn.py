@@ -15,13 +15,13 @@ from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.classes import class_names, count_classes
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
 from brave_tf.evaluation.protocols.kind import Kind
-from brave_tf.evaluation.protocols.neighbours import (
+from brave_tf.evaluation.protocols.neighbours import neighbour_columns
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
+from brave_tf.evaluation.protocols.train_windows import (
     AUGMENTED,
     check_train_windows,
-    neighbour_columns,
     train_features,
 )
-from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 from brave_tf.evaluation.protocols.votes import votes
 
 

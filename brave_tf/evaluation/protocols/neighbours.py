@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from brave_tf.errors import UserError, did_you_mean
-from brave_tf.evaluation.features.feature_bank import ClipFeatures, FeatureBank
+from brave_tf.errors import UserError
+from brave_tf.evaluation.features.feature_bank import ClipFeatures
 
-AUGMENTED, CROPS = "augmented", "crops"
 # Neighbours that are kept with the predictions.
 _SHOWN = 10
 # Cosines that are held at a time.
@@ -59,27 +58,6 @@ def nearest(train: np.ndarray, queries: np.ndarray, k: int) -> tuple[np.ndarray,
         indices.append(order)
         similarities.append(np.take_along_axis(chunk, order, axis=1))
     return np.concatenate(indices), np.concatenate(similarities)
-
-
-def check_train_windows(protocol: str, value: str) -> None:
-    """Raises UserError for what `train_features` does not know."""
-    if value not in (AUGMENTED, CROPS):
-        raise UserError(
-            f"{protocol}.train_windows = {value!r}: expected '{AUGMENTED}' or '{CROPS}'."
-            f"{did_you_mean(str(value), (AUGMENTED, CROPS))}"
-        )
-
-
-def train_features(bank: FeatureBank, split: str, train_windows: str) -> ClipFeatures:
-    """Returns the features of training clips that neighbours are looked for among.
-
-    Args:
-      bank: of the clips.
-      split: of the training clips.
-      train_windows: 'augmented': the augmented passes, which a linear probe needs too; 'crops': the same
-        crops as of test clips, as in the literature on retrieval.
-    """
-    return bank.test(split) if train_windows == CROPS else bank.train(split)
 
 
 def neighbour_columns(train: ClipFeatures, queries: ClipFeatures) -> dict[str, np.ndarray]:

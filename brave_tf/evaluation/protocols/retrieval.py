@@ -16,14 +16,13 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
 from brave_tf.evaluation.protocols.kind import Kind
-from brave_tf.evaluation.protocols.neighbours import (
+from brave_tf.evaluation.protocols.neighbours import cosines, neighbour_columns
+from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
+from brave_tf.evaluation.protocols.train_windows import (
     AUGMENTED,
     check_train_windows,
-    cosines,
-    neighbour_columns,
     train_features,
 )
-from brave_tf.evaluation.protocols.outcome import Outcome, Predictions
 
 KS = (1, 5, 10, 20, 50)
 

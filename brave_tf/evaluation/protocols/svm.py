@@ -1,7 +1,7 @@
-"""The linear protocol: a linear SVM on frozen features of augmented windows.
+"""The linear protocol: a linear SVM on frozen features.
 
-The defaults are those of the published BraVe evaluations: standardised features, C = 1e-4, and decision
-values averaged over the test crops. For the windows, see `windows.EvalWindows`.
+The defaults are those of the published BraVe evaluations: augmented windows, standardised features, C = 1e-4,
+and decision values averaged over the test crops. For the windows, see `windows.EvalWindows`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from brave_tf.evaluation.protocols.classes import count_classes, predictions
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
+from brave_tf.evaluation.protocols.train_windows import (
+    AUGMENTED,
+    check_train_windows,
+    train_features,
+)
 
 CROSS_VALIDATION = "cross_validation"
 CANDIDATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -35,6 +40,7 @@ def linear_svm(
     train_split: str = "train",
     test_split: str = "test",
     C: float | str | Sequence[float] = 1e-4,  # noqa: N803 (as in the literature and scikit-learn)
+    train_windows: str = AUGMENTED,
     seed: int = 0,
 ) -> Outcome:
     """Trains a linear SVM on the training split's features and scores it on the test split.
@@ -46,6 +52,7 @@ def linear_svm(
       test_split: split that it is scored on. Its labels are used for the score alone.
       C: inverse strength of the SVM's regularisation; 'cross_validation' or a list of values to choose it
         from by cross-validation on the training split, see `choose_penalty`.
+      train_windows: which windows of the training clips the SVM is fitted to, see `train_features`.
       seed: of the folds, the SVM and the interval.
 
     Returns:
@@ -55,9 +62,10 @@ def linear_svm(
       UserError: before any feature is computed, for settings and splits that cannot be used.
     """
     candidates = _candidates(C)
+    check_train_windows("linear_svm", train_windows)
     check = _count_folds if len(candidates) > 1 else None
     bank = open_bank(probe, data_dir, train_split, test_split, check)
-    train, test = bank.train(train_split), bank.test(test_split)
+    train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
     chosen, chosen_by = candidates[0], {}
     if len(candidates) > 1:
         chosen, accuracies = choose_penalty(train.features, train.labels, candidates, seed)
@@ -76,6 +84,7 @@ def linear_svm(
         {
             "train_split": train_split,
             "test_split": test_split,
+            "train_windows": train_windows,
             "C": chosen,
             **chosen_by,
         },

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from brave_tf.errors import UserError
 from brave_tf.evaluation.protocols import neighbours
 
 
@@ -23,8 +22,3 @@ def test_length_does_not_count_and_the_first_of_equals_is_nearest():
     indices, cosines = neighbours.nearest(train, np.array([[0.0, 3.0], [0.0, 0.0]]), 9)
     np.testing.assert_array_equal(indices, [[1, 2, 0, 3], [0, 1, 2, 3]])
     np.testing.assert_allclose(cosines, [[1, 1, 0, 0], [0, 0, 0, 0]])
-
-
-def test_windows_that_are_not_known_are_named():
-    with pytest.raises(UserError, match=r"knn\.train_windows = 'crop'.*Did you mean crops"):
-        neighbours.check_train_windows("knn", "crop")

@@ -4,9 +4,11 @@ import coloured_clips
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.svm import LinearSVC
 
 from brave_tf import config
 from brave_tf.errors import UserError
+from brave_tf.evaluation.features import feature_bank
 from brave_tf.evaluation.protocols import knn, retrieval, svm
 from brave_tf.storage.digests import digest_of_weights
 
@@ -114,6 +116,19 @@ def test_train_clips_may_be_seen_through_the_test_crops(folders):
     np.testing.assert_allclose(both.predictions.similarities[:, 0], 1, atol=1e-6)
 
 
+def test_the_svm_may_be_fitted_to_the_means_of_crops(folders):
+    outcome = run(folders, "hard", svm.linear_svm, train_windows="crops", C=0.1)
+    probe = coloured_clips.probe(weights="w", cache=str(folders / "cache"))
+    bank = feature_bank.FeatureBank(probe, str(folders / "hard"))
+    train, test = bank.test("train"), bank.test("test")
+    scale, mean = train.mean.std(axis=0), train.mean.mean(axis=0)
+    own = LinearSVC(C=0.1, random_state=0, max_iter=10_000, dual="auto")
+    own.fit((train.mean - mean) / np.where(scale > 0, scale, 1), train.labels)
+    hits = own.predict((test.mean - mean) / np.where(scale > 0, scale, 1)) == test.labels
+    assert outcome.metrics["top1"] == pytest.approx(hits.mean())
+    assert outcome.settings["train_windows"] == "crops"
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_clips_that_are_both_learned_from_and_scored_are_told(folders, protocol, caplog):
     run(folders, "easy", protocol)
@@ -179,6 +194,7 @@ def test_classes_too_small_for_folds_are_found_before_any_feature_is_computed(tm
         (svm.linear_svm, {"C": 0}, r"linear_svm\.C = 0"),
         (svm.linear_svm, {"C": [1.0, -1.0]}, r"linear_svm\.C = "),
         (svm.linear_svm, {"C": "best"}, "cross_validation"),
+        (svm.linear_svm, {"train_windows": "all"}, r"linear_svm\.train_windows = 'all'"),
         (knn.knn, {"k": 0}, r"knn\.k = 0"),
         (knn.knn, {"temperature": 0}, r"knn\.temperature = 0"),
         (retrieval.retrieval, {"ks": [0]}, r"retrieval\.ks = "),
