@@ -28,7 +28,7 @@ def video_signatures(
 
     Args:
       name: of the view.
-      view: its size, channels and region.
+      view: its size, channels and region, and whether it makes frames square.
       sizes: of the backbone's input, without the batch: (T, H, W, C), None for those that it leaves open.
       embed: (B, T, H, W, C) float32 -> what signatures answer.
       expected: the values of the view, for messages.
@@ -54,7 +54,7 @@ def video_signatures(
 
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
         seen = _region(_stored_channels(video, view), view)
-        pixels, scale = _resize_and_crop(seen, view.size)
+        pixels, scale = _resize_and_crop(seen, view)
         return embed(resized(decode(pixels), scale))
 
     functions = {
@@ -99,20 +99,20 @@ def _region(video: tf.Tensor, view: VideoView) -> tf.Tensor:
     return video[:, :, top : top + height, left : left + width]
 
 
-def _resize_and_crop(video: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scales the shorter side to `size` and cuts out the centre, as the views' test crops do.
+def _resize_and_crop(video: tf.Tensor, view: VideoView) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scales the shorter side to the view's size and cuts out the centre, as the views' test crops do.
 
     Args:
       video: (B, T, H, W, C) uint8.
-      size: of the result.
+      view: whose size the result has, and whether frames are made square first.
 
     Returns:
       (B, T, size, size, C) float32 in the range of `video`, and (2,) float32, the factors by which
       width and height were scaled.
     """
-    channels = video.shape[-1]
+    channels, size = video.shape[-1], view.size
     batch, length, height, width, _ = tf.unstack(tf.shape(video))
-    new_height, new_width = frames.resized_shape(height, width, size)
+    new_height, new_width = view.resized_shape(height, width, size)
     images = tf.reshape(video, (batch * length, height, width, channels))
     images = tf.image.resize(images, (new_height, new_width))
     images = images[:, (new_height - size) // 2 :, (new_width - size) // 2 :][:, :size, :size]

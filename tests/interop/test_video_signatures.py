@@ -24,8 +24,9 @@ def seen_by_signature(view, pixels):
 
 @pytest.mark.parametrize("kind", [RgbView, FlowView])
 @pytest.mark.parametrize("region", [None, (0.2, 0.3, 0.7, 1.0), (0.0, 0.9, 1.0, 1.0)])
-def test_frames_are_cut_as_the_centre_crop_of_the_view(kind, region):
-    view = kind(**SETTINGS, region=region)
+@pytest.mark.parametrize("squeeze", [False, True])
+def test_frames_are_cut_as_the_centre_crop_of_the_view(kind, region, squeeze):
+    view = kind(**SETTINGS, region=region, squeeze=squeeze)
     clip = parse_clip(tf.constant(record_fixtures.record(images=[b""])), ("image/encoded",))
     clip = clip._replace(images=tf.constant(PIXELS), flow=tf.constant(PIXELS))
     expected = view.crops(clip, 1, 1).numpy()[0]

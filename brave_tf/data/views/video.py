@@ -28,6 +28,9 @@ class VideoView(View):
     `resize` and cuts squares of `size`: top left, centre and bottom right for three, the centre for
     one, evenly spaced on that diagonal for other numbers.
 
+    With `squeeze` it makes the frames squares of `resize` first, which changes their aspect ratio, so that
+    nothing is lost at the sides of wide frames.
+
     With a `region` both do so with that part of the frame in place of the frame.
 
     Attributes:
@@ -42,6 +45,7 @@ class VideoView(View):
       max_aspect: highest width / height of it.
       region: the part of the frame that is seen, such as a speaker's mouth: top, left, bottom and right end
         as fractions of its height and width, rounded to whole pixels; None for all of it.
+      squeeze: whether `crops` makes the frames square before it cuts squares of `size`.
       highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
@@ -58,6 +62,7 @@ class VideoView(View):
     min_aspect: float = 0.5
     max_aspect: float = 2.0
     region: Sequence[float] | None = added_field(None)
+    squeeze: bool = added_field(False)
     seconds: dataclasses.InitVar[float | None] = None
 
     def __post_init__(self, seconds: float | None) -> None:
@@ -155,7 +160,7 @@ class VideoView(View):
         jpegs = self._jpegs(clip)
         seen = self._seen(*frames.frame_shape(stored_values.take(jpegs, tf.constant([0]))[0]))
         _, _, height, width = seen
-        new_height, new_width = frames.resized_shape(height, width, self._short_side())
+        new_height, new_width = self.resized_shape(height, width, self._short_side())
         # Windows overlap: each frame is decoded once, whatever the number of windows that hold it.
         used, places = tf.unique(tf.reshape(self._crop_frames(clip, temporal), (-1,)))
         pixels = frames.decode_crop_resize(
@@ -174,6 +179,14 @@ class VideoView(View):
             for top, left in zip(tops, lefts)
         ]
         return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
+
+    def resized_shape(
+        self, height: tf.Tensor, width: tf.Tensor, short_side: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the height and the width, () int32, that frames are resized to before squares are cut."""
+        if self.squeeze:
+            return tf.constant(short_side), tf.constant(short_side)
+        return frames.resized_shape(height, width, short_side)
 
     def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         window = self._window(clip)

@@ -121,7 +121,7 @@ class FeatureBank:
     def settings(self) -> dict[str, Any]:
         """What the features depend on, as plain JSON values."""
         temporal, spatial = self.windows.crops(self.view)
-        video = ("num_frames", "frame_step", "frame_rate", "size", "resize", "region")
+        video = ("num_frames", "frame_step", "frame_rate", "size", "resize", "region", "squeeze")
         return {
             "data": self.data_dir,
             "train_passes": self.windows.train_passes,

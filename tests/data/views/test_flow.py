@@ -57,6 +57,13 @@ def test_regions_scale_displacements():
     np.testing.assert_allclose(crops[..., 1] * 20, -4 * 24 / 16, atol=0.24)
 
 
+def test_squeezed_frames_scale_displacements_by_side():
+    view = FlowView(num_frames=1, size=32, resize=32, squeeze=True, augmentations=())
+    got = view.crops(clip_of(u=10.0, v=10.0, height=64, width=128), 1, 1).numpy() * 20
+    np.testing.assert_allclose(got[..., 0], 10 / 4, atol=0.2)
+    np.testing.assert_allclose(got[..., 1], 10 / 2, atol=0.2)
+
+
 def test_random_crops_scale_displacements_more_the_smaller_they_are():
     view = FlowView(num_frames=1, size=32, min_area=0.25, max_area=0.3, augmentations=())
     got = view.sample(clip_of(u=5.0, v=5.0), 0.0, (1, 2)).numpy() * 20

@@ -153,6 +153,18 @@ def test_crop_positions():
     np.testing.assert_array_equal(one[0], three[1])
 
 
+def test_squeezed_crops_are_of_frames_made_square():
+    frame = smooth_frames(1, 40, 64)[0]
+    jpeg = record_fixtures.jpeg(frame)
+    whole = tf.image.resize(decoded([jpeg])[0], (36, 36)).numpy()
+    view = RgbView(num_frames=1, size=32, resize=36, squeeze=True)
+    crops = view.crops(clip_of([jpeg] * 3), 1, 3)
+    for crop, (top, left) in zip(crops, [(0, 0), (2, 2), (4, 4)]):
+        np.testing.assert_allclose(crop[0], whole[top : top + 32, left : left + 32], atol=1e-5)
+    all_of_it = dataclasses.replace(view, size=36)
+    np.testing.assert_allclose(all_of_it.crops(clip_of([jpeg]), 1, 1)[0, 0], whole, atol=1e-5)
+
+
 def test_crops_default_to_eight_sevenths_of_the_size():
     jpegs = [record_fixtures.jpeg(smooth_frames(1, 60, 80)[0])] * 2
     view = RgbView(num_frames=1, size=28)
