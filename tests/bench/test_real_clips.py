@@ -123,7 +123,7 @@ def test_a_fold_can_be_left_out_of_pretraining_and_is_then_what_is_tested(data, 
     assert (rows[0]["clips"], rows[0]["pretrained"], rows[0]["random"]) == (2, 1.0, 1.0)
     flags[-1] = "--without_fold=9"
     assert command.main(["real_clips", "--row=gestures", f"--data={data}", *flags]) == 2
-    assert "--without_fold=9: the clips are in fold1, fold2" in capsys.readouterr().err
+    assert "--without_fold=9: the clips of egogestar are in fold1, fold2" in capsys.readouterr().err
 
 
 def test_a_command_that_fails_ends_it(data, monkeypatch, capsys):
