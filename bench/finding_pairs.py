@@ -1,4 +1,4 @@
-"""The findings of the BraVe paper that `findings` repeats: each a pair of settings that differ in one thing."""
+"""The findings of the BraVe paper that `findings` repeats: pairs of settings that differ in one thing."""
 
 from __future__ import annotations
 
@@ -31,13 +31,15 @@ class Finding:
 
     Attributes:
       claim: what the paper says.
+      here: what the two settings are.
       first: name of the setting that is the better one there.
       second: that of the other.
       paper: the recipes of the two in the paper.
-      less_than: a finding with the same clips; what is claimed then is that this difference is the smaller one.
+      less_than: a finding with the same clips; what is claimed then is that this difference is smaller.
     """
 
     claim: str
+    here: str
     first: str
     second: str
     paper: tuple[str, str]
@@ -73,43 +75,50 @@ SETTINGS: Mapping[str, Setting] = {
 _LENGTHS = ("k600_v_v_tau_1.3_10", "k600_v_v_tau_1.3_1.3")
 FINDINGS: Mapping[str, Finding] = {
     "length_of_video": Finding(
-        "a broad view of video that is longer than the narrow one helps (2.56 s, not 1.28 s)",
+        "a broad view of video that is longer than the narrow one helps",
+        "2.56 s and 1.28 s, beside a narrow view of 1.28 s",
         "v_v",
         "v_v_short",
         _LENGTHS,
     ),
     "random_convolutions": Finding(
-        "random convolutions on the broad view help",
+        "random convolutions on broad frames help",
+        "with and without them",
         "v_v",
         "v_v_plain",
         ("k600_v_v_broad_rgb_rc", "k600_v_v_broad_rgb"),
     ),
     "flow": Finding(
         "flow is a better broad view than plain frames",
+        "flow, and frames without random convolutions",
         "v_f",
         "v_v_plain",
         ("k600_v_f", "k600_v_v_broad_rgb"),
     ),
     "independent_windows": Finding(
         "windows at times of their own are better than windows that start together",
+        "at times of their own, and together",
         "v_v",
         "v_v_sync",
         ("k600_v_v_sync_off", "k600_v_v_sync_on"),
     ),
     "several_views": Finding(
         "two broad views are better than one",
+        "two and one, of frames",
         "v_vv",
         "v_v",
         ("k600_v_v_views_2", "k600_v_v_views_1"),
     ),
     "length_of_video_demo": Finding(
-        "a broad view of video that is longer than the narrow one helps (1.6 s, not 0.8 s)",
+        "a broad view of video that is longer than the narrow one helps",
+        "1.6 s and 0.8 s, beside a narrow view of 0.8 s",
         "demo_v_v",
         "demo_v_v_short",
         _LENGTHS,
     ),
     "length_of_sound": Finding(
-        "the length of a broad view matters less for sound than for video (1.6 s, not 0.8 s)",
+        "the length of a broad view matters less for sound than for video",
+        "sound of 1.6 s and 0.8 s, beside a narrow view of 0.8 s",
         "demo_v_a",
         "demo_v_a_short",
         ("as_v_a_tau_1.3_10", "as_v_a_tau_1.3_1.3"),

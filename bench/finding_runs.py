@@ -45,7 +45,7 @@ class Runs:
             self._gestures()
 
     def hits(self, name: str, seed: int) -> Hits:
-        """Returns set -> key of a clip -> hit of the probe, in [0, 1], of a setting pre-trained with a seed."""
+        """Returns set -> key of a clip -> hit of the probe, in [0, 1], of a setting and a seed."""
         done = self._done(name, seed)
         if done is not None:
             return done

@@ -5,9 +5,9 @@ network. Hits of a clip are averaged over the seeds; differences are paired by c
 clips. --data has the sets of gestures; the demo's clips are rendered. Gestures are pre-trained on without
 labels, tested clips included; of the demo only its training clips.
 
-`as_the_paper` says whether the difference has the paper's direction, `clear` whether its interval leaves out 0.
-All is kept in --output: started again, the benchmark goes on where it was. A setting that several findings have
-is trained once. A finished finding adds a line of JSON to --record.
+`as_the_paper` says whether the difference has the paper's direction, `clear` whether its interval leaves
+out 0. All is kept in --output: started again, the benchmark goes on where it was. A setting that several
+findings have is trained once. A finished finding adds a line of JSON to --record.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _rows(name: str, hits: dict[str, Hits]) -> list[dict[str, Any]]:
 
 
 def _pairs(finding: Finding, hits: dict[str, Hits]) -> dict[str, Pair]:
-    """Returns set -> hits of the first and the second setting, of the same clips; all sets, if there are several."""
+    """Returns set -> hits of the first and the second setting; beside the sets all together."""
     first, second = hits[finding.first], hits[finding.second]
     _check_same(first, second, f"{finding.first} and {finding.second}")
     pairs = {
@@ -154,7 +154,7 @@ def _compare(first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
 
 def _less(smaller: Pair, larger: Pair) -> dict[str, Any]:
     """Compares how large two differences are, whatever their directions."""
-    # paired.difference compares hits: half of the one's worse and half of the other's better setting are such.
+    # What is compared has to lie in [0, 1], as hits do: halves of a better and a worse setting do.
     (high, low), (other_high, other_low) = _ordered(larger), _ordered(smaller)
     half = paired.difference((high + other_low) / 2, (low + other_high) / 2)
     low_end, high_end = half.interval
