@@ -50,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Pre-trains, probes and compares; what is done already is not done again."""
     names, seeds = _names(args.finding), _seeds(args.seed)
+    if args.steps is not None and args.steps < 1:
+        raise UserError(f"--steps={args.steps}: expected 1 or more.")
     data = pathlib.Path(args.data) if args.data else None
     runs = Runs(pathlib.Path(args.output), data, args.steps)
     for setting in dict.fromkeys(each for name in names for each in _settings(name)):
