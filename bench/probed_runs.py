@@ -143,7 +143,7 @@ def add_to_record(path: pathlib.Path, line: Mapping[str, Any]) -> None:
 def _commit() -> str | None:
     found = subprocess.run(
         ["git", "rev-parse", "HEAD"],
-        cwd=EVIDENCE.parent,
+        cwd=pathlib.Path(__file__).parent,
         capture_output=True,
         text=True,
         check=False,
