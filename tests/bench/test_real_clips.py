@@ -6,10 +6,8 @@ import pytest
 import reported
 
 from bench import __main__ as command
-from bench import real_clips
-from brave_tf import config
-from brave_tf.training.recipe import Recipe, bound
-from brave_tf.training.settings import Settings
+from bench import probed_runs, real_clips
+from bench.real_rows import Probe, Probed, Row
 
 # Of ten clips: pre-trained, at random, trained with labels, histograms.
 RIGHT = {None: 7, "random": 4, "supervised": 9, "function": 8}
@@ -43,7 +41,7 @@ def commands(data, monkeypatch):
             leave_results(real_clips.pathlib.Path(flags["output"]), flags, data)
         return subprocess.CompletedProcess(words, 0)
 
-    monkeypatch.setattr(real_clips.subprocess, "run", fake)
+    monkeypatch.setattr(probed_runs.subprocess, "run", fake)
     return run
 
 
@@ -57,10 +55,11 @@ def leave_results(folder, flags, data):
         predicted = [0] * right + [1] * (10 - right)
         folder.mkdir(parents=True, exist_ok=True)
         reported.write_predictions(folder / name, [0] * 10, predicted, paths=np.array(clips[:10]))
-        changes = {"view": "broad_flow" if "flow" in task else "narrow", "predictions": name}
+        view = flags.get("view", "broad_flow" if "flow" in task else "narrow")
+        changes = {"view": view, "predictions": name}
         changes["baseline"] = flags.get("baseline")
         entries.append(reported.result(task, right / 10, **changes))
-    kept = real_clips.results.load_results(str(folder))
+    kept = probed_runs.results.load_results(str(folder))
     reported.write_results(folder, [*kept, *entries])
 
 
@@ -123,12 +122,12 @@ def test_a_fold_can_be_left_out_of_pretraining_and_is_then_what_is_tested(data, 
     assert (rows[0]["clips"], rows[0]["pretrained"], rows[0]["random"]) == (2, 1.0, 1.0)
     flags[-1] = "--without_fold=9"
     assert command.main(["real_clips", "--row=gestures", f"--data={data}", *flags]) == 2
-    assert "--without_fold=9: the clips are in fold1, fold2" in capsys.readouterr().err
+    assert "--without_fold=9: the clips of egogestar are in fold1, fold2" in capsys.readouterr().err
 
 
 def test_a_command_that_fails_ends_it(data, monkeypatch, capsys):
     monkeypatch.setattr(
-        real_clips.subprocess,
+        probed_runs.subprocess,
         "run",
         lambda words, **_: subprocess.CompletedProcess(words, 2, stdout=""),
     )
@@ -137,10 +136,22 @@ def test_a_command_that_fails_ends_it(data, monkeypatch, capsys):
     assert "brave_tf_prepare ended with exit code 2" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("row", sorted(real_clips.ROWS))
-def test_its_recipe_loads_and_has_the_views_that_are_probed(row):
-    row = real_clips.ROWS[row]
-    config.load_config([row.recipe])
-    modalities = {view.modality for view in bound(Recipe).views.values()}
-    assert len(modalities) == len(next(iter(row.probed.values())))
-    assert bound(Settings).num_steps >= 500
+def test_a_row_may_name_views_tasks_with_splits_and_how_a_set_is_prepared(
+    data, commands, capsys, monkeypatch
+):
+    views = Probed(
+        (Probe("folder/linear", "narrow"), Probe("folder/linear", "broad_video")), ("--fps=5",)
+    )
+    row = Row("real/gestures", ("tennis7",), {"egogestar": views}, ("--fps=25", "--flow=none"))
+    monkeypatch.setitem(real_clips.ROWS, "gestures", row)
+    rows = run(data, capsys, f"--output={data / 'out'}", f"--record={data / 'record.jsonl'}")
+    assert [(row["set"], row["view"]) for row in rows] == [
+        ("egogestar", "narrow"),
+        ("egogestar", "broad_video"),
+    ]
+    assert [(row["pretrained"], row["random"]) for row in rows] == [(0.7, 0.4)] * 2
+    prepared = [words[2:] for name, words in commands if name == "brave_tf_prepare"]
+    assert prepared == [["--fps=25", "--flow=none"], ["--fps=25", "--flow=none", "--fps=5"]]
+    probed = [words for name, words in commands if name == "brave_tf_eval"]
+    assert [words[-1] for words in probed] == ["--view=narrow", "--view=broad_video"] * 2
+    assert all("--task=folder/linear" in words for words in probed)
