@@ -15,6 +15,9 @@ from brave_tf.errors import UserError
 from brave_tf.storage import files
 
 FOLDS = 5
+# A word lasts about a quarter of a second. All get a clip of this length about their middle, which real
+# frames fill: cut to its own length a word would be looped to fill a window, which tells how long it is.
+WORD_SECONDS = 0.4
 Row = dict[str, str]
 
 
@@ -103,7 +106,7 @@ def _official_folds(rows: list[Row]) -> list[Row]:
 
 
 def _words(slot: str) -> Callable[[list[Row]], list[Row]]:
-    """Makes a clip of each word that stands in a slot of the sentence."""
+    """Makes a clip of `WORD_SECONDS` about each word that stands in a slot of the sentence."""
 
     def rows(words: list[Row]) -> list[Row]:
         return [
@@ -111,8 +114,7 @@ def _words(slot: str) -> Callable[[list[Row]], list[Row]]:
                 "path": word["path"],
                 "label": word["word"],
                 "split": word["split"],
-                "start": word["start_s"],
-                "end": word["end_s"],
+                **_about((float(word["start_s"]) + float(word["end_s"])) / 2),
             }
             for word in words
             if word["slot"] == slot
@@ -121,11 +123,25 @@ def _words(slot: str) -> Callable[[list[Row]], list[Row]]:
     return rows
 
 
+def _about(middle: float) -> Row:
+    start = max(0.0, middle - WORD_SECONDS / 2)
+    return {"start": f"{start:.3f}", "end": f"{start + WORD_SECONDS:.3f}"}
+
+
 def _sentences(words: list[Row]) -> list[Row]:
-    """Makes a clip of each file, in the split of its words."""
+    """Makes a clip of each file, from where its first word begins to where its last one ends."""
+    of_file = collections.defaultdict(list)
+    for word in words:
+        of_file[word["path"]].append(word)
     return [
-        {"path": path, "label": "", "split": split}
-        for path, split in {word["path"]: word["split"] for word in words}.items()
+        {
+            "path": path,
+            "label": "",
+            "split": spoken[0]["split"],
+            "start": f"{min(float(word['start_s']) for word in spoken):.3f}",
+            "end": f"{max(float(word['end_s']) for word in spoken):.3f}",
+        }
+        for path, spoken in of_file.items()
     ]
 
 
@@ -137,7 +153,7 @@ SETS: Mapping[str, ClipSet] = {
     "sentences": ClipSet(rows=_sentences, **_WORDS),
     **{
         slot: ClipSet(rows=_words(slot), **_WORDS)
-        for slot in ("command", "colour", "preposition", "digit", "adverb")
+        for slot in ("command", "colour", "preposition", "letter", "digit", "adverb")
     },
     "esc50": ClipSet("esc50", _official_folds),
 }

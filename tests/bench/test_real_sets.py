@@ -41,28 +41,42 @@ def test_a_subject_is_in_one_fold(tmp_path):
     assert set().union(*folds.values()) == {f"fold{n}" for n in range(1, 6)}
 
 
-def test_words_of_a_slot_are_clips_of_their_own(tmp_path):
+@pytest.fixture
+def words(tmp_path):
     columns = ("path", "start_s", "end_s", "slot", "word", "split")
     rows = [
         ("a.mp4", 0.5, 0.75, "command", "bin", "train"),
         ("a.mp4", 1.5, 1.75, "digit", "two", "train"),
-        ("b.mp4", 0.25, 0.5, "command", "set", "test"),
+        ("b.mp4", 0.0, 0.2, "command", "set", "test"),
     ]
     write_list(tmp_path, "grid_s1_words", columns, rows, file="words.csv")
     (tmp_path / "grid_s1").mkdir()
-    path = str(tmp_path / "grid_s1" / "b.mp4")
-    assert real_sets.read(tmp_path, real_sets.SETS["command"])[1] == {
-        "path": path,
-        "label": "set",
-        "split": "test",
-        "start": "0.25",
-        "end": "0.5",
+    return tmp_path
+
+
+def test_words_of_a_slot_are_clips_of_one_length(words):
+    first, second = real_sets.read(words, real_sets.SETS["command"])
+    assert first == {
+        "path": str(words / "grid_s1" / "a.mp4"),
+        "label": "bin",
+        "split": "train",
+        "start": "0.425",
+        "end": "0.825",
     }
-    sentences = real_sets.read(tmp_path, real_sets.SETS["sentences"])
-    assert [(clip["path"][-5:], clip["label"], clip["split"]) for clip in sentences] == [
-        ("a.mp4", "", "train"),
-        ("b.mp4", "", "test"),
-    ]
+    # Nothing is before the start of the file.
+    assert (second["label"], second["start"], second["end"]) == ("set", "0.000", "0.400")
+
+
+def test_sentences_are_what_is_spoken(words):
+    first, second = real_sets.read(words, real_sets.SETS["sentences"])
+    assert first == {
+        "path": str(words / "grid_s1" / "a.mp4"),
+        "label": "",
+        "split": "train",
+        "start": "0.500",
+        "end": "1.750",
+    }
+    assert (second["split"], second["start"], second["end"]) == ("test", "0.000", "0.200")
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path):

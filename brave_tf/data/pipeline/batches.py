@@ -28,7 +28,7 @@ from brave_tf.errors import ArgumentError, UserError
 _RESERVED = ("label", "multi_hot")
 
 
-@gin.configurable(allowlist=["shuffle_buffer", "num_parallel"])
+@gin.configurable(allowlist=["shuffle_buffer", "windows_per_clip", "num_parallel"])
 def clip_dataset(
     data_dir: str | os.PathLike[str],
     split: str,
@@ -45,6 +45,7 @@ def clip_dataset(
     skipped: SkippedClips | None = None,
     service: str | None = None,
     shuffle_buffer: int = 256,
+    windows_per_clip: int = 1,
     num_parallel: int = CORES,
 ) -> tf.data.Dataset:
     """Makes batches of views.
@@ -88,6 +89,10 @@ def clip_dataset(
         clips on other machines; see `decode_service`. Its workers read `data_dir` under the same name.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory, whole
         where they have no index.
+      windows_per_clip: so many windows of a clip follow each other in training, each of them sampled anew.
+        Where they fill a batch together, views cannot agree by what is common to a clip, such as its light
+        and the loudness of its sound, but have to by what changes in it. An epoch then has as many times
+        more windows.
       num_parallel: clips that are made at the same time, by each worker where there is a service; by
         default one per core of this machine.
 
@@ -103,12 +108,13 @@ def clip_dataset(
     pipelines = input_context.num_input_pipelines if input_context else 1
     pipeline = input_context.input_pipeline_id if input_context else 0
     replicas = input_context.num_replicas_in_sync if input_context else 1
-    _check(views, batch_size, start_batch, shuffle_buffer, replicas)
+    _check(views, batch_size, start_batch, shuffle_buffer, windows_per_clip, replicas)
     source = open_source(data_dir)
     source.check(split, views)
     stream = source.stream(split, views, pipelines, pipeline)
     stream = stream if part is None else stream.part(*part)
-    skip = start_batch * (batch_size // pipelines)
+    each = windows_per_clip if training else 1
+    skip, begun = divmod(start_batch * (batch_size // pipelines), each)
     if service and training:
         try:
             items = stream.by_shard(seed, shuffle_buffer, skip)
@@ -116,6 +122,7 @@ def clip_dataset(
             raise ArgumentError("service", service, str(error)) from error
     else:
         items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+    items = items if each == 1 else _repeated(items, each).skip(begun)
     # The processes of a service may not have them.
     kernels = contextlib.nullcontext if service and training else compiled_kernels
 
@@ -195,8 +202,24 @@ def local_options() -> tf.data.Options:
     return options
 
 
+def _repeated(items: tf.data.Dataset, times: int) -> tf.data.Dataset:
+    """Repeats each of (item, seed), with seeds of their own."""
+
+    @tf.autograph.experimental.do_not_convert
+    def windows(item: Item, seed: tf.Tensor) -> tf.data.Dataset:
+        fold_in = tf.random.experimental.stateless_fold_in
+        return tf.data.Dataset.range(times).map(lambda number: (item, fold_in(seed, number)))
+
+    return items.flat_map(windows)
+
+
 def _check(
-    views: Mapping[str, View], batch_size: int, start_batch: int, shuffle_buffer: int, replicas: int
+    views: Mapping[str, View],
+    batch_size: int,
+    start_batch: int,
+    shuffle_buffer: int,
+    windows_per_clip: int,
+    replicas: int,
 ) -> None:
     if not views:
         raise UserError("no views: a recipe needs at least one.")
@@ -211,3 +234,5 @@ def _check(
         raise UserError(f"start_batch = {start_batch}: expected 0 or more.")
     if shuffle_buffer < 1:
         raise UserError(f"clip_dataset.shuffle_buffer = {shuffle_buffer}: expected 1 or more.")
+    if windows_per_clip < 1:
+        raise UserError(f"clip_dataset.windows_per_clip = {windows_per_clip}: expected 1 or more.")

@@ -104,6 +104,7 @@ class ClipSample:
             training=True,
             part=self._part,
             shuffle_buffer=1,
+            windows_per_clip=1,
         ).unbatch()
         return clips.filter(lambda clip: clip["label"] >= 0) if self._labelled else clips
 

@@ -73,6 +73,22 @@ def test_resumed_runs_go_on_with_the_same_batches(folder):
     assert_equal(whole[3:], batches(folder, 3, VIEWS, seed=3, shuffle_buffer=5, start_batch=3))
 
 
+def test_windows_of_a_clip_follow_each_other(folder):
+    usual = labels(batches(folder, 5))
+    found = batches(folder, 8, VIEWS, windows_per_clip=3)
+    assert labels(found) == np.repeat(usual, 3)[:32].tolist()
+    first = np.concatenate([batch["narrow"] for batch in found])[:3]
+    assert all(not np.array_equal(first[i], first[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    # The windows of a clip are cut by two batches here.
+    again = batches(folder, 6, VIEWS, windows_per_clip=3, start_batch=2, num_parallel=1)
+    assert_equal(found[2:], again)
+
+
+def test_windows_of_a_clip_are_for_training(folder):
+    kwargs = {"training": False}
+    assert_equal(batches(folder, 9, **kwargs), batches(folder, 9, windows_per_clip=3, **kwargs))
+
+
 def test_without_training_there_is_one_epoch_in_order(folder):
     all_batches = batches(folder, 99, training=False)
     assert [len(batch["label"]) for batch in all_batches] == [4, 4, 2]
@@ -193,6 +209,7 @@ def test_unsynchronised_windows_start_by_themselves():
         (RGB, {"batch_size": 0}, "batch_size = 0"),
         (RGB, {"start_batch": -1}, "start_batch = -1"),
         (RGB, {"shuffle_buffer": 0}, "shuffle_buffer = 0"),
+        (RGB, {"windows_per_clip": 0}, "windows_per_clip = 0"),
         (RGB, {"input_context": tf.distribute.InputContext(1, 0, 3)}, "multiple of the 3 replicas"),
     ],
 )
@@ -206,10 +223,12 @@ def test_unknown_split(folder):
         clip_dataset(folder, "test", RGB, 4, training=True)
 
 
-def test_gin_binds_the_shuffle_buffer_only(folder):
+def test_gin_binds_how_clips_are_drawn_only(folder):
     gin.parse_config("clip_dataset.shuffle_buffer = 1")
+    gin.parse_config("clip_dataset.windows_per_clip = 2")
     try:
-        assert labels(batches(folder, 3)) == labels(batches(folder, 3, shuffle_buffer=1))
+        bound = batches(folder, 3, shuffle_buffer=1, windows_per_clip=2)
+        assert labels(batches(folder, 3)) == labels(bound)
         with pytest.raises(ValueError, match="batch_size"):
             gin.parse_config("clip_dataset.batch_size = 1")
     finally:
