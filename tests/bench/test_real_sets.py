@@ -1,3 +1,4 @@
+import collections
 import csv
 
 import pytest
@@ -59,7 +60,7 @@ def test_words_of_a_slot_are_clips_of_one_length(words):
     assert first == {
         "path": str(words / "grid_s1" / "a.mp4"),
         "label": "bin",
-        "split": "train",
+        "split": first["split"],
         "start": "0.425",
         "end": "0.825",
     }
@@ -72,11 +73,21 @@ def test_sentences_are_what_is_spoken(words):
     assert first == {
         "path": str(words / "grid_s1" / "a.mp4"),
         "label": "",
-        "split": "train",
+        "split": first["split"],
         "start": "0.500",
         "end": "1.750",
     }
-    assert (second["split"], second["start"], second["end"]) == ("test", "0.000", "0.200")
+    assert (second["start"], second["end"]) == ("0.000", "0.200")
+
+
+def test_words_are_in_the_fold_of_their_sentence(words):
+    fold = {
+        clip["path"]: clip["split"] for clip in real_sets.read(words, real_sets.SETS["sentences"])
+    }
+    assert sorted(fold.values()) == ["fold1", "fold2"]
+    for slot in ("command", "digit"):
+        for clip in real_sets.read(words, real_sets.SETS[slot]):
+            assert clip["split"] == fold[clip["path"]]
 
 
 def test_a_set_that_is_not_there_is_named(tmp_path):
@@ -96,5 +107,6 @@ def test_real_lists(shared_dir):
     for name, size in {**sizes, "digit": 1000}.items():
         clips = real_sets.read(shared_dir / "data", real_sets.SETS[name])
         assert len(clips) == size
-        if name not in ("sentences", "digit"):
-            assert {clip["split"] for clip in clips} == {f"fold{n}" for n in range(1, 6)}
+        assert {clip["split"] for clip in clips} == {f"fold{n}" for n in range(1, 6)}
+    counts = collections.Counter((clip["label"], clip["split"]) for clip in clips)
+    assert max(counts.values()) < 3 * min(counts.values())
