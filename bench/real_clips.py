@@ -3,8 +3,9 @@
 --data has the sets of clips, each a folder with a list of its clips. Rows:
 
   gestures  V<->F on first-person gestures, tennis strokes and arm actions together; probed on each by 5 folds
+  sounds    A<->A on ESC-50, a narrow and a broad window of a recording; probed by the official folds
 
-Beside the views there are histograms of flow, and, with --supervised, the narrow network trained with labels
+Beside views of flow there are histograms of it, and, with --supervised, the narrow network trained with labels
 from random weights for as many steps, fold by fold.
 
 A row is pre-trained on all of its clips, without labels: the tested clips are seen, their labels are not.

@@ -73,9 +73,22 @@ ROWS: Mapping[str, Row] = {
             "FlowView.bound = 5.0",
             "FlowView.augmentations = []",
             "FlowView.min_area = 0.5",
-            "eval_windows.train_passes = 4",
             "eval_windows.temporal_crops = 3",
+            "linear_svm.train_windows = 'crops'",
             "linear_svm.C = 'cross_validation'",
         ),
+    ),
+    "sounds": Row(
+        "real/sounds",
+        ("esc50",),
+        {
+            "esc50": Probed(
+                (
+                    Probe("folds/linear_audio", "narrow"),
+                    Probe("folds/linear_audio", "broad_audio"),
+                )
+            )
+        },
+        ("--flow=none", "--sample_rate=16000"),
     ),
 }
