@@ -116,9 +116,9 @@ def inflated(
 ) -> tf.keras.Model:
     """A residual network of bottlenecks whose 1x1 convolutions become ones over time in the last two stages.
 
-    The slow pathway of SlowFast (Feichtenhofer et al., ICCV 2019): a stem, a 1x3x3 max pool of stride 2 over
-    space, and bottlenecks whose first convolution is 1x1x1 in stages 1 and 2 and 3x1x1 in stages 3 and 4. Only
-    the stem can reduce time.
+    The slow pathway of SlowFast (Feichtenhofer et al., ICCV 2019): a stem, a 1x3x3 max pool of stride 2
+    over space, and bottlenecks whose first convolution is 1x1x1 in stages 1 and 2 and 3x1x1 in stages 3 and
+    4. Only the stem can reduce time.
 
     Args:
       stem: the first convolution.

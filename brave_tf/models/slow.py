@@ -27,12 +27,12 @@ def slow(
 
     A 1x7x7 stem of stride 2 in space, a 1x3x3 max pool, and bottlenecks whose first convolution is 1x1x1 in
     stages 1 and 2 and 3x1x1 in stages 3 and 4. Nothing reduces time: (T, H / 32, W / 32) at the end, sizes
-    rounded up, for any B, T, H, W. The "8 x 8" of publications is the view: 8 frames, 8 (in rho-BYOL 9) frames
-    apart.
+    rounded up, for any B, T, H, W. The "8 x 8" of publications is the view: 8 frames, 8 (in rho-BYOL 9)
+    frames apart.
 
-    Convolutions have no bias, batch normalisation follows each, padding is SAME (torch's is by one pixel more
-    at the left and top where a stride of 2 meets an even size). Depth 50 has 31,634,496 weights, two per channel
-    of batch normalisation included, its moving statistics not.
+    Convolutions have no bias, batch normalisation follows each, padding is SAME (PyTorch pads one pixel more
+    at the left and top where a stride of 2 meets an even size). Depth 50 has 31,634,496 weights, two per
+    channel of batch normalisation included, its moving statistics not.
 
     Args:
       depth: 50, 101, 152 or 200.
