@@ -15,9 +15,9 @@ def weight_penalty(
 ) -> tf.Tensor:
     """Returns weight_decay / 2 times the sum of squares of some variables, as CVRL adds it to its loss.
 
-    Its gradient is weight_decay * w, what `sgd.weight_decay` adds to that of the loss. Unlike that, it is part
-    of the loss that is logged, and where gradients of replicas are summed, of each replica's: divide it as
-    the loss is divided.
+    Its gradient is weight_decay * w, what `sgd.weight_decay` adds to that of the loss. Unlike that, it is
+    part of the loss that is logged, and where gradients of replicas are summed, of each replica's: divide it
+    as the loss is divided.
 
     Args:
       variables: among which the pattern chooses.
