@@ -64,7 +64,8 @@ def color_jitter(
 
     def jitter(video: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         order_seed, seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        order = tf.random.experimental.stateless_shuffle(tf.range(4), order_seed)
+        # Not `stateless_shuffle`, which XLA does not know.
+        order = tf.argsort(tf.random.stateless_uniform((4,), order_seed))
         low = tf.constant([*(max(0.0, 1.0 - r) for r in (brightness, contrast, saturation)), -hue])
         high = tf.constant([1.0 + brightness, 1.0 + contrast, 1.0 + saturation, hue])
         amounts = low + tf.random.stateless_uniform((4,), seed) * (high - low)
@@ -84,7 +85,7 @@ def jitter_colors(
 
     Args:
       video: (T, H, W, 3) float32 in [0, 1].
-      order: () int32 each: 0 for brightness, 1 for contrast, 2 for saturation, 3 for hue.
+      order: () int32 each, or numbers: 0 for brightness, 1 for contrast, 2 for saturation, 3 for hue.
       amounts: () float32 each: the factors of the first three, and what is added to the hue.
       method: see `color_jitter`.
       mean_of: see `color_jitter`.
@@ -92,7 +93,8 @@ def jitter_colors(
     changes = _changes(amounts, method, (0, 1, 2) if mean_of == "clip" else (1, 2))
     for index in order:
         branches = [lambda change=change, now=video: change(now) for change in changes]
-        video = tf.clip_by_value(tf.switch_case(index, branches), 0.0, 1.0)
+        changed = tf.switch_case(tf.convert_to_tensor(index), branches)
+        video = tf.clip_by_value(changed, 0.0, 1.0)
     return video
 
 

@@ -186,7 +186,7 @@ def test_crops_can_be_uniform_in_area_and_in_the_logarithm_of_the_aspect_ratio()
         assert -0.02 < (values.min() - low) / (high - low) < 0.03
     by_height = draw_windows(3000, *sides, area, aspect).astype(float)
     # The square root of the area is uniform there.
-    expected = ((0.2**1.5 - 0.5**1.5) / 1.5) / (0.2**0.5 - 0.5**0.5)
+    expected = (0.5**1.5 - 0.2**1.5) / (3 * (0.5**0.5 - 0.2**0.5))
     assert np.mean(by_height[:, 2] * by_height[:, 3]) / 90_000 == pytest.approx(expected, abs=0.01)
     assert abs(np.mean(height * width) / 90_000 - 0.35) < 0.006 < abs(expected - 0.35)
 
