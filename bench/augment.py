@@ -17,6 +17,7 @@ from typing import Any, Callable
 import tensorflow as tf
 
 from bench import clips, timing
+from brave_tf.data.augment.color_jitter import color_jitter
 from brave_tf.data.augment.gaussian_blur import gaussian_blur
 from brave_tf.data.augment.random_color import METHODS, random_color
 from brave_tf.data.augment.random_convolution import random_convolution
@@ -39,6 +40,7 @@ _AUGMENTATIONS = {
     "flip": functools.partial(random_flip, probability=1.0),
     "gray": functools.partial(random_gray, probability=1.0),
     "blur": gaussian_blur,
+    "jitter": functools.partial(color_jitter, probability=1.0),
     **{
         f"color {method}": functools.partial(random_color, probability=1.0, method=method)
         for method in METHODS

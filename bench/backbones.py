@@ -23,6 +23,7 @@ from brave_tf.models.audio_resnet import audio_resnet
 from brave_tf.models.r2plus1d import r2plus1d
 from brave_tf.models.r3d import r3d
 from brave_tf.models.s3d import s3d
+from brave_tf.models.slow import slow
 from brave_tf.models.tsm_light import tsm_light
 from brave_tf.models.tsm_resnet import tsm_resnet
 
@@ -31,6 +32,7 @@ _BACKBONES: dict[str, tuple[Callable[[], tf.keras.Model], tuple[int, ...]]] = {
     "tsm_resnet_50": (tsm_resnet, _CLIP),
     "tsm_resnet_50_x2": (functools.partial(tsm_resnet, width_multiplier=2), _CLIP),
     "r3d_50": (r3d, _CLIP),
+    "slow_50": (slow, _CLIP),
     "r2plus1d_18": (functools.partial(r2plus1d, depth=18), _CLIP),
     "r2plus1d_50": (functools.partial(r2plus1d, depth=50), _CLIP),
     "s3d_g": (s3d, _CLIP),

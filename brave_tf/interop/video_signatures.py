@@ -28,7 +28,8 @@ def video_signatures(
 
     Args:
       name: of the view.
-      view: its size, channels and region, and whether it makes frames square.
+      view: its size, channels and region, whether it makes frames square, and the mean and deviation by which
+        values are normalised last.
       sizes: of the backbone's input, without the batch: (T, H, W, C), None for those that it leaves open.
       embed: (B, T, H, W, C) float32 -> what signatures answer.
       expected: the values of the view, for messages.
@@ -44,18 +45,21 @@ def video_signatures(
         (None, length, None, None, stored_channels), tf.uint8, "video"
     )
 
+    def embed_normalised(video: tf.Tensor) -> dict[str, tf.Tensor]:
+        return embed(view.normalised(video))
+
     def of_values(video: tf.Tensor) -> dict[str, tf.Tensor]:
         advice = f"for what is in [0, 255] there are {name}_uint8 and {name}_frames"
         far = f"values far beyond 1: expected {expected}; {advice}"
-        return embed(checked(_not_empty(video), "video", expected, FAR_OUT, far))
+        return embed_normalised(checked(_not_empty(video), "video", expected, FAR_OUT, far))
 
     def of_pixels(video: tf.Tensor) -> dict[str, tf.Tensor]:
-        return embed(decode(tf.cast(_stored_channels(video, view), tf.float32)))
+        return embed_normalised(decode(tf.cast(_stored_channels(video, view), tf.float32)))
 
     def of_frames(video: tf.Tensor) -> dict[str, tf.Tensor]:
         seen = _region(_stored_channels(video, view), view)
         pixels, scale = _resize_and_crop(seen, view)
-        return embed(resized(decode(pixels), scale))
+        return embed_normalised(resized(decode(pixels), scale))
 
     functions = {
         name: (of_values, values),

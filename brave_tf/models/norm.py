@@ -1,4 +1,4 @@
-"""Batch normalisation with the constants and the running averages of BYOL and BraVe."""
+"""Batch normalisation: by default with the constants and the running averages of BYOL and BraVe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Iterator
 
 import gin
 import tensorflow as tf
+
+from brave_tf.errors import UserError
+
+# How running averages are taken, see `BatchNorm`.
+AVERAGES = ("debiased", "plain", "unbiased")
 
 _FUSED = {4: "NHWC", 5: "NDHWC"}
 _FUSED_DTYPES = (tf.float16, tf.bfloat16, tf.float32)
@@ -44,24 +49,46 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
     is used where it exists (for 4 or 5 axes, up to float32).
 
     Args:
-      momentum: decay of the averages.
+      momentum: decay of the averages (PyTorch's `momentum` is 1 minus it).
       epsilon: added to the variance.
+      averages: `debiased`, as above; `plain` as in Keras, from 0 and 1 on, of the biased variance; `unbiased`
+        as in PyTorch, from 0 and 1 on, of the unbiased variance. It changes inference alone.
+      over_replicas: False takes the statistics of each replica by itself; what is kept then are the
+        averages of the first one.
       **kwargs: those of `tf.keras.layers.BatchNormalization`.
+
+    Raises:
+      UserError: there is no such kind of averages.
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
+    def __init__(
+        self,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        averages: str = "debiased",
+        over_replicas: bool = True,
+        **kwargs,
+    ):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if averages not in AVERAGES:
+            raise UserError(
+                f"batch_norm.averages = {averages!r}: expected one of {', '.join(AVERAGES)}."
+            )
+        self.averages = averages
+        # Not Keras' `synchronized`, which is False in the configurations of layers that do so.
+        self.over_replicas = over_replicas
 
     def build(self, input_shape: tf.TensorShape) -> None:
         super().build(input_shape)
+        first = tf.zeros_like if self.averages == "debiased" else tf.ones_like
         self.averaging = tf.train.Checkpoint(
             hidden_mean=_average("hidden_mean", tf.zeros_like(self.moving_mean)),
-            hidden_variance=_average("hidden_variance", tf.zeros_like(self.moving_variance)),
+            hidden_variance=_average("hidden_variance", first(self.moving_variance)),
             updates=_average("updates", tf.zeros((), tf.int64)),
         )
 
     def add_weight(self, *args, **kwargs) -> tf.Variable:
-        """Makes a weight. The averages are the same on all replicas: to read them takes no communication."""
+        """Makes a weight. Averages are those of the first replica: to read them takes no communication."""
         if kwargs.get("synchronization") == tf.VariableSynchronization.ON_READ:
             kwargs["aggregation"] = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return super().add_weight(*args, **kwargs)
@@ -69,7 +96,7 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Normalises (..., C), with the batch's statistics if `training` and the layer is trainable."""
         context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync if context else 1
+        replicas = context.num_replicas_in_sync if context and self.over_replicas else 1
         fused = inputs.shape.rank in _FUSED and inputs.dtype in _FUSED_DTYPES
         if not (training and self.trainable):
             mean, variance = self.moving_mean, self.moving_variance
@@ -83,8 +110,14 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
             mean, variance = _moments(values, context if replicas > 1 else None)
             outputs = self._normalise(inputs, mean, variance)
         if not getattr(_thread, "kept", False):
+            if self.averages == "unbiased":
+                variance *= _unbiasing(inputs, context if replicas > 1 else None, variance.dtype)
             self._update(mean, variance)
         return outputs
+
+    def get_config(self) -> dict:
+        own = {"averages": self.averages, "over_replicas": self.over_replicas}
+        return {**super().get_config(), **own}
 
     def save_own_variables(self, store: dict) -> None:
         super().save_own_variables(store)
@@ -107,11 +140,11 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Normalises by the given statistics, or by those of the batch; returns them as well."""
         training = mean is None
-        nothing = tf.zeros((0,), self.gamma.dtype)
+        nothing = tf.zeros((0,), self.moving_mean.dtype)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=x,
-            scale=self.gamma,
-            offset=self.beta,
+            scale=tf.ones_like(self.moving_mean) if self.gamma is None else self.gamma,
+            offset=tf.zeros_like(self.moving_mean) if self.beta is None else self.beta,
             mean=nothing if training else mean,
             variance=nothing if training else variance,
             epsilon=self.epsilon,
@@ -136,7 +169,9 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
         decay = tf.constant(self.momentum, self.moving_mean.dtype)
         updates = averaging.updates + 1
         averaging.updates.assign(updates)
-        debias = 1 - decay ** tf.cast(updates, decay.dtype)
+        debias = tf.constant(1, decay.dtype)
+        if self.averages == "debiased":
+            debias -= decay ** tf.cast(updates, decay.dtype)
         for hidden, average, value in (
             (averaging.hidden_mean, self.moving_mean, mean),
             (averaging.hidden_variance, self.moving_variance, variance),
@@ -152,6 +187,10 @@ def batch_norm(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
     dtype: str | None = None,
+    scale: bool = True,
+    center: bool = True,
+    averages: str = "debiased",
+    over_replicas: bool = True,
 ) -> BatchNorm:
     """Returns a batch normalisation layer over the last axis; see `BatchNorm`.
 
@@ -160,8 +199,24 @@ def batch_norm(
       momentum: decay of the averages of mean and variance.
       epsilon: added to the variance.
       dtype: Keras dtype policy of the layer, the global one by default.
+      scale: whether it learns a factor for each channel.
+      center: whether it learns an offset for each channel.
+      averages: `debiased`, `plain` (as Keras') or `unbiased` (as PyTorch's).
+      over_replicas: whether statistics are taken over all replicas, or in each by itself.
+
+    Raises:
+      UserError: there is no such kind of averages.
     """
-    return BatchNorm(momentum=momentum, epsilon=epsilon, name=name, dtype=dtype)
+    return BatchNorm(
+        momentum=momentum,
+        epsilon=epsilon,
+        averages=averages,
+        over_replicas=over_replicas,
+        scale=scale,
+        center=center,
+        name=name,
+        dtype=dtype,
+    )
 
 
 def norm_relu(x: tf.Tensor, norm_name: str, relu_name: str) -> tf.Tensor:
@@ -181,6 +236,16 @@ def _moments(
     total, squares, count = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
     mean = total / count
     return mean, tf.maximum(squares / count - mean * mean, 0)
+
+
+def _unbiasing(
+    x: tf.Tensor, context: tf.distribute.ReplicaContext | None, dtype: tf.DType
+) -> tf.Tensor:
+    """Factor from the biased to the unbiased variance of (..., C), 1 where there is one value alone."""
+    count = tf.cast(tf.size(x) // tf.shape(x)[-1], dtype)
+    if context is not None:
+        count = context.all_reduce(tf.distribute.ReduceOp.SUM, count)
+    return tf.where(count > 1, count / tf.maximum(count - 1, 1), 1)
 
 
 def _average(name: str, value: tf.Tensor) -> tf.Variable:

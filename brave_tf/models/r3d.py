@@ -1,4 +1,4 @@
-"""R3D: residual networks with 1x1 convolutions inflated in time, as CVRL and rho-BYOL use them.
+"""R3D: residual networks with 1x1 convolutions inflated in time, as CVRL uses them.
 
 Qian et al., "Spatiotemporal Contrastive Video Representation Learning" (CVPR 2021), after the slow
 pathway of SlowFast (Feichtenhofer et al., ICCV 2019).
@@ -12,16 +12,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.models import clip_layers, resnet_3d, resnet_v2
-from brave_tf.models.clip_layers import Size
-from brave_tf.models.gradient_checkpointing import backbone
-from brave_tf.models.norm import norm_relu
-from brave_tf.models.precision import full_dtype
-
-layers = tf.keras.layers
-
-_TEMPORAL_KERNELS = (1, 1, 3, 3)
-_SPATIAL_STRIDES = (1, 2, 2, 2)
+from brave_tf.models import resnet_3d, resnet_v2
 
 
 @gin.configurable
@@ -60,19 +51,5 @@ def r3d(
         raise UserError(
             f"r3d.depth = {depth}: expected 50, 101, 152 or 200, which have bottlenecks."
         )
-
-    def branch(stage: int, filters: int, strides: Size) -> list[resnet_3d.Conv]:
-        return [
-            resnet_3d.Conv(filters // 4, (_TEMPORAL_KERNELS[stage - 1], 1, 1)),
-            resnet_3d.Conv(filters // 4, (1, 3, 3), strides),
-            resnet_3d.Conv(filters, (1, 1, 1)),
-        ]
-
-    clips = tf.keras.Input((None, None, None, channels), name="clips")
     stem = resnet_3d.Conv(resnet_v2.base_width(width_multiplier), (5, 7, 7), (2, 2, 2))
-    x = resnet_3d.plain(clips, stem, "stem_conv")
-    x = norm_relu(x, "stem_norm", "stem_relu")
-    x = clip_layers.ClipMaxPool((1, 3, 3), (1, 2, 2), name="stem")(x)
-    x = resnet_3d.stages(x, plan, [(1, s, s) for s in _SPATIAL_STRIDES], branch)
-    features = layers.GlobalAveragePooling3D(name="embedding", dtype=full_dtype())(x)
-    return backbone(clips, features, name, checkpoint_stages)
+    return resnet_3d.inflated(stem, plan, channels, checkpoint_stages, name)

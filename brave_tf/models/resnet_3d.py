@@ -15,10 +15,16 @@ import tensorflow as tf
 
 from brave_tf.models import clip_layers
 from brave_tf.models.clip_layers import Size
+from brave_tf.models.gradient_checkpointing import backbone
 from brave_tf.models.norm import batch_norm, norm_relu
+from brave_tf.models.precision import full_dtype
 from brave_tf.models.resnet_v2 import Layout
 
 layers = tf.keras.layers
+
+# Frames that the first convolution of a bottleneck sees, by stage, and strides of the stages.
+_INFLATED_TIMES = (1, 1, 3, 3)
+_INFLATED_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,3 +105,43 @@ def block(
             x = norm_relu(x, f"{name}_norm_{i}", f"{name}_relu_{i}")
     x = batch_norm(name=f"{name}_norm_{len(convs) - 1}")(x)
     return layers.ReLU(name=output_name)(layers.Add(name=f"{name}_sum")([shortcut, x]))
+
+
+def inflated(
+    stem: Conv,
+    plan: Layout,
+    channels: int,
+    checkpoint_stages: bool | Sequence[int],
+    name: str,
+) -> tf.keras.Model:
+    """A residual network of bottlenecks whose 1x1 convolutions become ones over time in the last two stages.
+
+    The slow pathway of SlowFast (Feichtenhofer et al., ICCV 2019): a stem, a 1x3x3 max pool of stride 2
+    over space, and bottlenecks whose first convolution is 1x1x1 in stages 1 and 2 and 3x1x1 in stages 3 and
+    4. Only the stem can reduce time.
+
+    Args:
+      stem: the first convolution.
+      plan: blocks and channels per stage, of bottlenecks.
+      channels: of the input.
+      checkpoint_stages: see `gradient_checkpointing.backbone`.
+      name: name of the model.
+
+    Returns:
+      A model of clips (B, T, H, W, channels) -> (B, plan.widths[-1]), with the layers `stem`, `stage_1` to
+      `stage_4`, `last_conv` on (B, t, h, w, C), and `embedding`, the output.
+    """
+
+    def branch(stage: int, filters: int, strides: Size) -> list[Conv]:
+        return [
+            Conv(filters // 4, (_INFLATED_TIMES[stage - 1], 1, 1)),
+            Conv(filters // 4, (1, 3, 3), strides),
+            Conv(filters, (1, 1, 1)),
+        ]
+
+    clips = tf.keras.Input((None, None, None, channels), name="clips")
+    x = norm_relu(plain(clips, stem, "stem_conv"), "stem_norm", "stem_relu")
+    x = clip_layers.ClipMaxPool((1, 3, 3), (1, 2, 2), name="stem")(x)
+    x = stages(x, plan, _INFLATED_STRIDES, branch)
+    features = layers.GlobalAveragePooling3D(name="embedding", dtype=full_dtype())(x)
+    return backbone(clips, features, name, checkpoint_stages)

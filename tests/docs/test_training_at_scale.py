@@ -34,8 +34,8 @@ def test_the_strategies_are_those_that_there_are():
 
 
 def test_the_bindings_of_tables_and_snippets_load():
-    (snippet,) = [text for language, text in BLOCKS if language == "gin"]
-    for binding in [*table("binding"), snippet]:
+    snippet, epochs = (text for language, text in BLOCKS if language == "gin")
+    for binding in [*table("binding"), snippet, epochs]:
         config.load_config(["as_v_fa"], [binding])
         assert bound(Settings).batch_size == 512
         assert callable(bound(Settings).optimizer) and bound(Recipe).views
@@ -44,6 +44,13 @@ def test_the_bindings_of_tables_and_snippets_load():
     optimizer = bound(Settings).optimizer()
     assert optimizer.global_clipnorm == 1.0
     assert float(optimizer._learning_rate(5000)) == pytest.approx(2.0)
+    gin.clear_config()
+    # A thousand steps an epoch.
+    config.load_config(["as_v_fa"], [epochs, "by_epoch.clips = 512000"])
+    rate = bound(Settings).optimizer()._learning_rate
+    assert float(rate(0)) == pytest.approx(8 * 0.001)
+    assert float(rate(35_000)) == pytest.approx(8 * 0.5558, rel=1e-4)
+    assert float(rate(100_000)) == pytest.approx(8 * 0.3)
 
 
 def test_the_cluster_has_two_processes(monkeypatch):

@@ -10,6 +10,7 @@ from brave_tf.models.keras_cv import keras_cv_backbone
 from brave_tf.models.r2plus1d import r2plus1d
 from brave_tf.models.r3d import r3d
 from brave_tf.models.s3d import s3d
+from brave_tf.models.slow import slow
 from brave_tf.models.tsm_light import tsm_light
 from brave_tf.models.tsm_resnet import tsm_resnet
 
@@ -35,6 +36,7 @@ BACKBONES = {
     "tsm_resnet": (functools.partial(tsm_resnet, 18, 0.125), CLIP),
     "tsm_light": (functools.partial(tsm_light, (8, 16), (1, 1)), CLIP),
     "r3d": (functools.partial(r3d, width_multiplier=0.125), CLIP),
+    "slow": (functools.partial(slow, width_multiplier=0.125), CLIP),
     "r2plus1d": (functools.partial(r2plus1d, width_multiplier=0.125), CLIP),
     "s3d": (functools.partial(s3d, width_multiplier=0.125), CLIP),
     "video_swin": (functools.partial(keras_cv_backbone, "VideoSwinBackbone", CLIP, SWIN), CLIP),

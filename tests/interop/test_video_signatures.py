@@ -39,3 +39,22 @@ def test_a_region_is_seen_as_if_it_were_the_frame(kind):
     whole = dataclasses.replace(view, region=None)
     cut = PIXELS[:, 9:36, 20:60]
     np.testing.assert_array_equal(seen_by_signature(view, PIXELS), seen_by_signature(whole, cut))
+
+
+@pytest.mark.parametrize("kind", [RgbView, FlowView])
+def test_all_signatures_normalise_as_the_view_does(kind):
+    plain = kind(**SETTINGS)
+    view = dataclasses.replace(plain, mean=0.4, deviation=0.2)
+    np.testing.assert_allclose(
+        seen_by_signature(view, PIXELS), (seen_by_signature(plain, PIXELS) - 0.4) / 0.2, atol=1e-5
+    )
+    made = modality_registry.find(view.modality).signatures(
+        "v", view, (None, 16, 16, view.channels), lambda x: {"seen": x}
+    )
+    values = np.random.default_rng(1).random((2, 3, 16, 16, view.channels), np.float32)
+    expected = (values - 0.4) / 0.2
+    np.testing.assert_allclose(made["v"](tf.constant(values))["seen"], expected, atol=1e-5)
+    pixels = PIXELS[np.newaxis, :, :16, :16]
+    expected = {"rgb": pixels / 255, "flow": pixels[..., :2] / 127.5 - 1}[view.modality]
+    found = made["v_uint8"](tf.constant(pixels))["seen"]
+    np.testing.assert_allclose(found, (expected - 0.4) / 0.2, atol=1e-5)

@@ -8,7 +8,7 @@ from small_backbones import BACKBONES
 from brave_tf.models.endpoints import endpoint_names, endpoints
 from brave_tf.models.tsm_resnet import tsm_resnet
 
-SLOW = ("r3d", "r2plus1d", "s3d")  # to build and to trace
+SLOW = ("r3d", "slow", "r2plus1d", "s3d")  # to build and to trace
 every_backbone = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in BACKBONES]
 )

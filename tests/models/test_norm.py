@@ -1,8 +1,10 @@
 import numpy as np
+import peer_values
 import pytest
 import tensorflow as tf
 from replicas import two_replicas
 
+from brave_tf.errors import UserError
 from brave_tf.models import norm
 from brave_tf.models.norm import batch_norm
 
@@ -143,6 +145,73 @@ def test_averages_can_be_kept():
         np.testing.assert_allclose(layer(seen[1], training=True), normalised(seen[1]), atol=1e-5)
     layer(seen[2], training=True)
     assert_averages(layer, [seen[0], seen[2]])
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (3, 5, 6, 4)])
+@pytest.mark.parametrize("averages", ["plain", "unbiased"])
+def test_averages_of_other_libraries(shape, averages):
+    """Those of Keras and of PyTorch, which begin with 0 and 1."""
+    layer = batch_norm(averages=averages)
+    mean, variance, axes = 0.0, 1.0, tuple(range(len(shape) - 1))
+    for x in batches(shape):
+        np.testing.assert_allclose(layer(x, training=True), normalised(x), atol=2e-5)
+        mean = DECAY * mean + (1 - DECAY) * x.mean(axes)
+        drawn = x.var(axes, ddof=int(averages == "unbiased"))
+        variance = DECAY * variance + (1 - DECAY) * drawn
+    np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, variance, rtol=1e-5)
+    copy = norm.BatchNorm.from_config(layer.get_config())
+    assert (copy.averages, copy.over_replicas) == (averages, True)
+
+
+def test_a_single_value_has_no_unbiased_variance():
+    layer = batch_norm(averages="unbiased")
+    layer(tf.ones((1, 3)), training=True)
+    np.testing.assert_allclose(layer.moving_variance, np.full(3, DECAY), rtol=1e-6)
+
+
+def test_averages_are_those_of_a_published_projector(shared_dir):
+    """PyTorch's layer, one step each, from 0 and 1 on."""
+    golden, inputs, _ = peer_values.case(shared_dir, "rho_byol", "rho2")
+    prefix = "rho2/step0/online_after_projector_moving"
+    layer = batch_norm(averages="unbiased")
+    for clip in ("clip0", "clip1"):
+        layer(inputs[clip][0, 0] @ inputs["projector_w1"], training=True)
+    np.testing.assert_allclose(layer.moving_mean, golden[f"{prefix}_mean"], atol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, golden[f"{prefix}_variance"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 3, 4), (8, 4)])
+def test_statistics_can_stay_in_a_replica(shape):
+    (x,) = batches(shape, 1)
+    x[4:] += 5.0
+    strategy = two_replicas()
+    with strategy.scope():
+        layer = batch_norm(over_replicas=False, averages="unbiased")
+        layer.build(shape)
+    run = tf.function(lambda part: strategy.run(lambda p: layer(p, training=True), args=(part,)))
+    halves = tf.data.Dataset.from_tensor_slices(x).batch(8)
+    half = next(iter(strategy.experimental_distribute_dataset(halves)))
+    y = np.concatenate(strategy.experimental_local_results(run(half)))
+    expected = np.concatenate([normalised(x[:4]), normalised(x[4:])])
+    np.testing.assert_allclose(y, expected, atol=1e-4)
+    mean = (1 - DECAY) * x[:4].mean(tuple(range(x.ndim - 1)))
+    np.testing.assert_allclose(layer.moving_mean, mean, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(16, 4), (4, 5, 6, 4)])
+def test_without_scale_and_center_there_are_no_weights(shape):
+    (x,) = batches(shape, 1)
+    layer = batch_norm(scale=False, center=False)
+    np.testing.assert_allclose(layer(x, training=True), normalised(x), atol=2e-5)
+    assert not layer.trainable_variables
+    mean, variance = layer.moving_mean.numpy(), layer.moving_variance.numpy()
+    np.testing.assert_allclose(layer(x), (x - mean) / np.sqrt(variance + 1e-5), atol=2e-5)
+
+
+def test_unknown_averages_are_refused():
+    with pytest.raises(UserError, match="averages = 'torch': expected one of debiased"):
+        batch_norm(averages="torch")
 
 
 def model():

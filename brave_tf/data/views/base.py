@@ -6,6 +6,7 @@ import abc
 import dataclasses
 from typing import Any, Callable, ClassVar
 
+import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
@@ -140,6 +141,10 @@ class View(abc.ABC):
         """Applies `step_augmentations` to what `sample` of the unfinished view made with the same seed."""
         first = len(self.augmentations)
         return self._apply(self.step_augmentations, first, values, self._augmentation_seed(seed))
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """Returns a sample in the units in which its modality draws it: without what a view made of them."""
+        return values
 
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         """Returns the seed of the augmentations, derived from that of a sample."""

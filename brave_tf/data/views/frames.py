@@ -6,6 +6,7 @@ ones may still be where they are stored: `stored_values.take` reads those that a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -15,6 +16,10 @@ from brave_tf.data.kernels import library
 # The released BraVe code draws up to 20 boxes, and falls back to a centre crop 16 pixels inside the frame.
 _CROP_ATTEMPTS = 20
 _FALLBACK_PADDING = 16
+# How random crops are drawn, see `random_crop_window`.
+CROP_DRAWS = ("height", "area")
+# As many as torchvision makes.
+_AREA_ATTEMPTS = 10
 # Numbers are resized faster than bytes, but have to be made first: worth it up to so many pixels for one of
 # the result.
 _PIXELS_FOR_ONE = 1.5
@@ -26,6 +31,7 @@ def random_crop_window(
     area: tuple[float, float],
     aspect: tuple[float, float],
     seed: tf.Tensor,
+    draw: str = "height",
 ) -> tf.Tensor:
     """Draws a crop of random area and aspect ratio (width / height), as in Inception training.
 
@@ -35,13 +41,18 @@ def random_crop_window(
       area: lowest and highest area, as a fraction of the frame. (1, 1) is the whole frame.
       aspect: lowest and highest aspect ratio of the crop.
       seed: (2,) int32.
+      draw: what is uniform, one of `CROP_DRAWS`: `height`, given an aspect ratio that is uniform, as
+        TensorFlow draws; or `area`, and the logarithm of the aspect ratio, as torchvision draws.
 
     Returns:
-      (4,) int32: top, left, height, width. Where 20 draws find none that fits, the centre square that is 16
-      pixels (at most an eighth of the shorter side) smaller on each side.
+      (4,) int32: top, left, height, width. Where no draw fits, for `height` the centre square that is 16
+      pixels (at most an eighth of the shorter side) smaller on each side, for `area` the largest centre crop
+      whose aspect ratio is in the range.
     """
     if tuple(area) == (1.0, 1.0):
         return tf.stack([0, 0, height, width])
+    if draw == "area":
+        return _uniform_area_window(height, width, area, aspect, seed)
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         image_size=tf.stack([height, width, 3]),
         bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
@@ -56,6 +67,32 @@ def random_crop_window(
     padding = tf.minimum(_FALLBACK_PADDING, tf.minimum(height, width) // 8)
     fallback = padded_center_window(height, width, padding)
     return tf.where(failed, fallback, tf.concat([begin[:2], size[:2]], 0))
+
+
+def _uniform_area_window(
+    height: tf.Tensor,
+    width: tf.Tensor,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Does what `random_crop_window` does for `area`: takes the first of ten draws that fits."""
+    size_seed, place_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    draws = tf.random.stateless_uniform((2, _AREA_ATTEMPTS), size_seed)
+    sides = tf.cast(tf.stack([height, width]), tf.float32)
+    areas = (area[0] + draws[0] * (area[1] - area[0])) * sides[0] * sides[1]
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    ratios = tf.exp(low + draws[1] * (high - low))
+    sizes = tf.round(tf.sqrt(tf.stack([areas / ratios, areas * ratios], axis=1)))
+    fits = tf.reduce_all((sizes >= 1) & (sizes <= sides), axis=1)
+    size = tf.gather(sizes, tf.argmax(fits))
+    # Rounded down, each from 0 to what is left, both included.
+    room = tf.floor(tf.random.stateless_uniform((2,), place_seed) * (sides - size + 1))
+    drawn = tf.concat([tf.minimum(room, sides - size), size], 0)
+    ratio = tf.clip_by_value(sides[1] / sides[0], *aspect)
+    whole = tf.round(tf.minimum(sides, tf.stack([sides[1] / ratio, sides[0] * ratio])))
+    fallback = tf.concat([(sides - whole) // 2, whole], 0)
+    return tf.cast(tf.where(tf.reduce_any(fits), drawn, fallback), tf.int32)
 
 
 def region_window(

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.records import stored_values
@@ -31,7 +32,8 @@ class VideoView(View):
     With `squeeze` it makes the frames squares of `resize` first, which changes their aspect ratio, so that
     nothing is lost at the sides of wide frames.
 
-    With a `region` both do so with that part of the frame in place of the frame.
+    With a `region` both do so with that part of the frame in place of the frame. With a `mean` and a
+    `deviation` the values of both become (value - mean) / deviation at the very end, after all augmentations.
 
     Attributes:
       num_frames: length of the window.
@@ -46,6 +48,10 @@ class VideoView(View):
       region: the part of the frame that is seen, such as a speaker's mouth: top, left, bottom and right end
         as fractions of its height and width, rounded to whole pixels; None for all of it.
       squeeze: whether `crops` makes the frames square before it cuts squares of `size`.
+      crop_draw: what is uniform of the random crop: `height`, as TensorFlow draws, or `area`, as torchvision
+        does; see `frames.random_crop_window`.
+      mean: of each channel, or one for all, in the units of the view; None for values as they are.
+      deviation: by which each channel is divided.
       highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
@@ -63,6 +69,9 @@ class VideoView(View):
     max_aspect: float = 2.0
     region: Sequence[float] | None = added_field(None)
     squeeze: bool = added_field(False)
+    crop_draw: str = added_field("height")
+    mean: Sequence[float] | float | None = added_field(None)
+    deviation: Sequence[float] | float | None = added_field(None)
     seconds: dataclasses.InitVar[float | None] = None
 
     def __post_init__(self, seconds: float | None) -> None:
@@ -93,6 +102,13 @@ class VideoView(View):
         )
         if self.region is not None:
             object.__setattr__(self, "region", tuple(map(float, self.region)))
+        self._require(
+            "crop_draw",
+            self.crop_draw in frames.CROP_DRAWS,
+            f"one of {', '.join(frames.CROP_DRAWS)}",
+        )
+        for field, other in (("mean", self.deviation), ("deviation", self.mean)):
+            self._set_channels(field, other)
 
     @property
     @abc.abstractmethod
@@ -150,6 +166,7 @@ class VideoView(View):
             (self.min_area, self.max_area),
             (self.min_aspect, self.max_aspect),
             crop_seed,
+            self.crop_draw,
         )
         window += tf.stack([top, left, 0, 0])
         pixels = frames.decode_crop_resize(jpegs, window, self.size, self.size, self.highest_pixel)
@@ -171,7 +188,7 @@ class VideoView(View):
             self.highest_pixel,
         )
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
-        values = self._values(pixels, clip, scale)
+        values = self.normalised(self._values(pixels, clip, scale))
         tops, lefts = (self._offsets(side, spatial) for side in (new_height, new_width))
         squares = [
             tf.gather(values, window)[:, top : top + self.size, left : left + self.size]
@@ -188,6 +205,27 @@ class VideoView(View):
             return tf.constant(short_side), tf.constant(short_side)
         return frames.resized_shape(height, width, short_side)
 
+    def _augment(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.normalised(super()._augment(values, seed))
+
+    def unfinished(self) -> VideoView:
+        # What follows is given values in the units that it is made for.
+        return dataclasses.replace(super().unfinished(), mean=None, deviation=None)
+
+    def finish(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        return self.normalised(super().finish(values, seed))
+
+    def normalised(self, values: tf.Tensor) -> tf.Tensor:
+        """Returns (..., channels) values as the view gives them: without its mean, over its deviation."""
+        if self.mean is None:
+            return values
+        return (values - tf.constant(self.mean)) / tf.constant(self.deviation)
+
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        if self.mean is None:
+            return values
+        return values * np.array(self.deviation, np.float32) + np.array(self.mean, np.float32)
+
     def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         window = self._window(clip)
         return sampling.linear_times(clip.num_frames, window, clip.frame_rate, temporal)
@@ -196,6 +234,24 @@ class VideoView(View):
         # Both sides of a frame have as many pixels or more, so that the region has enough of them.
         share = 1.0 if self.region is None else frames.least_share(self.region)
         return {"fps": self.frame_rate, "min_side": math.ceil(self._short_side() / share)}
+
+    def _set_channels(self, field: str, other: object) -> None:
+        """Makes a number for each channel of `mean` or `deviation`, which go together."""
+        value = getattr(self, field)
+        numbers = [value] * self.channels if isinstance(value, (int, float)) else value
+        usable = numbers is None or (
+            len(numbers) == self.channels
+            and all(isinstance(each, (int, float)) for each in numbers)
+            and (field == "mean" or min(numbers) > 0)
+        )
+        kind = "numbers above 0" if field == "deviation" else "numbers"
+        self._require(
+            field,
+            usable and (value is None) == (other is None),
+            f"{self.channels} {kind}, a number for all channels, or None, as mean and deviation both",
+        )
+        if numbers is not None:
+            object.__setattr__(self, field, tuple(map(float, numbers)))
 
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         return _split(seed)[1]

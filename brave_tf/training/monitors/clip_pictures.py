@@ -53,7 +53,8 @@ class ClipPictures(Monitor):
           step: that they were trained on in.
         """
         for name, values in clips.items():
-            images = [picture(views[name].modality, value) for value in values.numpy()]
+            view = views[name]
+            images = [picture(view.modality, view.shown(value)) for value in values.numpy()]
             if images[0] is not None:
                 charts.pictures(f"clips/{name}", images, step)
 

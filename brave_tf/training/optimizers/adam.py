@@ -14,7 +14,7 @@ from brave_tf.training.optimizers.schedules import LearningRate
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")
 class AdamW(StepMultipliers, DecayedAdam):
-    """Adam with decoupled weight decay and step multipliers; a multiplier scales the decay too."""
+    """Adam with weight decay of either kind and step multipliers; a multiplier scales the decay too."""
 
 
 @gin.configurable
@@ -25,6 +25,8 @@ def adam(
     epsilon: float = 1e-8,
     multipliers: Mapping[str, float] | None = None,
     global_clipnorm: float | None = None,
+    weight_decay: float = 0.0,
+    decay_all: bool = False,
 ) -> tf.keras.optimizers.Optimizer:
     """Adam (Kingma and Ba, ICLR 2015).
 
@@ -34,10 +36,15 @@ def adam(
       beta_2: decay of the mean of squared gradients.
       epsilon: added to the root of the latter.
       multipliers: regular expression in variable names -> factor on the step.
-      global_clipnorm: largest norm of all gradients together.
+      global_clipnorm: largest norm of all gradients together, before weight decay.
+      weight_decay: L2 term added to the gradients of all variables but biases and norms, before Adam
+        normalises them (coupled, PyTorch's `Adam`); for the other kind there is `adamw`.
+      decay_all: whether biases and norms decay too, as with PyTorch's optimizer of all parameters.
     """
     return AdamW(
         learning_rate,
+        l2_decay=weight_decay,
+        decay_all=decay_all,
         beta_1=beta_1,
         beta_2=beta_2,
         epsilon=epsilon,
@@ -56,6 +63,7 @@ def adamw(
     epsilon: float = 1e-8,
     multipliers: Mapping[str, float] | None = None,
     global_clipnorm: float | None = None,
+    decay_all: bool = False,
 ) -> tf.keras.optimizers.Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
 
@@ -68,10 +76,12 @@ def adamw(
       epsilon: added to the root of the latter.
       multipliers: regular expression in variable names -> factor on the step, decay included.
       global_clipnorm: largest norm of all gradients together.
+      decay_all: whether biases and norms decay too.
     """
     return AdamW(
         learning_rate,
         weight_decay=weight_decay,
+        decay_all=decay_all,
         beta_1=beta_1,
         beta_2=beta_2,
         epsilon=epsilon,

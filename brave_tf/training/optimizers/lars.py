@@ -55,6 +55,41 @@ class ReleasedLars(GradientMultipliers, TrustRatioSgd):
         return is_bias_or_norm(variable)
 
 
+@register
+class SlowFastLars(StepMultipliers, TrustRatioSgd):
+    """LARS as SlowFast runs it for rho-BYOL.
+
+    With gradient g and weights w, the direction of weights with more than one axis is
+
+        (g + weight_decay * w) * trust_coefficient * |w| / (|g| + weight_decay * |w| + 1e-8)
+
+    whose denominator is a sum of norms, where `Lars` has the norm of the sum; it is g where |g| or |w| is
+    zero. All others, with one axis or of normalisation layers, keep their gradient as it is, without decay.
+    Steps are accumulated without the rate.
+    """
+
+    _epsilon = 1e-8
+
+    def __init__(self, *args, rate_inside: bool = False, **kwargs):
+        super().__init__(*args, rate_inside=rate_inside, **kwargs)
+
+    def decays(self, variable: tf.Variable) -> bool:
+        return variable.shape.rank > 1 and not is_bias_or_norm(variable)
+
+    def direction(
+        self, gradient: tf.Tensor, variable: tf.Variable
+    ) -> tuple[tf.Tensor, tf.Tensor | float]:
+        gradient = tf.convert_to_tensor(gradient)
+        if not self.decays(variable):
+            return gradient, 1.0
+        weights, length = (tf.norm(x) for x in (variable, gradient))
+        usable = tf.logical_and(weights > 0, length > 0)
+        decay = tf.where(usable, tf.cast(self.l2_decay, gradient.dtype), 0.0)
+        ratio = self.trust_coefficient * weights
+        ratio /= length + self.l2_decay * weights + self._epsilon
+        return gradient + decay * variable, tf.where(usable, ratio, 1.0)
+
+
 @gin.configurable
 def lars(
     learning_rate: LearningRate = gin.REQUIRED,
@@ -70,7 +105,8 @@ def lars(
 
     Args:
       learning_rate: a number or a schedule.
-      momentum: decay of the accumulated steps; the learning rate is inside the accumulation.
+      momentum: decay of the accumulated steps; the learning rate is inside the accumulation, but for
+        `slowfast`.
       nesterov: look one step ahead.
       trust_coefficient: length of a layer's direction relative to its weights.
       weight_decay: L2 term added to the gradient, before the trust ratio.
@@ -78,12 +114,13 @@ def lars(
         `{'predictor/': 10.0}`.
       global_clipnorm: largest norm of all gradients together, before weight decay and trust ratio.
       compat: `correct`, or `released` for what DeepMind's released trainer computes (see
-        `ReleasedLars`); the two behave very differently.
+        `ReleasedLars`), which behaves very differently, or `slowfast` for what SlowFast does (see
+        `SlowFastLars`).
 
     Raises:
       UserError: unknown `compat`.
     """
-    kinds = {"correct": Lars, "released": ReleasedLars}
+    kinds = {"correct": Lars, "released": ReleasedLars, "slowfast": SlowFastLars}
     if compat not in kinds:
         raise UserError(f"lars.compat = {compat!r}: expected one of {', '.join(kinds)}.")
     return kinds[compat](

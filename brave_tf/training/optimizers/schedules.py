@@ -62,7 +62,7 @@ def piecewise(
 
     Args:
       values: the rates, one more than the boundaries.
-      boundaries: increasing steps, each the first of the next rate.
+      boundaries: increasing steps, each the first of the next rate; epochs, inside of `by_epoch`.
 
     Raises:
       UserError: the numbers of rates and boundaries do not fit, or the boundaries do not increase.
@@ -72,9 +72,7 @@ def piecewise(
             f"piecewise.values = {list(values)}, boundaries = {list(boundaries)}: expected increasing "
             "boundaries and one value more than boundaries."
         )
-    # Keras' boundaries are the last steps of a piece.
-    last_steps = [step - 1 for step in boundaries]
-    return schedules.PiecewiseConstantDecay(last_steps, [float(v) for v in values])
+    return Piecewise([float(v) for v in values], list(boundaries))
 
 
 @gin.configurable
@@ -96,7 +94,8 @@ def linear_scaling(
     Raises:
       UserError: a batch size is not positive, or there is no run that has one.
     """
-    batch_size = _batch_of_run() if batch_size is None else batch_size
+    if batch_size is None:
+        batch_size = run_settings("linear_scaling.batch_size").batch_size
     if min(reference_batch, batch_size) < 1:
         raise UserError(
             f"linear_scaling.reference_batch = {reference_batch}, batch_size = {batch_size}: expected "
@@ -108,16 +107,52 @@ def linear_scaling(
     )
 
 
-def _batch_of_run() -> int:
+@gin.configurable
+def rate_by_shard(rate: LearningRate = gin.REQUIRED, shards: int = gin.REQUIRED) -> LearningRate:
+    """A rate that is stated for one shard (a process, a machine, a replica): times the number of shards.
+
+    For publications whose code multiplies its rate so, warm-up included, whatever the batch is. Nothing
+    counts the shards: the number is that of the run that is to be followed, not of the devices here.
+
+    Args:
+      rate: a number or a schedule, of one shard.
+      shards: how many there are.
+
+    Raises:
+      UserError: `shards` is below 1.
+    """
+    if not isinstance(shards, int) or shards < 1:
+        raise UserError(f"rate_by_shard.shards = {shards!r}: expected a whole number, 1 or more.")
+    return (
+        Scaled(rate, shards) if isinstance(rate, schedules.LearningRateSchedule) else rate * shards
+    )
+
+
+def as_schedule(rate: LearningRate | dict) -> schedules.LearningRateSchedule:
+    """Returns a schedule as it is, a number as one that does not change, and a serialized one restored."""
+    if isinstance(rate, dict):
+        return schedules.deserialize(rate)
+    return rate if isinstance(rate, schedules.LearningRateSchedule) else Piecewise([rate], [])
+
+
+def run_settings(asked: str) -> object:
+    """Returns the settings of the run that the recipe describes, see `settings.Settings`.
+
+    Args:
+      asked: the binding that would make them unnecessary, for the message.
+
+    Raises:
+      UserError: there is no run.
+    """
     # By its name in recipes: a run knows its schedule, and a schedule no run.
     try:
         run = gin.get_configurable(_RUN)
     except ValueError as error:
         raise UserError(
-            "linear_scaling.batch_size is not bound, and without brave_tf.training.settings there is no "
-            "train.batch_size: bind it, or import that module."
+            f"{asked} is not bound, and without brave_tf.training.settings there is no run to take it from: "
+            "bind it, or import that module."
         ) from error
-    return run().batch_size
+    return run()
 
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")
@@ -125,9 +160,7 @@ class Scaled(schedules.LearningRateSchedule):
     """A schedule times a number."""
 
     def __init__(self, schedule: schedules.LearningRateSchedule, factor: float):
-        if isinstance(schedule, dict):
-            schedule = schedules.deserialize(schedule)
-        self._schedule, self._factor = schedule, factor
+        self._schedule, self._factor = as_schedule(schedule), factor
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         return self._schedule(step) * self._factor
@@ -135,3 +168,22 @@ class Scaled(schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """Returns the schedule, serialized, and the factor."""
         return {"schedule": schedules.serialize(self._schedule), "factor": self._factor}
+
+
+@tf.keras.utils.register_keras_serializable(package="brave_tf")
+class Piecewise(schedules.LearningRateSchedule):
+    """See `piecewise`. Keras' own has boundaries belong to the piece before, which fits whole steps only."""
+
+    def __init__(self, values: Sequence[float], boundaries: Sequence[float]):
+        self._values, self._boundaries = list(values), list(boundaries)
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        rate = tf.constant(self._values[0], tf.float32)
+        step = tf.convert_to_tensor(step)
+        for boundary, value in zip(self._boundaries, self._values[1:]):
+            rate = tf.where(step >= tf.cast(boundary, step.dtype), value, rate)
+        return rate
+
+    def get_config(self) -> dict:
+        """Returns the rates and the boundaries."""
+        return {"values": self._values, "boundaries": self._boundaries}

@@ -1,9 +1,11 @@
 import numpy as np
+import peer_values
 import pytest
 import reference
 import tensorflow as tf
 
 from brave_tf.data.augment.gaussian_blur import apply_blur, gaussian_blur
+from brave_tf.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
@@ -75,3 +77,43 @@ def test_frames_smaller_than_the_kernel_and_of_odd_sizes(shape):
     rows = sum(tap * padded[:, i : i + shape[1]] for i, tap in enumerate(taps))
     expected = sum(tap * rows[:, :, i : i + shape[2]] for i, tap in enumerate(taps))
     np.testing.assert_allclose(apply_blur(tf.constant(video), 1.7, 13), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma, kernel_size", [(0.5, 3), (1.7, 9)])
+def test_frames_can_go_on_with_their_edges(sigma, kernel_size):
+    video = np.random.default_rng(0).random((2, 12, 15, 3), np.float32)
+    radius = kernel_size // 2
+    padded = np.pad(video, ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
+    inside = slice(radius, -radius)
+    expected = numpy_blur(padded, sigma, kernel_size)[:, inside, inside]
+    got = apply_blur(tf.constant(video), sigma, kernel_size, "edge")
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    plain = tf.fill((1, 40, 40, 3), 0.5)
+    np.testing.assert_allclose(gaussian_blur(plain, (1, 2), border="edge"), plain, atol=1e-6)
+    assert np.min(gaussian_blur(plain, (1, 2), sigma=(1.0, 2.0))) < 0.45
+
+
+def test_it_is_cvrls(shared_dir):
+    golden, x, constants = peer_values.case(shared_dir, "cvrl", "augment")
+    video = tf.constant(x["image"])[tf.newaxis]
+    got = apply_blur(video, constants["sigma"], constants["kernel_size"])[0]
+    np.testing.assert_allclose(got, golden["augment/blur"], atol=1e-5)
+
+
+def test_half_of_the_videos_are_blurred_where_that_is_bound():
+    video = tf.random.stateless_uniform((1, 20, 20, 3), (1, 2))
+    drawn = [
+        not np.array_equal(gaussian_blur(video, (i, 0), probability=0.5, kernel_size=5), video)
+        for i in range(120)
+    ]
+    assert 0.35 < np.mean(drawn) < 0.65
+
+
+def test_unusable_arguments_are_refused():
+    video = tf.zeros((1, 20, 20, 3))
+    with pytest.raises(
+        UserError, match="gaussian_blur.border = 'wrap': expected one of zero, edge"
+    ):
+        gaussian_blur(video, (1, 2), border="wrap")
+    with pytest.raises(UserError, match="gaussian_blur.sigma"):
+        gaussian_blur(video, (1, 2), sigma=(2.0, 0.1))

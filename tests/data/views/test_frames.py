@@ -18,12 +18,12 @@ def golden_jpegs(arrays, name):
     return tf.constant([stream.read(length) for length in arrays[f"jpeg/{name}/lengths"]])
 
 
-def draw_windows(number, height, width, area, aspect):
+def draw_windows(number, height, width, area, aspect, *how):
     @tf.function
     def draw(seeds):
         return tf.map_fn(
             lambda seed: frames.random_crop_window(
-                tf.constant(height), tf.constant(width), area, aspect, seed
+                tf.constant(height), tf.constant(width), area, aspect, seed, *how
             ),
             seeds,
             fn_output_signature=tf.TensorSpec((4,), tf.int32),
@@ -169,3 +169,42 @@ def test_decoded_frames_are_cropped_like_encoded_ones():
 def test_a_crop_outside_of_decoded_frames_is_an_error(window):
     with pytest.raises(tf.errors.InvalidArgumentError):
         frames.decode_crop(tf.zeros((2, 24, 32, 3), tf.uint8), tf.constant(window))
+
+
+def test_crops_can_be_uniform_in_area_and_in_the_logarithm_of_the_aspect_ratio():
+    sides, area, aspect = (300, 300), (0.2, 0.5), (3 / 4, 4 / 3)  # which all fit
+    top, left, height, width = draw_windows(3000, *sides, area, aspect, "area").T
+    levels = np.linspace(0.1, 0.9, 9)
+    for values, (low, high) in (
+        (height * width / 90_000, area),
+        (np.log(width / height), np.log(aspect)),
+        (top / (300 - height), (0, 1)),
+        (left / (300 - width), (0, 1)),
+    ):
+        found = (np.quantile(values, levels) - low) / (high - low)
+        np.testing.assert_allclose(found, levels, atol=0.04)
+        assert -0.02 < (values.min() - low) / (high - low) < 0.03
+    by_height = draw_windows(3000, *sides, area, aspect).astype(float)
+    # The square root of the area is uniform there.
+    expected = (0.5**1.5 - 0.2**1.5) / (3 * (0.5**0.5 - 0.2**0.5))
+    assert np.mean(by_height[:, 2] * by_height[:, 3]) / 90_000 == pytest.approx(expected, abs=0.01)
+    assert abs(np.mean(height * width) / 90_000 - 0.35) < 0.006 < abs(expected - 0.35)
+
+
+@pytest.mark.parametrize(
+    "sides, area, aspect, expected",
+    [
+        ((40, 400), (0.9, 0.95), (0.5, 2.0), (0, 160, 40, 80)),
+        ((400, 40), (0.9, 0.95), (0.5, 2.0), (160, 0, 80, 40)),
+    ],
+)
+def test_where_no_area_fits_the_largest_centre_crop_of_the_range_is_taken(
+    sides, area, aspect, expected
+):
+    np.testing.assert_array_equal(draw_windows(20, *sides, area, aspect, "area"), [expected] * 20)
+
+
+def test_crops_uniform_in_area_stay_within_frames():
+    top, left, height, width = draw_windows(1000, 37, 61, (0.08, 1.0), (0.5, 2.0), "area").T
+    assert min(top.min(), left.min()) == 0 and min(height.min(), width.min()) > 0
+    assert (top + height).max() == 37 and (left + width).max() == 61

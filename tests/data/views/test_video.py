@@ -8,6 +8,7 @@ import record_fixtures
 import reference
 import tensorflow as tf
 
+from brave_tf.data.augment.random_solarization import random_solarization
 from brave_tf.data.records.reader import parse_clip
 from brave_tf.data.views.base import View
 from brave_tf.data.views.flow import FlowView
@@ -205,3 +206,91 @@ def test_gin_binds_a_region_as_a_tuple_or_a_list():
 def test_views_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RgbView().size = 3
+
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def pictures(number=6):
+    rng = np.random.default_rng(0)
+    jpegs = [
+        record_fixtures.jpeg(rng.integers(0, 256, (40, 56, 3), np.uint8)) for _ in range(number)
+    ]
+    record = record_fixtures.record(images=jpegs, flow=jpegs, flow_bound=20.0)
+    return parse_clip(tf.constant(record), ("image/encoded", "FORWARD_FLOW/encoded"))
+
+
+@pytest.mark.parametrize(
+    "kind, mean, deviation",
+    [(RgbView, MEAN, DEVIATION), (RgbView, 0.45, 0.225), (FlowView, (0.1, 0.2), 0.5)],
+)
+def test_values_are_normalised_at_the_very_end(kind, mean, deviation):
+    """In training windows after the augmentations, and in test crops, which have none."""
+    clip, plain = pictures(), kind(num_frames=3, frame_step=1, size=16)
+    view = dataclasses.replace(plain, mean=mean, deviation=deviation)
+    mean, deviation = np.array(mean), np.array(deviation)
+    values = plain.sample(clip, 0.0, (1, 2))
+    found = view.sample(clip, 0.0, (1, 2))
+    np.testing.assert_allclose(found, (values - mean) / deviation, atol=1e-5)
+    np.testing.assert_allclose(view.shown(found.numpy()), values, atol=1e-5)
+    np.testing.assert_allclose(
+        view.crops(clip, 2, 3), (plain.crops(clip, 2, 3) - mean) / deviation, atol=1e-5
+    )
+    np.testing.assert_array_equal(plain.shown(values.numpy()), values)
+
+
+def test_what_the_step_finishes_is_normalised_there():
+    clip = pictures()
+    options = {"num_frames": 3, "frame_step": 1, "size": 16, "mean": MEAN, "deviation": DEVIATION}
+    steps = (random_solarization,)
+    whole = RgbView(augmentations=steps, **options)
+    parts = RgbView(augmentations=(), step_augmentations=steps, **options)
+    for i in range(8):
+        unfinished = parts.unfinished().sample(clip, 0.0, (i, 2))
+        assert unfinished.numpy().min() >= 0 and unfinished.numpy().max() <= 1
+        np.testing.assert_allclose(
+            parts.finish(unfinished, (i, 2)), whole.sample(clip, 0.0, (i, 2)), atol=1e-6
+        )
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"mean": 0.5}, "RgbView.mean = 0.5.*as mean and deviation both"),
+        ({"deviation": 0.5}, "RgbView.mean = None"),
+        ({"mean": (0.5, 0.5), "deviation": 0.2}, "RgbView.mean = .*3 numbers"),
+        ({"mean": "imagenet", "deviation": 0.2}, "RgbView.mean = 'imagenet'"),
+        ({"mean": 0.5, "deviation": 0.0}, "RgbView.deviation = 0.0.*numbers above 0"),
+        ({"crop_draw": "width"}, "RgbView.crop_draw = 'width': expected one of height, area"),
+    ],
+)
+def test_unusable_normalisation_and_draws_are_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        RgbView(**values)
+
+
+def test_crops_are_drawn_as_the_view_says():
+    clip, options = pictures(1), {"num_frames": 1, "size": 16, "augmentations": ()}
+    drawn = [RgbView(crop_draw=draw, **options) for draw in ("height", "area")]
+    first, second = (view.sample(clip, 0.0, (1, 2)).numpy() for view in drawn)
+    assert np.abs(first - second).max() > 0.05
+    assert drawn[0] == RgbView(**options) != drawn[1]
+    assert repr(drawn[0]) == repr(RgbView(**options))
+
+
+def test_normalisation_can_be_bound():
+    gin.parse_config("""
+        import brave_tf.data.views.rgb
+        narrow/RgbView.mean = (0.485, 0.456, 0.406)
+        narrow/RgbView.deviation = (0.229, 0.224, 0.225)
+        narrow/RgbView.min_aspect = 0.75
+        narrow/RgbView.max_area = 0.766
+    """)
+    with gin.config_scope("narrow"):
+        view = RgbView(min_area=0.2)
+    assert (view.mean, view.deviation, view.min_aspect, view.max_area) == (
+        MEAN,
+        DEVIATION,
+        0.75,
+        0.766,
+    )

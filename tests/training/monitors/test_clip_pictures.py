@@ -1,11 +1,14 @@
 """Views as pictures."""
 
 import colorsys
+from unittest import mock
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from brave_tf.training.monitors.clip_pictures import picture
+from brave_tf.data.views.rgb import RgbView
+from brave_tf.training.monitors.clip_pictures import ClipPictures, picture
 
 
 def test_frames_lie_side_by_side_evenly_spaced():
@@ -49,3 +52,13 @@ def test_a_spectrogram_has_time_to_the_right_and_low_frequencies_below():
 
 def test_other_modalities_are_not_drawn():
     assert picture("depth", np.zeros((2, 4, 4, 1), np.float32)) is None
+
+
+def test_values_are_shown_without_a_views_normalisation():
+    view = RgbView(num_frames=2, size=4, mean=(0.4, 0.5, 0.6), deviation=0.2)
+    colours = np.zeros((1, 2, 4, 4, 3), np.float32) + np.array([0.2, 0.8, 1.0], np.float32)
+    normalised = view.normalised(tf.constant(colours))
+    charts = mock.Mock()
+    ClipPictures().show(charts, {"narrow": view}, {"narrow": normalised}, 7)
+    (_, images, _), _ = charts.pictures.call_args
+    np.testing.assert_array_equal(images[0][0, 0], np.rint(np.array([0.2, 0.8, 1.0]) * 255))

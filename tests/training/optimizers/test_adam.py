@@ -32,6 +32,38 @@ def test_adamw_decays_weights_only():
         np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_coupled_decay_is_part_of_the_gradient():
+    """L2 regularisation as PyTorch's Adam has it: the moments see the decay."""
+    rng = np.random.default_rng(2)
+    for decay_all in (False, True):
+        variables, expected = [], []
+        all_gradients = rng.normal(size=(5, 2, 4, 3))
+        for i, name in enumerate(("dense/kernel", "dense/bias")):
+            w = rng.normal(size=(4, 3))
+            variables.append(tf.Variable(w, name=name, dtype=tf.float32))
+            decay = 0.5 if decay_all or i == 0 else 0.0
+            m = v = 0.0
+            for t, gradient in enumerate(all_gradients[:, i], start=1):
+                g = gradient + decay * w
+                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+                w = w - 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            expected.append(w)
+        optimizer = adam(0.01, weight_decay=0.5, decay_all=decay_all)
+        for gradients in all_gradients:
+            pairs = zip(tf.unstack(tf.cast(gradients, tf.float32)), variables)
+            optimizer.apply_gradients(pairs)
+        for variable, w in zip(variables, expected):
+            np.testing.assert_allclose(variable, w, rtol=1e-4, atol=1e-6)
+        copy = type(optimizer).from_config(optimizer.get_config())
+        assert (copy.l2_decay, copy.decoupled_decay, copy.decay_all) == (0.5, 0.0, decay_all)
+
+
+def test_decoupled_decay_of_all():
+    variable = tf.Variable([2.0], name="dense/bias")
+    adamw(0.1, weight_decay=0.5, decay_all=True).apply_gradients([(tf.zeros(1), variable)])
+    np.testing.assert_allclose(variable, [2.0 - 0.1 * 0.5 * 2.0], rtol=1e-6)
+
+
 def test_adam_does_not_decay():
     variable = tf.Variable([2.0, -3.0], name="dense/kernel")
     adam(0.1).apply_gradients([(tf.zeros(2), variable)])

@@ -13,8 +13,28 @@ from brave_tf.training.optimizers.lamb import lamb
 from brave_tf.training.optimizers.lars import lars
 from brave_tf.training.optimizers.sgd import sgd
 
-FACTORIES = [lars, lambda rate, **kw: lars(rate, compat="released", **kw), adam, adamw, sgd, lamb]
-IDS = ["lars", "lars_released", "adam", "adamw", "sgd", "lamb"]
+FACTORIES = [
+    lars,
+    lambda rate, **kw: lars(rate, compat="released", **kw),
+    lambda rate, **kw: lars(rate, compat="slowfast", nesterov=False, **kw),
+    adam,
+    lambda rate, **kw: adam(rate, weight_decay=0.1, decay_all=True, **kw),
+    adamw,
+    sgd,
+    lambda rate, **kw: sgd(rate, weight_decay=0.1, decay_all=True, rate_inside=False, **kw),
+    lamb,
+]
+IDS = [
+    "lars",
+    "lars_released",
+    "lars_slowfast",
+    "adam",
+    "adam_coupled",
+    "adamw",
+    "sgd",
+    "sgd_rate_outside",
+    "lamb",
+]
 every_optimizer = pytest.mark.parametrize("factory", FACTORIES, ids=IDS)
 MULTIPLIERS = {"predictor/.*kernel$": 3.0}
 

@@ -1,4 +1,5 @@
 import numpy as np
+import peer_values
 import pytest
 import reference
 import tensorflow as tf
@@ -127,6 +128,58 @@ def test_zero_norms_leave_the_direction_as_it_is():
     np.testing.assert_array_equal(still, np.ones((2, 2)))
 
 
+@pytest.mark.parametrize("jit", [False, True])
+def test_slowfasts_lars_follows_reference(shared_dir, jit):
+    golden, x, constants = peer_values.case(shared_dir, "rho_byol", "lars")
+    rates = constants["lr"]
+    changes = [i for i in range(1, len(rates)) if rates[i] != rates[i - 1]]
+    optimizer = lars(
+        schedules.piecewise([rates[0], *(rates[i] for i in changes)], changes),
+        momentum=constants["momentum"],
+        nesterov=False,
+        trust_coefficient=constants["trust_coefficient"],
+        weight_decay=constants["weight_decay"],
+        compat="slowfast",
+    )
+    names = {"w": "net/kernel", "b": "net/bias", "bn": "norm/gamma"}
+    variables = {key: tf.Variable(x[key], name=name) for key, name in names.items()}
+    optimizer.build(list(variables.values()))
+    apply = tf.function(
+        lambda gradients: optimizer.apply_gradients(zip(gradients, variables.values())),
+        jit_compile=jit,
+    )
+    for step in range(len(rates)):
+        apply([tf.constant(x[f"grads_{key}"][step]) for key in names])
+        for key, variable in variables.items():
+            expected = golden[f"lars/step{step}/{key}"]
+            np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_slowfasts_lars_divides_by_a_sum_of_norms():
+    """Unlike the others', which takes the norm of the sum; weights with one axis are left alone."""
+    rng = np.random.default_rng(0)
+    w, g, b = (rng.normal(size=shape).astype("f4") for shape in ((5, 3), (5, 3), (3,)))
+    for kind in ("slowfast", "correct"):
+        kernel = tf.Variable(w, name="net/kernel")
+        vector = tf.Variable(b, name="net/positions")
+        options = {"momentum": 0.0, "nesterov": False, "weight_decay": 0.7, "compat": kind}
+        lars(0.5, **options).apply_gradients([(tf.constant(g), kernel), (tf.ones(3), vector)])
+        u, norm = g + 0.7 * w, np.linalg.norm
+        length = norm(g) + 0.7 * norm(w) if kind == "slowfast" else norm(u)
+        np.testing.assert_allclose(kernel, w - 0.5 * u * 1e-3 * norm(w) / length, rtol=1e-5)
+        plain = kind == "slowfast"
+        assert np.allclose(b - vector.numpy(), 0.5, rtol=1e-4) == plain
+
+
+def test_slowfasts_lars_leaves_zero_norms_alone():
+    zero = tf.Variable(tf.zeros((2, 2)), name="zero/kernel")
+    still = tf.Variable(tf.ones((2, 2)), name="still/kernel")
+    optimizer = lars(0.1, momentum=0.0, nesterov=False, weight_decay=0.5, compat="slowfast")
+    optimizer.apply_gradients([(tf.ones((2, 2)), zero), (tf.zeros((2, 2)), still)])
+    np.testing.assert_allclose(zero, np.full((2, 2), -0.1), rtol=1e-6)
+    np.testing.assert_array_equal(still, np.ones((2, 2)))
+
+
 def test_unknown_compat_is_refused():
-    with pytest.raises(UserError, match="correct, released"):
+    with pytest.raises(UserError, match="correct, released, slowfast"):
         lars(0.1, compat="relased")

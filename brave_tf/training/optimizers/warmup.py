@@ -1,0 +1,55 @@
+"""A linear rise into any schedule."""
+
+from __future__ import annotations
+
+import gin
+import tensorflow as tf
+
+from brave_tf.errors import UserError
+from brave_tf.training.optimizers.schedules import LearningRate, as_schedule
+
+schedules = tf.keras.optimizers.schedules
+
+
+@gin.configurable
+def warmup_into(
+    schedule: LearningRate = gin.REQUIRED, steps: float = gin.REQUIRED, initial: float = 0.0
+) -> schedules.LearningRateSchedule:
+    """A linear rise from `initial` to the rate that a schedule has at step `steps`, then that schedule.
+
+    Unlike `warmup_cosine`, the schedule begins with the run, not after the rise: a cosine over all steps
+    has fallen by its end, and the highest rate is below its peak. So do CVRL and SlowFast. A constant for
+    `schedule` gives a rise that stays there.
+
+    Args:
+      schedule: a number or a schedule, such as `@warmup_cosine()` without warm-up.
+      steps: of the rise; epochs, inside of `by_epoch`.
+      initial: the rate of step 0.
+
+    Raises:
+      UserError: `steps` or `initial` is below 0.
+    """
+    if steps < 0 or initial < 0:
+        raise UserError(
+            f"warmup_into.steps = {steps}, initial = {initial}: expected 0 or more of each."
+        )
+    return WarmupInto(schedule, steps, initial) if steps else as_schedule(schedule)
+
+
+@tf.keras.utils.register_keras_serializable(package="brave_tf")
+class WarmupInto(schedules.LearningRateSchedule):
+    """See `warmup_into`."""
+
+    def __init__(self, schedule: LearningRate, steps: float, initial: float):
+        self._schedule, self._steps, self._initial = as_schedule(schedule), steps, initial
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        end = self._schedule(self._steps)
+        share = tf.cast(step, end.dtype) / self._steps
+        rising = self._initial + share * (end - self._initial)
+        return tf.where(share < 1, rising, self._schedule(step))
+
+    def get_config(self) -> dict:
+        """Returns the schedule, serialized, the steps and the first rate."""
+        schedule = schedules.serialize(self._schedule)
+        return {"schedule": schedule, "steps": self._steps, "initial": self._initial}
