@@ -5,8 +5,8 @@
   gestures  V<->F on first-person gestures, tennis strokes and arm actions together; probed on each by 5 folds
   sounds    A<->A on ESC-50, a narrow and a broad window of a recording; probed by the official folds
 
-Beside views of flow there are histograms of it, and, with --supervised, the narrow network trained with labels
-from random weights for as many steps, fold by fold.
+Beside views of flow there are histograms of it, and, with --supervised, the narrow network trained with
+labels from random weights for as many steps, fold by fold.
 
 A row is pre-trained on all of its clips, without labels: the tested clips are seen, their labels are not.
 With --without_fold=N the clips of a fold are left out, and only they are tested. The probe is a linear SVM

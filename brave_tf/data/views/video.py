@@ -14,7 +14,7 @@ import tensorflow as tf
 from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.records.stored_values import StoredValues
-from brave_tf.data.views import frames, sampling
+from brave_tf.data.views import frames, normalisation, sampling
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.storage.added_fields import added_field
@@ -102,11 +102,8 @@ class VideoView(View):
         )
         if self.region is not None:
             object.__setattr__(self, "region", tuple(map(float, self.region)))
-        self._require(
-            "crop_draw",
-            self.crop_draw in frames.CROP_DRAWS,
-            f"one of {', '.join(frames.CROP_DRAWS)}",
-        )
+        draws = frames.CROP_DRAWS
+        self._require("crop_draw", self.crop_draw in draws, f"one of {', '.join(draws)}")
         for field, other in (("mean", self.deviation), ("deviation", self.mean)):
             self._set_channels(field, other)
 
@@ -237,21 +234,14 @@ class VideoView(View):
 
     def _set_channels(self, field: str, other: object) -> None:
         """Makes a number for each channel of `mean` or `deviation`, which go together."""
-        value = getattr(self, field)
-        numbers = [value] * self.channels if isinstance(value, (int, float)) else value
-        usable = numbers is None or (
-            len(numbers) == self.channels
-            and all(isinstance(each, (int, float)) for each in numbers)
-            and (field == "mean" or min(numbers) > 0)
-        )
-        kind = "numbers above 0" if field == "deviation" else "numbers"
+        value, positive = getattr(self, field), field == "deviation"
         self._require(
             field,
-            usable and (value is None) == (other is None),
-            f"{self.channels} {kind}, a number for all channels, or None, as mean and deviation both",
+            normalisation.is_usable(value, other, self.channels, positive=positive),
+            f"{self.channels} {'numbers above 0' if positive else 'numbers'}, a number for all channels, or "
+            "None, as mean and deviation both",
         )
-        if numbers is not None:
-            object.__setattr__(self, field, tuple(map(float, numbers)))
+        object.__setattr__(self, field, normalisation.per_channel(value, self.channels))
 
     def _augmentation_seed(self, seed: tf.Tensor) -> tf.Tensor:
         return _split(seed)[1]
