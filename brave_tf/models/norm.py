@@ -116,7 +116,10 @@ class BatchNorm(tf.keras.layers.BatchNormalization):
         return outputs
 
     def get_config(self) -> dict:
-        own = {"averages": self.averages, "over_replicas": self.over_replicas}
+        # What was added is left out where it is as before, so that what was kept before is the same.
+        own = {} if self.averages == "debiased" else {"averages": self.averages}
+        if not self.over_replicas:
+            own["over_replicas"] = False
         return {**super().get_config(), **own}
 
     def save_own_variables(self, store: dict) -> None:

@@ -86,11 +86,12 @@ class DecayedSgd(tf.keras.optimizers.SGD):
         )
 
     def get_config(self) -> dict:
-        own = {
-            "weight_decay": self.l2_decay,
-            "decay_all": self.decay_all,
-            "rate_inside": self.rate_inside,
-        }
+        own = {"weight_decay": self.l2_decay}
+        # What was added is left out where it is as before, so that what was kept before is the same.
+        if self.decay_all:
+            own["decay_all"] = True
+        if not self.rate_inside:
+            own["rate_inside"] = False
         return {**super().get_config(), **own}
 
 
@@ -141,9 +142,9 @@ class DecayedAdam(tf.keras.optimizers.Adam):
         super().update_step(gradient, variable)
 
     def get_config(self) -> dict:
-        own = {
-            "weight_decay": self.decoupled_decay,
-            "l2_decay": self.l2_decay,
-            "decay_all": self.decay_all,
-        }
+        own = {"weight_decay": self.decoupled_decay}
+        if self.l2_decay:
+            own["l2_decay"] = self.l2_decay
+        if self.decay_all:
+            own["decay_all"] = True
         return {**super().get_config(), **own}
