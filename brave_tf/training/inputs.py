@@ -122,6 +122,7 @@ class Inputs:
                 self.settings.batch_size // self.settings.accumulate_steps,
                 training=True,
                 input_context=context,
+                windows=self.recipe.windows,
                 **options,
             )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 import tensorflow as tf
@@ -23,6 +23,7 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views import in_step
 from brave_tf.data.views.base import View
+from brave_tf.data.views.windows import WindowRule, draw_windows
 from brave_tf.errors import ArgumentError, UserError
 
 _RESERVED = ("label", "multi_hot")
@@ -44,6 +45,7 @@ def clip_dataset(
     input_context: tf.distribute.InputContext | None = None,
     skipped: SkippedClips | None = None,
     service: str | None = None,
+    windows: Sequence[WindowRule] = (),
     shuffle_buffer: int = 256,
     num_parallel: int = CORES,
 ) -> tf.data.Dataset:
@@ -53,9 +55,8 @@ def clip_dataset(
     and interleaved, then a shuffle buffer), and batches run across the ends of epochs. Otherwise
     there is one epoch, in the order of the shards, and the last batch may be smaller.
 
-    The first view is the narrow one. Its window starts anywhere that it fits, at 0 in a clip that is
-    too short. Views with `sync` start where it does, the others anywhere that they fit, or anywhere
-    in a clip that is too short for them. Windows that run over the end of a clip go on from its start.
+    The first view is the narrow one, with which the windows of others start: see `draw_windows`. Windows that
+    run over the end of a clip go on from its start.
 
     Clips without a modality that the views need are left out. Clips that cannot be read are logged and
     counted. In training the clip after one takes its place too, so that the batches that follow stay
@@ -86,6 +87,7 @@ def clip_dataset(
       skipped: where clips that cannot be read are noted; None for an account of the dataset's own.
       service: address of the dispatcher of a tf.data service, 'grpc://host:port', that makes training
         clips on other machines; see `decode_service`. Its workers read `data_dir` under the same name.
+      windows: rules between the windows of a clip, see `draw_windows`.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory, whole
         where they have no index.
       num_parallel: clips that are made at the same time, by each worker where there is a service; by
@@ -123,7 +125,7 @@ def clip_dataset(
     def make(item: Item, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         clip = stream.parse(item, clip_seed)
         with kernels():
-            sampled = sample_views(clip, views, clip_seed, finished)
+            sampled = sample_views(clip, views, clip_seed, finished, windows)
         return {**sampled, **labels_of(clip, num_labels)}
 
     tried = try_all(items, make, num_parallel)
@@ -137,32 +139,31 @@ def clip_dataset(
 
 
 def sample_views(
-    clip: Clip, views: Mapping[str, View], seed: tf.Tensor, finished: bool = True
+    clip: Clip,
+    views: Mapping[str, View],
+    seed: tf.Tensor,
+    finished: bool = True,
+    windows: Sequence[WindowRule] = (),
 ) -> dict[str, tf.Tensor]:
-    """Samples each view of a clip; see `clip_dataset` for where their windows start.
+    """Samples each view of a clip; see `draw_windows` for where their windows start.
 
     Args:
       clip: a clip that has the fields of all views.
       views: by name, the narrow one first.
       seed: (2,) int32; the same seed gives the same samples.
       finished: see `clip_dataset`.
+      windows: see `clip_dataset`.
 
     Returns:
       view name -> float32 of the view's shape; `in_step.seed_key(name)` -> (2,) int32 of those not finished.
     """
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2 * len(views)))
-    starts, samples = seeds[::2], seeds[1::2]
-    narrow = next(iter(views.values()))
-    narrow_start = narrow.random_start(clip, starts[0], loop=False)
     result = {}
-    for index, (name, view) in enumerate(views.items()):
-        start = narrow_start
-        if index > 0 and not view.sync:
-            start = view.random_start(clip, starts[index], loop=True)
+    for name, window in draw_windows(clip, views, seed, windows).items():
+        view = window.view
         if view.step_augmentations and not finished:
             view = view.unfinished()
-            result[in_step.seed_key(name)] = samples[index]
-        result[name] = view.sample(clip, start, samples[index])
+            result[in_step.seed_key(name)] = window.seed
+        result[name] = view.sample(clip, window.start, window.seed)
     return result
 
 
