@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from brave_tf.data.kernels.library import compiled_kernels
 from brave_tf.data.pipeline import decode_service
+from brave_tf.data.pipeline.clip_fields import ClipFields
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.attempts import SkippedClips, successes, try_all
 from brave_tf.data.sources.base import Item
@@ -46,6 +47,7 @@ def clip_dataset(
     skipped: SkippedClips | None = None,
     service: str | None = None,
     windows: Sequence[WindowRule] = (),
+    clip_fields: ClipFields | None = None,
     shuffle_buffer: int = 256,
     num_parallel: int = CORES,
 ) -> tf.data.Dataset:
@@ -88,6 +90,10 @@ def clip_dataset(
       service: address of the dispatcher of a tf.data service, 'grpc://host:port', that makes training
         clips on other machines; see `decode_service`. Its workers read `data_dir` under the same name.
       windows: rules between the windows of a clip, see `draw_windows`.
+      clip_fields: what batches say of their clips beside their labels. Where no clip may be in a batch twice,
+        batches do not run across the ends of epochs: other clips are left out of each so that whole batches
+        remain. Then a clip that takes the place of one that cannot be read, and would be there twice, has no
+        row; clips of a service that are there again are left out.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory, whole
         where they have no index.
       num_parallel: clips that are made at the same time, by each worker where there is a service; by
@@ -95,8 +101,8 @@ def clip_dataset(
 
     Returns:
       A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
-      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for. Views that are not
-      finished have their seeds beside them, `in_step.seed_key(name)` -> (B, 2) int32.
+      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, and `clip_fields`, when asked for. Views
+      that are not finished have their seeds beside them, `in_step.seed_key(name)` -> (B, 2) int32.
 
     Raises:
       UserError: the views cannot be made from the split, see `Source.check`, a number cannot be used,
@@ -110,14 +116,20 @@ def clip_dataset(
     source.check(split, views)
     stream = source.stream(split, views, pipelines, pipeline)
     stream = stream if part is None else stream.part(*part)
-    skip = start_batch * (batch_size // pipelines)
+    share = batch_size // pipelines
+    clip_fields = clip_fields or ClipFields()
+    clip_fields.check(views, stream, share)
+    skip = start_batch * share
     if service and training:
         try:
             items = stream.by_shard(seed, shuffle_buffer, skip)
         except UserError as error:
             raise ArgumentError("service", service, str(error)) from error
+    elif training:
+        whole = {"whole": share} if clip_fields.once else {}
+        items = stream.endless(seed, shuffle_buffer, skip, **whole)
     else:
-        items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+        items = stream.once(seed, skip)
     # The processes of a service may not have them.
     kernels = contextlib.nullcontext if service and training else compiled_kernels
 
@@ -126,14 +138,17 @@ def clip_dataset(
         clip = stream.parse(item, clip_seed)
         with kernels():
             sampled = sample_views(clip, views, clip_seed, finished, windows)
-        return {**sampled, **labels_of(clip, num_labels)}
+        return {**sampled, **labels_of(clip, num_labels), **clip_fields.of(stream, item)}
 
     tried = try_all(items, make, num_parallel)
     if service and training:
         tried = tried.with_options(dataset_options())
         tried = decode_service.distribute(tried, service, source.files(split)[0])
     name = lambda item, clip_seed: stream.name(item)  # noqa: E731
-    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=training)
+    # What a service makes has no place of its own.
+    in_place = training and not (clip_fields.once and service)
+    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=in_place)
+    clips = clip_fields.settle(clips, share, in_place)
     batches = clips.batch(batch_size // replicas, drop_remainder=training)
     return batches.prefetch(2).with_options(local_options())
 
