@@ -88,7 +88,8 @@ class Checkpoints:
           UserError: it does not fit the objective or the optimizer, or is about other clips.
         """
         path = files.path_of(self._folder, step)
-        self._check_rows(path, files.manifests(self._folder)[step].get("rows"))
+        if self._rows is not None:
+            self._check_rows(path, files.read_manifest(self._folder, step).get("rows"))
         optimizer = self._objective.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         rate = optimizer.get_config()["learning_rate"]
@@ -102,7 +103,7 @@ class Checkpoints:
         self._saved_step = step
 
     def _check_rows(self, path: str, saved: Mapping[str, int | str] | None) -> None:
-        if self._rows is None or self._rows == saved:
+        if self._rows == saved:
             return
         if saved is None:
             what = "does not say which clips its rows are of"

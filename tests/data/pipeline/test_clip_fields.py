@@ -106,9 +106,7 @@ def test_no_row_is_in_a_global_batch_twice(tmp_path, pipelines, described):
 
 def test_a_run_goes_on_with_the_same_batches(folder):
     whole = batches(folder, 7, batch_size=8, seed=3)
-    noise_clips.assert_equal(
-        whole[4:], batches(folder, 3, batch_size=8, seed=3, start_batch=4)
-    )
+    noise_clips.assert_equal(whole[4:], batches(folder, 3, batch_size=8, seed=3, start_batch=4))
 
 
 def test_without_being_asked_batches_are_what_they_were(folder):
@@ -275,5 +273,7 @@ def test_refuses_names_that_are_taken(folder):
     with pytest.raises(UserError, match="a view cannot be called 'clip_id'"):
         batches(folder, 1, views=views)
     noise_clips.batches(folder, 1, views=views)
-    with pytest.raises(UserError, match=r"Mine.clip_fields = \('clip_ids',\): .*Did you mean clip_id"):
+    with pytest.raises(
+        UserError, match=r"Mine.clip_fields = \('clip_ids',\): .*Did you mean clip_id"
+    ):
         check_names(("clip_ids",), "Mine")
