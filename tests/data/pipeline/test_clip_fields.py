@@ -1,6 +1,7 @@
 """Which row and group a clip has in batches."""
 
 import dataclasses
+import functools
 
 import noise_clips
 import numpy as np
@@ -23,9 +24,14 @@ def folder(tmp_path_factory):
     return record_fixtures.write_shards(tmp_path_factory.mktemp("eleven"), records, 3)
 
 
+@functools.lru_cache
+def rows_of(folder, names=("narrow",), part=None):
+    views = {**RGB, "broad_audio": noise_clips.VIEWS["broad_audio"]}
+    return open_source(str(folder)).rows("train", {name: views[name] for name in names}, part)
+
+
 def fields(folder, once=True, views=RGB, part=None, names=("clip_id",), **groups):
-    rows = open_source(str(folder)).rows("train", views, part)
-    return ClipFields(names, rows, once, ClipGroups(**groups))
+    return ClipFields(names, rows_of(folder, tuple(views), part), once, ClipGroups(**groups))
 
 
 def batches(folder, number, batch_size=4, part=None, asked=None, **kwargs):
