@@ -73,7 +73,8 @@ def trace_model(objective: Objective, views: Mapping[str, View], batch_size: int
         return [tf.convert_to_tensor(g) for g in gradients if g is not None]
 
     batch = {name: tf.TensorSpec((batch_size, *view.shape)) for name, view in views.items()}
-    batch["label"] = tf.TensorSpec((batch_size,), tf.int64)
+    for name in ("label", *objective.clip_fields):
+        batch[name] = tf.TensorSpec((batch_size,), tf.int64)
     of_layer = {id(layer): part for part, (_, layer) in zip(parts, layers)}
     with compat.around_own_calls([layer for _, layer in layers], _recorder(of_layer, calls)):
         concrete = tf.function(step).get_concrete_function(batch)

@@ -48,6 +48,8 @@ class Objective(tf.keras.Model, abc.ABC):
       the loss terms over terms and over the clips of the global batch. Assignments to variables that are
       no matter of gradients (a bank's next entries) stand here too, and happen only if `training`.
     * `monitor_names`, if it logs more than its terms: the keys of `Terms.monitors`.
+    * `clip_fields` and `unique_in_batch`, of the class, if batches are to tell clips apart: see
+      `data.pipeline.clip_fields.ClipFields`. With `num_clips`, if rows are kept: the run makes sure of it.
 
     A recipe binds it, `Recipe.objective = @MyObjective`, after an `import` line with its module.
 
@@ -68,6 +70,9 @@ class Objective(tf.keras.Model, abc.ABC):
     Raises:
       UserError: no backbones, or a name that is not that of a view with a model.
     """
+
+    clip_fields: Sequence[str] = ()
+    unique_in_batch = False
 
     def __init__(self, backbones: Backbones, loss_scale: float = 1.0):
         super().__init__(name=type(self).__name__.lower())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 import gin
 import tensorflow as tf
 
@@ -39,6 +42,30 @@ def check_agreement(strategy: tf.distribute.Strategy, workers: Workers) -> None:
         raise errors.UserError(
             f"{others:.0f} of the other processes of the run have another configuration than the chief, see "
             f"their own messages. {remedy}"
+        )
+
+
+def check_same_rows(
+    strategy: tf.distribute.Strategy, workers: Workers, rows: Mapping[str, object] | None
+) -> None:
+    """Makes sure that all processes have the same clips in the same rows; all of them call it.
+
+    Args:
+      strategy: that of the run.
+      workers: its processes.
+      rows: see `ClipRows.identity`; None in all, where nobody asks for them.
+
+    Raises:
+      UserError: a process has others than the chief, this one or another.
+    """
+    if not (workers.several and rows):
+        return
+    of_chief = json.loads(told_by_chief(strategy, workers, json.dumps(rows)))
+    (others,) = total(strategy, workers, [float(of_chief != rows)])
+    if others:
+        raise errors.UserError(
+            f"{others:.0f} processes of the run read other clips than the chief, or in another order: "
+            f"process {workers.index} has {rows}, the chief {of_chief}. Have all of them read the same files."
         )
 
 

@@ -1,10 +1,11 @@
 """Checkpoints on disk: each is there whole or not at all, and is verified before it is read.
 
 A checkpoint of step 300 is what TensorFlow writes, `step-300.index` and `step-300.data-*`, and a manifest,
-`step-300.json`: its step, the loss on held-out clips if it was measured, the size and SHA-256 of the
-other files, and the SHA-256 of all that. They are written aside, flushed to the disk and renamed, the
-manifest last; without its manifest a checkpoint does not count. `checkpoint` and `best` name the newest one
-and the one with the lowest held-out loss for TensorFlow: `tf.train.latest_checkpoint(folder, "best")`.
+`step-300.json`: its step, the loss on held-out clips if it was measured, which clips it has rows
+of if it keeps something for each, the size and SHA-256 of the other files, and the SHA-256 of all that. They
+are written aside, flushed to the disk and renamed, the manifest last; without its manifest a checkpoint does
+not count. `checkpoint` and `best` name the newest one and the one with the lowest held-out loss for
+TensorFlow: `tf.train.latest_checkpoint(folder, "best")`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +31,7 @@ LAST, BEST = "checkpoint", "best"
 _MANIFEST = {
     "step": count,
     "held_out_loss": Optional(number),
+    "rows": Optional({"count": count, "digest": text}),
     "files": MappingOf({"bytes": count, "sha256": text}),
 }
 
@@ -54,8 +56,16 @@ def write(
     folder: pathlib.Path,
     step: int,
     held_out_loss: float | None = None,
+    rows: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a checkpoint, in the place of one of the same step.
+
+    Args:
+      checkpoint: what is written.
+      folder: of the checkpoints.
+      step: of this one.
+      held_out_loss: the loss on held-out clips, if it was measured.
+      rows: of the clips that its state is about, see `ClipRows.identity`; None: it is about none.
 
     Raises:
       OSError or tf.errors.OpError: It could not be written; what was there before is left as it is.
@@ -68,6 +78,8 @@ def write(
         checkpoint.write(path_of(aside, step))
         parts = sorted(aside.iterdir())
         manifest = {"step": step, "held_out_loss": held_out_loss, "files": _describe(parts)}
+        if rows is not None:
+            manifest["rows"] = dict(rows)
         aside_manifest = _manifest_path(aside, step)
         manifest["sha256"] = _hash_of(manifest)
         aside_manifest.write_text(json.dumps(manifest, indent=1), "utf-8")

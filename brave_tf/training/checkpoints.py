@@ -6,6 +6,7 @@ import math
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 
 import tensorflow as tf
 from absl import logging
@@ -38,6 +39,7 @@ class Checkpoints:
       keep_every: those of the multiples of this many steps are kept too; None for no others.
       writes: False in all but one of several processes that train together. They only help to read
         variables of which each has a part, and have to save at the same steps.
+      rows: of the clips that the objective keeps something for, see `ClipRows.identity`; None: it does not.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Checkpoints:
         keep: int,
         keep_every: int | None = None,
         writes: bool = True,
+        rows: Mapping[str, int | str] | None = None,
     ):
         self._objective = objective
         self._checkpoint = tf.train.Checkpoint(
@@ -58,6 +61,7 @@ class Checkpoints:
         self._keep = keep
         self._keep_every = keep_every
         self._writes = writes
+        self._rows = rows
         self._saved_step: int | None = None
 
     def changed_by_parts(self) -> list[tf.Variable]:
@@ -81,9 +85,11 @@ class Checkpoints:
         """Restores a checkpoint. The learning rate stays what it is: it is a matter of configuration.
 
         Raises:
-          UserError: it does not fit the objective or the optimizer.
+          UserError: it does not fit the objective or the optimizer, or is about other clips.
         """
         path = files.path_of(self._folder, step)
+        if self._rows is not None:
+            self._check_rows(path, files.read_manifest(self._folder, step).get("rows"))
         optimizer = self._objective.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         rate = optimizer.get_config()["learning_rate"]
@@ -95,6 +101,24 @@ class Checkpoints:
         if not isinstance(rate, dict):
             optimizer.learning_rate = rate
         self._saved_step = step
+
+    def _check_rows(self, path: str, saved: Mapping[str, int | str] | None) -> None:
+        if self._rows == saved:
+            return
+        if saved is None:
+            what = "does not say which clips its rows are of"
+        elif saved["count"] != self._rows["count"]:
+            what = (
+                f"has rows of {saved['count']:,} clips, but there are {self._rows['count']:,} now"
+            )
+        else:
+            digests = f"digest {saved['digest'][:12]}, now {self._rows['digest'][:12]}"
+            what = f"has rows of {saved['count']:,} clips too, but others or in another order ({digests})"
+        raise errors.UserError(
+            f"checkpoint {path} {what}: what it keeps for each clip would be taken for that of another. "
+            "Train on the clips that the run was started with (train.data_dir, train.split, "
+            "train.held_out_every and the views decide which these are), or give another --model_dir."
+        )
 
     def save(self, held_out_loss: float | None = None) -> None:
         """Saves the present state, unless it is saved already.
@@ -111,7 +135,7 @@ class Checkpoints:
                 self._checkpoint.write(f"{folder}/not-kept")
             return
         try:
-            files.write(self._checkpoint, self._folder, step, held_out_loss)
+            files.write(self._checkpoint, self._folder, step, held_out_loss, self._rows)
             self._saved_step = step
             self._tidy(step)
         except (OSError, tf.errors.OpError) as error:

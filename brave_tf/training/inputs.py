@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.data.pipeline import batches as pipeline
+from brave_tf.data.pipeline.clip_fields import CLIP_ID, GROUP, ClipFields, ClipGroups, check_names
 from brave_tf.data.pipeline.decode_service import check_service
 from brave_tf.data.sources.attempts import SkippedClips
+from brave_tf.data.sources.clip_rows import ClipRows
 from brave_tf.data.sources.kinds import open_source
+from brave_tf.objectives.base import Objective
 from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe
 from brave_tf.training.settings import Settings
@@ -28,12 +32,16 @@ class Inputs:
       recipe: has the views.
       skipped: account of the clips that could not be read since the run was started or resumed.
       held_out_skipped: that of the clips that are held out.
+      clip_fields: what batches say of their clips beside labels, see `ClipFields`.
+      unique_in_batch: whether no clip may be in a batch twice.
     """
 
     settings: Settings
     recipe: Recipe
     skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
     held_out_skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
+    clip_fields: Sequence[str] = ()
+    unique_in_batch: bool = False
 
     def check(self) -> None:
         """Makes sure that there are clips with what the views need, and the service if there is to be one.
@@ -49,6 +57,41 @@ class Inputs:
         if self.settings.data_service is not None:
             with _named():
                 check_service(self.settings.data_service)
+
+    def asked_by(self, objective: Objective) -> Inputs:
+        """Returns the same clips, with batches that say of them what an objective asks for.
+
+        Raises:
+          UserError: it asks for what there is not, or was made for another number of clips.
+        """
+        name = type(objective).__name__
+        check_names(objective.clip_fields, name)
+        asked = dataclasses.replace(
+            self,
+            clip_fields=tuple(objective.clip_fields),
+            unique_in_batch=bool(objective.unique_in_batch),
+        )
+        expected = getattr(objective, "num_clips", None)
+        if asked.rows and expected not in (None, asked.rows.count):
+            raise errors.UserError(
+                f"{name}.num_clips = {expected!r}: {asked.rows.count} clips of split {self.settings.split!r} "
+                f"in {self.settings.data_dir} have what the views need and are trained on. Bind that number."
+            )
+        return asked
+
+    @functools.cached_property
+    def rows(self) -> ClipRows | None:
+        """Which row each clip has that is trained on; None where nobody asks.
+
+        Raises:
+          UserError: clips of this kind have none.
+        """
+        if CLIP_ID not in self.clip_fields and not self.unique_in_batch:
+            return None
+        with self._advising(self.settings.split):
+            source = open_source(self.settings.data_dir)
+            part = self.part(held_out=False)
+            return source.rows(self.settings.split, self.recipe.views, part)
 
     @property
     def holds_out(self) -> bool:
@@ -77,6 +120,7 @@ class Inputs:
             skipped=self.skipped,
             service=self.settings.data_service,
             finished=finished,
+            clip_fields=self._fields(self.rows, self.unique_in_batch),
         )
 
     def held_out(self, context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -88,6 +132,7 @@ class Inputs:
             seed=self.settings.seed + 1,
             part=self.part(held_out=True),
             skipped=self.held_out_skipped,
+            clip_fields=self._fields(),
         )
         devices = context.num_replicas_in_sync // context.num_input_pipelines
         return batches.take(self.held_out_batches * devices).repeat()
@@ -111,6 +156,10 @@ class Inputs:
             lines.append(f"held-out input: {self.held_out_skipped.summary()}")
         return "\n".join(lines)
 
+    def _fields(self, rows: ClipRows | None = None, once: bool = False) -> ClipFields:
+        groups = ClipGroups() if GROUP in self.clip_fields else None
+        return ClipFields(self.clip_fields, rows, once, groups)
+
     def _batches(
         self, split: str, context: tf.distribute.InputContext, **options
     ) -> tf.data.Dataset:
@@ -122,6 +171,7 @@ class Inputs:
                 self.settings.batch_size // self.settings.accumulate_steps,
                 training=True,
                 input_context=context,
+                windows=self.recipe.windows,
                 **options,
             )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Callable
 
 import gin
@@ -90,13 +91,14 @@ def reference(name: str, call: bool = False) -> gin.config.ConfigurableReference
     return gin.config.ConfigurableReference(name, evaluate=call)
 
 
-def _without_monitors() -> dict[str, Any]:
-    """Has none that the loaded configuration adds, which watch another model. Without any, nothing is bound:
-    the settings of a run are told from others by what is bound."""
-    try:
-        return {"train.monitors": ()} if bound_value("train.monitors") else {}
-    except ValueError:
-        return {}
+def _without(names: Sequence[str]) -> dict[str, Any]:
+    """Empties those of these lists in which the loaded configuration has something. Without any, nothing is
+    bound: the settings of a run are told from others by what is bound."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(ValueError):
+            found.update({name: ()} if bound_value(name) else {})
+    return found
 
 
 def derive(
@@ -141,7 +143,8 @@ def derive(
         f"{scope}/backbone_of.frozen_up_to": frozen_up_to,
         # It would look for views that are not there.
         "train.probe": None,
-        **_without_monitors(),
+        # Monitors watch another model, and rules between windows name views that are not there.
+        **_without(["train.monitors", "Recipe.windows"]),
         **bindings,
     }
     with config.kept():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable, TypeVar
 
 import gin
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from brave_tf import config, errors
 from brave_tf.data.views.base import View
+from brave_tf.data.views.windows import WindowRule, check_rules
 from brave_tf.objectives.base import NARROW, Objective
 from brave_tf.training import checkpoints
 from brave_tf.training.settings import Settings
@@ -58,13 +59,16 @@ class Recipe:
       views: view name -> view. The one called `narrow` is put first, since synchronised views start
         where the first one does.
       objective: makes the objective; called once, inside the strategy's scope.
+      windows: rules between the windows of a clip, such as `@FallingGap()`, or a list of some, which are
+        followed in this order: see `data.views.windows`. Without one, views start as their `sync` says.
 
     Raises:
-      UserError: `views` is no mapping from names to views.
+      UserError: `views` is no mapping from names to views, or they cannot follow a rule.
     """
 
     views: Mapping[str, View] = gin.REQUIRED
     objective: Callable[[], Objective] = gin.REQUIRED
+    windows: WindowRule | Sequence[WindowRule] = ()
 
     def __post_init__(self) -> None:
         views = self.views
@@ -75,6 +79,9 @@ class Recipe:
             )
         order = sorted(self.views, key=lambda name: (name != NARROW, name))
         object.__setattr__(self, "views", {name: self.views[name] for name in order})
+        rules = self.windows if isinstance(self.windows, (list, tuple)) else (self.windows,)
+        object.__setattr__(self, "windows", tuple(rules))
+        check_rules(self.windows, self.views)
 
     def build(self, seed: int) -> Objective:
         """Makes the objective with weights drawn from `seed`.

@@ -14,7 +14,7 @@ from brave_tf.data.sources.attempts import user_errors
 from brave_tf.data.views.in_step import finish_views
 from brave_tf.objectives.base import Objective
 from brave_tf.training import recipe as recipe_lib
-from brave_tf.training.agreement import check_agreement
+from brave_tf.training.agreement import check_agreement, check_same_rows
 from brave_tf.training.callbacks import StepCallbacks
 from brave_tf.training.checkpoints import Checkpoints, SaveError
 from brave_tf.training.initial_weights import load_backbones
@@ -152,8 +152,11 @@ def _train(
 ) -> bool:
     settings = inputs.settings
     objective = build_objective(settings, inputs.recipe, strategy)
+    inputs = inputs.asked_by(objective)
+    rows = inputs.rows and inputs.rows.identity
+    check_same_rows(strategy, workers, rows)
     checkpoints = Checkpoints(
-        objective, model_dir, settings.keep_checkpoints, settings.keep_every, workers.chief
+        objective, model_dir, settings.keep_checkpoints, settings.keep_every, workers.chief, rows
     )
     saved_step = _agree_on_checkpoint(checkpoints, strategy, workers)
     step = saved_step or 0

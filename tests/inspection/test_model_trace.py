@@ -1,5 +1,6 @@
 """What the parts of an objective cost, against closed forms and separate counts."""
 
+import clip_bank
 import pytest
 import tensorflow as tf
 import toy_models
@@ -78,6 +79,12 @@ def test_a_part_that_is_called_twice_costs_twice_and_counts_its_weights_once():
     assert (part.calls, part.parameters, part.multiply_adds) == (2, 35, 2 * 30)
     assert parts["shared_projector"].calls == 2
     assert sum(p.parameters for p in trace.parts) == 35 + (5 * 3 + 3) + (3 * 3 + 3)
+
+
+def test_an_objective_may_ask_which_clip_it_is():
+    objective = clip_bank.ClipBank({"broad_audio": toy_models.dense_backbone(6, 4)})
+    parts, _ = traced(objective)
+    assert any(name.startswith("broad_audio: ") for name in parts)
 
 
 def test_costs_are_per_clip_whatever_the_batch():

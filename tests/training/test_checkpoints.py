@@ -231,3 +231,24 @@ def test_one_of_several_processes_writes(tmp_path):
     assert not list(tmp_path.iterdir())
     run_through(tmp_path, {2: None, 4: 0.5}, keep=1)
     assert kept(tmp_path) == [4]
+
+
+ROWS = {"count": 12, "digest": "a" * 64}
+
+
+@pytest.mark.parametrize(
+    ("saved", "now", "message"),
+    [
+        (ROWS, {**ROWS, "count": 13}, "has rows of 12 clips, but there are 13 now"),
+        (ROWS, {**ROWS, "digest": "b" * 64}, r"others or .* \(digest a{12}, now b{12}\)"),
+        (None, ROWS, "does not say which clips its rows are of"),
+    ],
+)
+def test_what_is_kept_for_other_clips_is_not_restored(tmp_path, saved, now, message):
+    run_through(tmp_path, {2: None}, keep=1, rows=saved)
+    with pytest.raises(errors.UserError, match=message):
+        Checkpoints(Objective(), str(tmp_path), keep=1, rows=now).restore(2)
+    for rows in (saved, None):
+        objective = Objective()
+        Checkpoints(objective, str(tmp_path), keep=1, rows=rows).restore(2)
+        assert objective.step == 2

@@ -109,3 +109,15 @@ def test_monitors_of_the_model_do_not_watch_it_and_nothing_is_bound_without(tmp_
 def test_macros_are_resolved(tmp_path):
     load(tmp_path, MACROS)
     assert labelled_recipe.bound_value("train.optimizer").selector == "sgd"
+
+
+def test_rules_between_windows_are_left_out(tmp_path):
+    rule = """
+import brave_tf.data.views.copied_window
+Recipe.windows = @CopiedWindow()
+CopiedWindow.view = 'broad_audio'
+CopiedWindow.of = 'narrow'
+"""
+    assert len(load(tmp_path, rule).windows) == 1
+    _, recipe = derive()
+    assert recipe.windows == ()

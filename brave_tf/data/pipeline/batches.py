@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 import tensorflow as tf
 
 from brave_tf.data.kernels.library import compiled_kernels
 from brave_tf.data.pipeline import decode_service
+from brave_tf.data.pipeline.clip_fields import ClipFields
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.attempts import SkippedClips, successes, try_all
 from brave_tf.data.sources.base import Item
@@ -23,6 +24,7 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.sources.record_stream import CORES
 from brave_tf.data.views import in_step
 from brave_tf.data.views.base import View
+from brave_tf.data.views.windows import WindowRule, draw_windows
 from brave_tf.errors import ArgumentError, UserError
 
 _RESERVED = ("label", "multi_hot")
@@ -44,6 +46,8 @@ def clip_dataset(
     input_context: tf.distribute.InputContext | None = None,
     skipped: SkippedClips | None = None,
     service: str | None = None,
+    windows: Sequence[WindowRule] = (),
+    clip_fields: ClipFields | None = None,
     shuffle_buffer: int = 256,
     windows_per_clip: int = 1,
     num_parallel: int = CORES,
@@ -54,9 +58,8 @@ def clip_dataset(
     and interleaved, then a shuffle buffer), and batches run across the ends of epochs. Otherwise
     there is one epoch, in the order of the shards, and the last batch may be smaller.
 
-    The first view is the narrow one. Its window starts anywhere that it fits, at 0 in a clip that is
-    too short. Views with `sync` start where it does, the others anywhere that they fit, or anywhere
-    in a clip that is too short for them. Windows that run over the end of a clip go on from its start.
+    The first view is the narrow one, with which the windows of others start: see `draw_windows`. Windows that
+    run over the end of a clip go on from its start.
 
     Clips without a modality that the views need are left out. Clips that cannot be read are logged and
     counted. In training the clip after one takes its place too, so that the batches that follow stay
@@ -87,6 +90,11 @@ def clip_dataset(
       skipped: where clips that cannot be read are noted; None for an account of the dataset's own.
       service: address of the dispatcher of a tf.data service, 'grpc://host:port', that makes training
         clips on other machines; see `decode_service`. Its workers read `data_dir` under the same name.
+      windows: rules between the windows of a clip, see `draw_windows`.
+      clip_fields: what batches say of their clips beside their labels. Where no clip may be in a batch twice,
+        batches do not run across the ends of epochs: other clips are left out of each so that whole batches
+        remain. Then a clip that takes the place of one that cannot be read, and would be there twice, has no
+        row; clips of a service that are there again are left out.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory, whole
         where they have no index.
       windows_per_clip: so many windows of a clip follow each other in training, each of them sampled anew.
@@ -98,8 +106,8 @@ def clip_dataset(
 
     Returns:
       A dataset of dicts: view name -> (B, *view.shape) float32; 'label' -> (B,) int64, the first label,
-      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, when asked for. Views that are not
-      finished have their seeds beside them, `in_step.seed_key(name)` -> (B, 2) int32.
+      -1 when there is none; 'multi_hot' -> (B, num_labels) float32, and `clip_fields`, when asked for. Views
+      that are not finished have their seeds beside them, `in_step.seed_key(name)` -> (B, 2) int32.
 
     Raises:
       UserError: the views cannot be made from the split, see `Source.check`, a number cannot be used,
@@ -113,15 +121,25 @@ def clip_dataset(
     source.check(split, views)
     stream = source.stream(split, views, pipelines, pipeline)
     stream = stream if part is None else stream.part(*part)
+    share = batch_size // pipelines
+    clip_fields = clip_fields or ClipFields()
+    clip_fields.check(views, stream, share)
     each = windows_per_clip if training else 1
-    skip, begun = divmod(start_batch * (batch_size // pipelines), each)
+    if each > 1 and clip_fields.once:
+        raise UserError(
+            f"clip_dataset.windows_per_clip = {each}: the objective wants no clip in a batch twice; expected 1."
+        )
+    skip, begun = divmod(start_batch * share, each)
     if service and training:
         try:
             items = stream.by_shard(seed, shuffle_buffer, skip)
         except UserError as error:
             raise ArgumentError("service", service, str(error)) from error
+    elif training:
+        whole = {"whole": share} if clip_fields.once else {}
+        items = stream.endless(seed, shuffle_buffer, skip, **whole)
     else:
-        items = stream.endless(seed, shuffle_buffer, skip) if training else stream.once(seed, skip)
+        items = stream.once(seed, skip)
     items = items if each == 1 else _repeated(items, each).skip(begun)
     # The processes of a service may not have them.
     kernels = contextlib.nullcontext if service and training else compiled_kernels
@@ -130,46 +148,48 @@ def clip_dataset(
     def make(item: Item, clip_seed: tf.Tensor) -> dict[str, tf.Tensor]:
         clip = stream.parse(item, clip_seed)
         with kernels():
-            sampled = sample_views(clip, views, clip_seed, finished)
-        return {**sampled, **labels_of(clip, num_labels)}
+            sampled = sample_views(clip, views, clip_seed, finished, windows)
+        return {**sampled, **labels_of(clip, num_labels), **clip_fields.of(stream, item)}
 
     tried = try_all(items, make, num_parallel)
     if service and training:
         tried = tried.with_options(dataset_options())
         tried = decode_service.distribute(tried, service, source.files(split)[0])
     name = lambda item, clip_seed: stream.name(item)  # noqa: E731
-    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=training)
+    # What a service makes has no place of its own.
+    in_place = training and not (clip_fields.once and service)
+    clips = successes(tried, make, name, skipped or SkippedClips(), fill_gaps=in_place)
+    clips = clip_fields.settle(clips, share, in_place)
     batches = clips.batch(batch_size // replicas, drop_remainder=training)
     return batches.prefetch(2).with_options(local_options())
 
 
 def sample_views(
-    clip: Clip, views: Mapping[str, View], seed: tf.Tensor, finished: bool = True
+    clip: Clip,
+    views: Mapping[str, View],
+    seed: tf.Tensor,
+    finished: bool = True,
+    windows: Sequence[WindowRule] = (),
 ) -> dict[str, tf.Tensor]:
-    """Samples each view of a clip; see `clip_dataset` for where their windows start.
+    """Samples each view of a clip; see `draw_windows` for where their windows start.
 
     Args:
       clip: a clip that has the fields of all views.
       views: by name, the narrow one first.
       seed: (2,) int32; the same seed gives the same samples.
       finished: see `clip_dataset`.
+      windows: see `clip_dataset`.
 
     Returns:
       view name -> float32 of the view's shape; `in_step.seed_key(name)` -> (2,) int32 of those not finished.
     """
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2 * len(views)))
-    starts, samples = seeds[::2], seeds[1::2]
-    narrow = next(iter(views.values()))
-    narrow_start = narrow.random_start(clip, starts[0], loop=False)
     result = {}
-    for index, (name, view) in enumerate(views.items()):
-        start = narrow_start
-        if index > 0 and not view.sync:
-            start = view.random_start(clip, starts[index], loop=True)
+    for name, window in draw_windows(clip, views, seed, windows).items():
+        view = window.view
         if view.step_augmentations and not finished:
             view = view.unfinished()
-            result[in_step.seed_key(name)] = samples[index]
-        result[name] = view.sample(clip, start, samples[index])
+            result[in_step.seed_key(name)] = window.seed
+        result[name] = view.sample(clip, window.start, window.seed)
     return result
 
 

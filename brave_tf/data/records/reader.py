@@ -102,6 +102,19 @@ def parse_window(serialized: tf.Tensor) -> tf.Tensor:
     return tf.cast([start, end], tf.float64) / 1e6
 
 
+def parse_text(serialized: tf.Tensor, field: str) -> tf.Tensor:
+    """Returns the first text in a field of a record's context, () string.
+
+    Raises:
+      tf.errors.InvalidArgumentError: when run, if the bytes are no record, or there is no text of that name.
+    """
+    wanted = {field: tf.io.RaggedFeature(tf.string)}
+    context, _ = tf.io.parse_single_sequence_example(serialized, wanted)
+    told = tf.debugging.Assert(tf.size(context[field]) > 0, [f"the record has no {field}"])
+    with tf.control_dependencies([told] if told is not None else []):
+        return _first(context[field], tf.constant(""))
+
+
 def make_clip(context: Mapping[str, tf.Tensor], values: Mapping[str, Any]) -> Clip:
     """Returns a clip of what was read of its record.
 

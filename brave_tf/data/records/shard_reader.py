@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from brave_tf.data.records.reader import compression_of
+
 # A file that cannot be opened fails each time again: a shard has no more records than this.
 MOST_RECORDS = 10**6
+# A clip takes more than that.
+_LEAST_BYTES = 64
 
 
 class Record(NamedTuple):
@@ -16,6 +21,12 @@ class Record(NamedTuple):
     shard: tf.Tensor  # () int64, number of the shard in its split
     position: tf.Tensor  # () int64, number of the record in its shard
     serialized: tf.Tensor  # () string, empty where the shard is damaged or cut short
+
+
+def compression_of_all(paths: Sequence[str]) -> str:
+    """Returns how shards are compressed: as the first that can hold a clip, others are empty or cut short."""
+    holding = (path for path in paths if tf.io.gfile.stat(path).length >= _LEAST_BYTES)
+    return compression_of(next(holding, paths[0]))
 
 
 def read_counted(

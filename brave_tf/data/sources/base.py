@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
+from brave_tf.data.sources.clip_rows import ClipRows
 from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError, UserError
 
@@ -38,17 +39,32 @@ class Stream(abc.ABC):
         """Gives every item once, without the first `skip`: (item, (2,) int32 seed of the clip)."""
 
     @abc.abstractmethod
-    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+    def endless(
+        self, seed: int, shuffle_buffer: int, skip: int = 0, whole: int = 1
+    ) -> tf.data.Dataset:
         """Gives epoch after epoch, each shuffled in its own way, from the position `skip`.
 
         Args:
           seed: of all orders and clips.
           shuffle_buffer: at least so many items are shuffled among each other.
           skip: so many items of the run are left out.
+          whole: of every epoch, items are left out that make no batch of so many, others each time. It is
+            given, and `num_items` asked for, where no clip may be in a batch twice.
 
         Returns:
           A dataset of (item, (2,) int32 seed of the clip).
         """
+
+    def num_items(self) -> int:
+        """Returns how many items an epoch has; where pipelines differ and have to keep pace, the fewest.
+
+        Raises:
+          UserError: nobody says so.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not say how many clips an epoch has, which objectives ask for that "
+            "want no clip twice in a batch: define num_items, and the argument whole of endless, in it."
+        )
 
     def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
         """Does what `endless` does in turns that the workers of a tf.data service can share.
@@ -92,6 +108,24 @@ class Stream(abc.ABC):
     @abc.abstractmethod
     def describe(self, item: Item) -> Clip:
         """Returns the labels and the path of a clip, without frames and sound."""
+
+    def group(self, item: Item, field: str | None = None) -> tf.Tensor:
+        """Returns a text that a clip has in common with others of its source video, () string.
+
+        Args:
+          item: of this stream.
+          field: where that is told, see `ClipGroups`; None: it is the path of the clip.
+
+        Raises:
+          tf.errors.InvalidArgumentError: when run, if the clip is damaged or does not tell.
+          UserError: clips of this kind tell nothing of that name.
+        """
+        if field is not None:
+            raise UserError(
+                f"{type(self).__name__} tells nothing of the name {field!r} of a clip: leave "
+                "ClipGroups.field at None, which takes the path."
+            )
+        return self.describe(item).path
 
     def name(self, item: Item) -> str:
         """Names a clip for messages, outside the graph; must not fail for damaged ones."""
@@ -147,6 +181,24 @@ class Source(abc.ABC):
         Raises:
           UserError: no such split, or there is no clip for this pipeline.
         """
+
+    def rows(
+        self, split: str, views: Mapping[str, View], part: tuple[int, bool] | None = None
+    ) -> ClipRows:
+        """Returns which row each clip has that all pipelines together read.
+
+        Args:
+          split: of the streams.
+          views: of the streams.
+          part: what is asked of `Stream.part`; None for all.
+
+        Raises:
+          UserError: clips of this kind have none.
+        """
+        raise UserError(
+            f"the clips of {self.location} have no rows, by which an objective keeps something for each: "
+            f"{type(self).__name__} does not define them. Prepare the clips as records, or define rows in it."
+        )
 
     @abc.abstractmethod
     def labels(self, split: str, view: View) -> np.ndarray:

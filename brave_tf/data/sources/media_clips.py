@@ -18,9 +18,10 @@ from brave_tf.data.media import tfio, video_decoding
 from brave_tf.data.media.media import MediaError, MediaFile
 from brave_tf.data.records.reader import DEFAULT_FLOW_BOUND, DEFAULT_SAMPLE_RATE, Clip
 from brave_tf.data.sources.base import Stream
+from brave_tf.data.sources.clip_rows import ClipRows, digest_of, row_table
+from brave_tf.data.sources.epochs import epoch_seeds, with_seeds
 from brave_tf.data.sources.media_facts import Facts, constant_stamps
-from brave_tf.data.sources.record_stream import epoch_seeds
-from brave_tf.errors import ArgumentError
+from brave_tf.errors import ArgumentError, UserError
 
 
 class Decoding(NamedTuple):
@@ -58,6 +59,7 @@ class MediaClips(Stream):
       label_names: in the order of their index.
       decoding: how they are read.
       numbers: of the clips that are this pipeline's.
+      group_column: of the CSV that they are listed in.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class MediaClips(Stream):
         label_names: Sequence[str],
         decoding: Decoding,
         numbers: Sequence[int],
+        group_column: str = "group",
     ):
+        self._group_column = group_column
         self._clips, self._facts, self._decoding = clips, facts, decoding
         self._numbers = np.array(numbers, np.int64)
         index = {name: number for number, name in enumerate(label_names)}
@@ -83,17 +87,32 @@ class MediaClips(Stream):
         _, _, clip_seed = epoch_seeds(seed, tf.constant(0, tf.int64))
         return _with_seeds(tf.constant(self._numbers), clip_seed).skip(skip)
 
-    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
+    def endless(
+        self, seed: int, shuffle_buffer: int, skip: int = 0, whole: int = 1
+    ) -> tf.data.Dataset:
         del shuffle_buffer  # All clips are shuffled: their numbers take no memory to speak of.
-        first_epoch, rest = divmod(skip, len(self._numbers))
+        kept = len(self._numbers) // whole * whole
+        first_epoch, rest = divmod(skip, kept)
 
         @tf.autograph.experimental.do_not_convert
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
             order_seed, _, clip_seed = epoch_seeds(seed, number)
             order = tf.random.experimental.stateless_shuffle(self._numbers, order_seed)
-            return _with_seeds(order, clip_seed)
+            return _with_seeds(order[:kept], clip_seed)
 
         return tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch).skip(rest)
+
+    def num_items(self) -> int:
+        return len(self._numbers)
+
+    def rows(self) -> ClipRows:
+        """Returns the rows of the clips of this pipeline, which is to be the only one."""
+        table = row_table(len(self._clips), self._numbers)
+        clips = (self._clips[number] for number in self._numbers)
+        told = (f"{clip.path}\n{clip.start}\n{clip.end}" for clip in clips)
+        return ClipRows(
+            len(self._numbers), digest_of(map(_encode, told)), lambda item: tf.gather(table, item)
+        )
 
     def part(self, every: int, held_out: bool) -> MediaClips:
         numbers = self._numbers[(self._numbers % every == 0) == held_out]
@@ -119,6 +138,19 @@ class MediaClips(Stream):
             labels=labels[ends[item] : ends[item + 1]],
             path=tf.gather([_encode(clip.path) for clip in self._clips], item),
         )
+
+    def group(self, item: tf.Tensor, field: str | None = None) -> tf.Tensor:
+        if field is None:
+            return self.describe(item).path
+        if field != self._group_column:
+            raise UserError(
+                f"ClipGroups.field = {field!r}: of media files the group is read from a column of their CSV, "
+                f"{self._group_column!r}. Bind that, or the other name as RawMedia.group_column."
+            )
+        group = tf.gather([_encode(clip.group) for clip in self._clips], item)
+        told = tf.debugging.Assert(group != b"", [f"the clip has no {field}"])
+        with tf.control_dependencies([told] if told is not None else []):
+            return tf.identity(group)
 
     def name(self, item: tf.Tensor) -> str:
         clip = self._clips[int(item)]
@@ -256,11 +288,7 @@ def _last_moment(fact: Facts) -> float:
 
 
 def _with_seeds(numbers: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
-    @tf.autograph.experimental.do_not_convert
-    def add_seed(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return number, tf.random.experimental.stateless_fold_in(seed, number)
-
-    return tf.data.Dataset.from_tensor_slices(numbers).map(add_seed)
+    return with_seeds(tf.data.Dataset.from_tensor_slices(numbers), seed, lambda number: number)
 
 
 def _encode(text: str) -> bytes:

@@ -19,6 +19,7 @@ from brave_tf.data.media import ffmpeg4, tfio
 from brave_tf.data.records.modalities import Held, MissingModalityError
 from brave_tf.data.records.splits import parts_of
 from brave_tf.data.sources.base import Source, register_source
+from brave_tf.data.sources.clip_rows import ClipRows
 from brave_tf.data.sources.media_clips import Decoding, MediaClips, UnreadableClipError
 from brave_tf.data.sources.media_facts import Facts, find_facts
 from brave_tf.data.views.base import View
@@ -169,7 +170,13 @@ class RawMedia(Source):
             sound_in_graph=self.decoder != "pyav",
             video_in_graph=with_frames and self._decodes_video_in_graph(facts),
         )
-        return MediaClips(clips, facts, self.label_names, decoding, numbers)
+        return MediaClips(clips, facts, self.label_names, decoding, numbers, self.group_column)
+
+    def rows(
+        self, split: str, views: Mapping[str, View], part: tuple[int, bool] | None = None
+    ) -> ClipRows:
+        stream = self.stream(split, views)
+        return (stream if part is None else stream.part(*part)).rows()
 
     def labels(self, split: str, view: View) -> np.ndarray:
         clips, _ = self._usable(split, {"view": view})

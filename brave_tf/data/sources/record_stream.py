@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -12,18 +12,23 @@ import tensorflow as tf
 from brave_tf.data.records import index as record_index
 from brave_tf.data.records.dataset_info import DatasetInfo
 from brave_tf.data.records.modalities import MissingModalityError
-from brave_tf.data.records.reader import Clip, compression_of, has_fields, parse_clip
-from brave_tf.data.records.shard_reader import Record, marked_ones, read_counted, read_uncounted
+from brave_tf.data.records.reader import Clip, has_fields, parse_clip
+from brave_tf.data.records.shard_reader import (
+    Record,
+    compression_of_all,
+    marked_ones,
+    read_counted,
+    read_uncounted,
+)
 from brave_tf.data.records.splits import Shard
 from brave_tf.data.sources.attempts import map_or_else
+from brave_tf.data.sources.epochs import epoch_seeds, shuffle, thin_out, with_seeds
 from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError, UserError
 
 CORES = os.cpu_count() or 1
 # Shards read side by side. Part of the order of records, so it must not depend on the machine.
 _INTERLEAVED_SHARDS = 8
-# A clip takes more than that.
-_LEAST_BYTES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +98,7 @@ class RecordStream:
             fields=tuple(fields),
             filtered=filtered,
             epoch_size=epoch_size,
-            compression=_compression([shard.path for shard in chosen.shards]),
+            compression=compression_of_all([shard.path for shard in chosen.shards]),
             indexed=record_index.have_indexes([shard.path for shard in chosen.shards], fields),
             every=every,
             first=first,
@@ -146,12 +151,17 @@ class RecordStream:
         shards = tf.data.Dataset.from_tensor_slices(np.array(self.own, np.int64))
         return _with_seeds(self._keep(shards.flat_map(self._read)), clip_seed).skip(skip)
 
-    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
-        """Reads epoch after epoch, each shuffled in its own way, from the position `skip`.
+    def endless(
+        self, seed: int, shuffle_buffer: int, skip: int = 0, whole: int = 1
+    ) -> tf.data.Dataset:
+        """Reads epoch after epoch, each shuffled in its own way; see `Stream.endless`.
 
         Whole epochs are not read to be skipped when `epoch_size` is known.
         """
-        first_epoch, rest = divmod(skip, self.epoch_size) if self.epoch_size else (0, skip)
+        size = kept = self.epoch_size
+        if whole > 1:
+            size, kept = self._size(), self.num_items() // whole * whole
+        first_epoch, rest = divmod(skip, kept) if kept else (0, skip)
 
         @tf.autograph.experimental.do_not_convert
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
@@ -163,11 +173,11 @@ class RecordStream:
                 num_parallel_calls=min(CORES, _INTERLEAVED_SHARDS, len(self.own)),
                 deterministic=True,
             )
-            records = _shuffle(self._keep(records), shuffle_buffer, buffer_seed)
-            if self.epoch_size:
+            records = shuffle(self._keep(records), shuffle_buffer, buffer_seed)
+            if size:
                 # Of damaged records nobody knows whether they had all fields: epochs start where they were
                 # said to, whether more or fewer records were kept than have them.
-                records = records.repeat().take(self.epoch_size)
+                records = thin_out(records.repeat().take(size), size, kept, buffer_seed)
             return _with_seeds(records, clip_seed)
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
@@ -193,12 +203,29 @@ class RecordStream:
             shard_seed, buffer_seed, clip_seed = epoch_seeds(seed, turn // number)
             shards = tf.random.experimental.stateless_shuffle(self._own, shard_seed)
             records = self._keep(self._read(shards[turn % number]))
-            return _with_seeds(_shuffle(records, shuffle_buffer, buffer_seed), clip_seed)
+            return _with_seeds(shuffle(records, shuffle_buffer, buffer_seed), clip_seed)
 
         # No more than an eighth of the shards at the same time, so that epochs hardly overlap.
         cycle = max(1, min(_INTERLEAVED_SHARDS, number // 8))
         turns = tf.data.Dataset.range(first, tf.int64.max)
         return turns.interleave(shard, cycle, num_parallel_calls=min(CORES, cycle))
+
+    def num_items(self) -> int:
+        """Returns how many records an epoch has, counting them if nobody did.
+
+        Pipelines that share shards have other records in every epoch, and have to begin each one together: it
+        is that of the one with the fewest.
+        """
+        if self.every == 1:
+            return self._size()
+        # A few shards at most.
+        everything = dataclasses.replace(self, every=1, first=0, epoch_size=None)
+        return everything.num_items() // self.every
+
+    def _size(self) -> int:
+        if self.epoch_size is not None:
+            return self.epoch_size
+        return int(self.once(0).reduce(tf.constant(0, tf.int64), lambda count, _: count + 1))
 
     @property
     def _own(self) -> tf.Tensor:
@@ -268,32 +295,5 @@ class RecordStream:
         return marked_ones(records)
 
 
-def _compression(paths: Sequence[str]) -> str:
-    """Returns the compression of the first shard that can hold a clip: others are empty or cut short."""
-    holding = (path for path in paths if tf.io.gfile.stat(path).length >= _LEAST_BYTES)
-    return compression_of(next(holding, paths[0]))
-
-
-def _shuffle(records: tf.data.Dataset, shuffle_buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
-    if shuffle_buffer == 1:
-        return records
-    # The seed of `shuffle` is mixed with this graph's, which would be the process's global seed.
-    tf.random.set_seed(1)
-    seed = tf.cast(seed[0], tf.int64)
-    return records.shuffle(shuffle_buffer, seed=seed, reshuffle_each_iteration=False)
-
-
-def epoch_seeds(seed: int, epoch: tf.Tensor) -> list[tf.Tensor]:
-    """Returns three (2,) int32 seeds: for the order of shards, the shuffle buffer, and the clips."""
-    base = tf.constant([seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF], tf.int32)
-    mine = tf.random.experimental.stateless_fold_in(base, epoch)
-    return tf.unstack(tf.random.experimental.stateless_split(mine, 3))
-
-
 def _with_seeds(records: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
-    @tf.autograph.experimental.do_not_convert
-    def add_seed(record: Record) -> tuple[Record, tf.Tensor]:
-        number = record.shard * 2**32 + record.position
-        return record, tf.random.experimental.stateless_fold_in(seed, number)
-
-    return records.map(add_seed)
+    return with_seeds(records, seed, lambda record: record.shard * 2**32 + record.position)

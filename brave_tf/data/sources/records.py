@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from brave_tf.data.records import index as record_index
 from brave_tf.data.records.dataset_info import DatasetInfo
-from brave_tf.data.records.reader import Clip, compression_of, has_fields, parse_clip
+from brave_tf.data.records.reader import Clip, compression_of, has_fields, parse_clip, parse_text
 from brave_tf.data.records.shard_names import find_shards
 from brave_tf.data.records.splits import Shard
 from brave_tf.data.sources import record_checks
 from brave_tf.data.sources.base import Source, Stream, register_source
+from brave_tf.data.sources.clip_rows import ClipRows
+from brave_tf.data.sources.record_rows import record_rows
 from brave_tf.data.sources.record_stream import Record, RecordStream
 from brave_tf.data.views.base import View
 from brave_tf.process.progress import Progress
@@ -46,6 +48,12 @@ class Records(Source):
         self, split: str, views: Mapping[str, View], num_pipelines: int = 1, pipeline: int = 0
     ) -> RecordClips:
         return RecordClips(RecordStream.open(self._info, split, views, num_pipelines, pipeline))
+
+    def rows(
+        self, split: str, views: Mapping[str, View], part: tuple[int, bool] | None = None
+    ) -> ClipRows:
+        stream = RecordStream.open(self._info, split, views)
+        return record_rows(stream if part is None else stream.part(*part), split)
 
     def labels(self, split: str, view: View) -> np.ndarray:
         chosen = self._info.split(split)
@@ -95,8 +103,13 @@ class RecordClips(Stream):
     def once(self, seed: int, skip: int = 0) -> tf.data.Dataset:
         return self._stream.once(seed, skip)
 
-    def endless(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
-        return self._stream.endless(seed, shuffle_buffer, skip)
+    def endless(
+        self, seed: int, shuffle_buffer: int, skip: int = 0, whole: int = 1
+    ) -> tf.data.Dataset:
+        return self._stream.endless(seed, shuffle_buffer, skip, whole)
+
+    def num_items(self) -> int:
+        return self._stream.num_items()
 
     def by_shard(self, seed: int, shuffle_buffer: int, skip: int = 0) -> tf.data.Dataset:
         return self._stream.by_shard(seed, shuffle_buffer, skip)
@@ -110,6 +123,11 @@ class RecordClips(Stream):
 
     def describe(self, item: Record) -> Clip:
         return parse_clip(item.serialized, ())
+
+    def group(self, item: Record, field: str | None = None) -> tf.Tensor:
+        if field is None:
+            return self.describe(item).path
+        return parse_text(item.serialized, field)
 
     def name(self, item: Record) -> str:
         return self._stream.name(item)

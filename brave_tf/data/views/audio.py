@@ -29,6 +29,7 @@ class AudioView(View):
     """
 
     modality: ClassVar[str] = "audio"
+    reversible: ClassVar[bool] = True
     duration: float = 10.24
     log_mel: LogMel = dataclasses.field(default_factory=LogMel)
 
@@ -63,6 +64,10 @@ class AudioView(View):
         window = tf.constant(self.num_samples)
         first = sampling.random_start(tf.size(clip.audio), window, seed, loop=loop)
         return tf.cast(first, tf.float64) / self.sample_rate
+
+    def places(self, clip: Clip) -> sampling.Places:
+        rate = tf.constant(self.sample_rate, tf.float64)
+        return sampling.Places(tf.size(clip.audio), tf.constant(self.num_samples), rate)
 
     def window(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
         """Cuts the sound from `start`, () float64 seconds: (num_samples,) float32."""

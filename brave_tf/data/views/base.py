@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
+from brave_tf.data.views.sampling import Places
 from brave_tf.errors import UserError
+from brave_tf.storage.added_fields import added_field
 
 # A view's augmentation: (values of the view's shape, seed (2,) int32) -> values of the same shape.
 Augmentation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -28,15 +30,20 @@ class View(abc.ABC):
         that trains (a GPU, where they cost little), in batches of the input pipeline that are not
         finished: see `in_step.finish_views`. The samples are the same wherever they are applied. On a TPU
         they have to be ones that XLA can compile, which `gaussian_blur` is not.
+      reverse: whether training windows run backwards: they are turned round before they are augmented.
+      reversible: of the class: whether that means something, as it does for frames and spectrograms, whose
+        first axis is time. Flow that runs backwards is not the flow of what runs backwards.
 
     Raises:
       UserError: a field has a value that cannot be used.
     """
 
     modality: ClassVar[str]
+    reversible: ClassVar[bool] = False
     sync: bool = True
     augmentations: tuple[Augmentation, ...] = ()
     step_augmentations: tuple[Augmentation, ...] = ()
+    reverse: bool = added_field(False)
 
     def __post_init__(self) -> None:
         for field in ("augmentations", "step_augmentations"):
@@ -46,6 +53,8 @@ class View(abc.ABC):
                 all(callable(augmentation) for augmentation in getattr(self, field)),
                 "functions, which gin lists as @name without parentheses",
             )
+        kind = f"a view that can run backwards, which {self.modality} cannot"
+        self._require("reverse", self.reversible or not self.reverse, f"False, or {kind}")
 
     def _require(self, field: str, usable: Any, expected: str) -> None:
         if not usable:
@@ -73,6 +82,17 @@ class View(abc.ABC):
 
         In a clip that is too short it is any moment of the clip if `loop`, else 0.
         """
+
+    def places(self, clip: Clip) -> Places:
+        """Returns in how many places of a clip the window can start, which rules about windows are told in.
+
+        Raises:
+          UserError: the view does not say so.
+        """
+        raise UserError(
+            f"{type(self).__name__} does not say where in a clip its windows can start, which rules of "
+            "Recipe.windows ask for: define places in it."
+        )
 
     @abc.abstractmethod
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -151,7 +171,13 @@ class View(abc.ABC):
         return seed
 
     def _augment(self, values: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Applies all augmentations; `seed` is that of the sample."""
+        """Turns a window round if it is to run backwards, and applies all augmentations.
+
+        Args:
+          values: of the view's shape.
+          seed: that of the sample.
+        """
+        values = tf.reverse(values, [0]) if self.reverse else values
         every = self.augmentations + self.step_augmentations
         return self._apply(every, 0, values, self._augmentation_seed(seed))
 

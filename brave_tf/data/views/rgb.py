@@ -29,6 +29,7 @@ class RgbView(VideoView):
     """
 
     modality: ClassVar[str] = "rgb"
+    reversible: ClassVar[bool] = True
     highest_pixel: ClassVar[float] = 1.0
     augmentations: tuple[Augmentation, ...] = (
         gaussian_blur,

@@ -6,10 +6,35 @@ frames and sound start again together after the last frame.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 # Frame times are multiples of 1 / rate, which binary fractions miss by a little.
 _ROUNDING = 1e-4
+
+
+class Places(NamedTuple):
+    """Where in a clip the windows of a view can start, counted in frames or samples of the clip."""
+
+    length: tf.Tensor  # () int32, how many the clip has
+    window: tf.Tensor  # () int32, how many of them a window spans
+    rate: tf.Tensor  # () float64, how many last a second
+
+    @property
+    def starts(self) -> tf.Tensor:
+        """() int32: at how many of them a window fits that starts there; 0 or less where none does."""
+        return self.length - self.window + 1
+
+    @property
+    def latest(self) -> tf.Tensor:
+        """() float64 seconds: the last start at which a window fits; below 0 where none does."""
+        return tf.cast(self.length - self.window, tf.float64) / self.rate
+
+    @property
+    def seconds(self) -> tf.Tensor:
+        """() float64: how long the clip lasts."""
+        return tf.cast(self.length, tf.float64) / self.rate
 
 
 def window_length(

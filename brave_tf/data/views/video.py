@@ -142,6 +142,10 @@ class VideoView(View):
         first = sampling.random_start(count, self._window(clip), seed, loop=loop)
         return tf.cast(first, tf.float64) / clip.frame_rate
 
+    def places(self, clip: Clip) -> sampling.Places:
+        count = stored_values.count(self._jpegs(clip))
+        return sampling.Places(count, self._window(clip), clip.frame_rate)
+
     def frame_indices(self, clip: Clip, start: tf.Tensor) -> tf.Tensor:
         """Returns the frames of the window that starts at `start` seconds, (num_frames,) int32."""
         return sampling.frame_indices(

@@ -12,6 +12,7 @@ from raw_films import FILMS, RGB, SOUND, VIEW, VIEWS, clips, texture, write_film
 
 from brave_tf.data.clips import clip_list
 from brave_tf.data.pipeline.batches import clip_dataset
+from brave_tf.data.pipeline.clip_fields import ClipFields, ClipGroups
 from brave_tf.data.pipeline.clip_windows import crop_dataset
 from brave_tf.data.preparation.prepare import prepare
 from brave_tf.data.preparation.settings import PreparationSettings
@@ -152,6 +153,24 @@ def test_input_pipelines_share_no_clip(folder):
     assert sorted(found) == list(range(6))
     with pytest.raises(UserError, match="input pipeline 6 of 7 finds no clip.*has 6"):
         open_source(folder).stream("train", RGB, 7, 6)
+
+
+def test_rows_and_groups_of_media_files(folder):
+    source = open_source(folder)
+    asked = ClipFields(("clip_id", "group"), source.rows("train", RGB), True, ClipGroups())
+    labels = source.labels("train", RGB["narrow"])
+    assert asked.rows.count == len(labels) == 6
+    found = batches(folder, 4, RGB, batch_size=4, seed=3, clip_fields=asked)
+    for batch in found:
+        assert len(set(batch["clip_id"])) == 4
+        np.testing.assert_array_equal(labels[batch["clip_id"]], batch["label"])
+        # Each is a file of its own.
+        assert len(set(batch["group"])) == 4
+    rest = batches(folder, 2, RGB, batch_size=4, seed=3, clip_fields=asked, start_batch=2)
+    assert_equal(found[2:], rest)
+    part = source.rows("train", RGB, (3, False))
+    assert part.count == 4 and part.digest != asked.rows.digest
+    assert [int(part.of(tf.constant(n))) for n in range(6)] == [-1, 0, 1, -1, 2, 3]
 
 
 @pytest.fixture(scope="module")
