@@ -44,7 +44,9 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
     flags.DEFINE_string(
-        "network", "online", "Which one of the run's: online, or target where it has a momentum copy."
+        "network",
+        "online",
+        "Which one of the run's: online, or target where it has a momentum copy.",
     )
     flags.DEFINE_bool(
         "watch", False, "Evaluate each checkpoint of the run as it is written, until the run ends."

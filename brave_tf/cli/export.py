@@ -36,7 +36,9 @@ def define_flags() -> None:
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
     flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
     flags.DEFINE_string(
-        "network", "online", "Which one of its networks: online, or target where it has a momentum copy."
+        "network",
+        "online",
+        "Which one of its networks: online, or target where it has a momentum copy.",
     )
     flags.DEFINE_string("output", None, "Folder for the exported model; a new or an empty one.")
     flags.DEFINE_list(

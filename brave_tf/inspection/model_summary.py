@@ -44,7 +44,7 @@ def model_summary(batch_size: int | None = None) -> str:
         [
             as_text(_view_rows(recipe)),
             f"{type(objective).__name__}, per clip\n" + as_text(_part_rows(trace)),
-            _memory(trace, settings),
+            memory(trace, settings),
         ]
     )
 
@@ -83,7 +83,8 @@ def _part_row(part: Part) -> list[str]:
     ]
 
 
-def _memory(trace: ModelTrace, settings: Settings) -> str:
+def memory(trace: ModelTrace, settings: Settings) -> str:
+    """Returns a sentence on what a step of `settings.batch_size` clips, and what is beside it, take."""
     size = settings.batch_size
     kept = size * sum(part.kept for part in trace.parts)
     state = sum(part.state for part in trace.parts)

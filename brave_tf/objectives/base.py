@@ -9,11 +9,11 @@ from typing import Callable
 
 import tensorflow as tf
 
-from brave_tf import errors
 from brave_tf.models.precision import in_full
 from brave_tf.objectives.backbones import Backbones, resolved
 from brave_tf.objectives.shared_features import features_of
-from brave_tf.objectives.stepping import GRADIENT_NORM, Stepping
+from brave_tf.objectives.stepping import GRADIENT_NORM as GRADIENT_NORM
+from brave_tf.objectives.stepping import Stepping
 from brave_tf.objectives.terms import Seen, Terms
 
 # The name of the view whose backbone is the one most used: a short window of colour frames.
@@ -52,8 +52,8 @@ class Objective(Stepping, abc.ABC):
     Args:
       backbones: view name -> model from (B, *view shape) to (B, D) features, or the name of another view,
         whose model both then train.
-      loss_scale: constant factor on the loss and its gradients. Peers that add up the gradients of R replicas,
-        each of its own mean, follow R times the gradient of the mean over all: R is theirs to bind here.
+      loss_scale: constant factor on the loss and its gradients. Published code that adds up the gradients of
+        R replicas, each of its own mean, follows R times the gradient of the mean over all: bind R.
 
     Attributes:
       seen: what the last training step showed; None before the first one.
@@ -126,7 +126,7 @@ class Objective(Stepping, abc.ABC):
         """
 
     def networks(self) -> Mapping[str, Mapping[str, tf.keras.Model]]:
-        """Returns name -> backbones by view, of what may be exported and evaluated; `online` is the usual one."""
+        """Returns name -> backbones by view, of all that may be exported and evaluated; one is `online`."""
         return {ONLINE: self.backbones}
 
     def nested(self, kind: type) -> list:

@@ -25,10 +25,10 @@ class Constant(State):
         self.known = state_variable(tf.constant(False), f"{name}/known")
 
     def or_first(self, candidate: tf.Tensor) -> tf.Tensor:
-        """Returns () float32, the constant; as long as it is not known, the mean of the candidate over replicas.
+        """Returns () float32, the constant; until it is known, the mean of the candidate over replicas.
 
         Args:
-          candidate: () what this replica says; without gradients.
+          candidate: () what this replica says; it gets no gradients.
         """
         first = mean_over_replicas(tf.stop_gradient(tf.cast(candidate, tf.float32)))
         return tf.where(self.known, self.value, first)

@@ -23,15 +23,15 @@ _WEIGHT_DECAY = "weight_decay"
 class CVRL(base.Objective):
     """Two views of a clip find each other among all views of all clips of a step (InfoNCE).
 
-    With a, b the projections of the two views, of length 1, clip i of the N clips over all devices has the terms
+    With a, b the projections of the two views, of length 1, clip i of the N over all devices has the terms
 
         `first_to_second`: -log exp(a_i b_i / T) / (sum_j exp(a_i b_j / T) + sum_{j != i} exp(a_i a_j / T))
 
     and `second_to_first`, where a and b are exchanged; the loss is their sum (paper, section 3.1). Gradients
-    flow into the projections of other devices too. The monitors `accuracy/contrast`, whether b_i is the nearest to
-    a_i of all b, and `entropy/contrast`, in nats, are of softmax(a_i b_j / T) over j.
+    flow into the projections of other devices too. The monitors `accuracy/contrast`, whether b_i is the
+    nearest to a_i of all b, and `entropy/contrast`, in nats, are of softmax(a_i b_j / T) over j.
 
-    The released code does not divide the loss by the number of its replicas R: `loss_scale` R does as it does.
+    The released code does not divide the loss by the number R of its replicas, as with `loss_scale` R here.
 
     Args:
       backbones: two views of one modality, such as `{'narrow': @r3d(), 'second': 'narrow'}`; the first one in
@@ -93,9 +93,7 @@ class CVRL(base.Objective):
     def terms(self, batch: Mapping[str, tf.Tensor], training: bool) -> base.Terms:
         """Computes both directions' losses, and the decay of weights; see the class."""
         features = self(batch, training=training)
-        z = {
-            view: self.projectors[view](features[view], training=training) for view in self.order
-        }
+        z = {view: self.projectors[view](features[view], training=training) for view in self.order}
         a, b = (tf.math.l2_normalize(z[view], axis=-1) for view in self.order)
         all_a, all_b = (gather_over_replicas(x, gradients=True) for x in (a, b))
         first, to_other = self._contrast(a, all_b, all_a)

@@ -11,6 +11,7 @@ from brave_tf.objectives.state import (
     assign_rows,
     finite_rows,
     outside_of_strategies,
+    rows_of,
     state_variable,
     unit_rows,
 )
@@ -74,16 +75,16 @@ class MemoryBank(State):
             ) from error
 
     def read(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns (..., D) float32 vectors of (...) rows, all of which must be in [0, N); without gradients."""
+        """Returns (..., D) float32 vectors of (...) rows, all of them in [0, N); without gradients."""
         with self.placement():
-            found = tf.gather(self.vectors, self._checked(rows))
+            found = rows_of(self.vectors, self._checked(rows))
         return tf.stop_gradient(tf.cast(found, tf.float32))
 
     def update(self, rows: tf.Tensor, values: tf.Tensor) -> None:
         """Moves rows towards the values of all replicas' clips, to length 1; for `Terms.writes`.
 
-        Values that are not finite never enter, nor do those of clips that have no row. Of several clips of one
-        row the last in rank-major order is written, to what the row was before the step.
+        Values that are not finite never enter, nor do those of clips that have no row. Of several clips of
+        one row, the last in rank-major order moves it from where it was before the step.
 
         Args:
           rows: (B,) integers of this replica below N; below 0 for a clip without one.
@@ -94,7 +95,7 @@ class MemoryBank(State):
         enters = (rows >= 0) & finite_rows(values)
         rows = tf.maximum(rows, 0)
         with self.placement():
-            before = tf.cast(tf.gather(self.vectors, rows), tf.float32)
+            before = tf.cast(rows_of(self.vectors, rows), tf.float32)
         moved = self.momentum * before + (1 - self.momentum) * values
         new = tf.where(enters[:, tf.newaxis], tf.math.l2_normalize(moved, axis=-1), before)
         written = _written(rows, enters)
@@ -120,8 +121,8 @@ class MemoryBank(State):
 def _written(rows: tf.Tensor, enters: tf.Tensor) -> tf.Tensor:
     """Returns for each of (N,) writes which one is made in its place, so that no row has two values.
 
-    That is the last one of the same row that enters. For one that does not enter, it is any that does; if none
-    does, itself, which writes what is there.
+    That is the last one of the same row that enters. For one that does not enter, it is any that does; if
+    none does, itself, which writes what is there.
     """
     places = tf.range(tf.size(rows))
     same = (rows[:, tf.newaxis] == rows[tf.newaxis]) | ~enters[:, tf.newaxis]
@@ -133,5 +134,7 @@ def _written(rows: tf.Tensor, enters: tf.Tensor) -> tf.Tensor:
 def _first_of_process() -> bool:
     """Whether this replica is the first of its process; all have read when gathering is done."""
     replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return True
     local = len(replica.strategy.extended.worker_devices)
     return int(replica.replica_id_in_sync_group) % local == 0

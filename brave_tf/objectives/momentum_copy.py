@@ -16,12 +16,12 @@ from brave_tf.objectives.state import State, state_variable
 class MomentumCopy(State):
     """The target network: copies of backbones and heads whose weights are averages of theirs over steps.
 
-    Trainable weights alone are averaged, target <- m target + (1 - m) online. Batch normalisations of the copies,
-    called with `training=True`, normalise by their own batch and keep statistics of their own. No gradient
-    trains the copies; what is computed with them needs `tf.stop_gradient` only where inputs carry gradients.
+    Trainable weights alone are averaged, target <- m target + (1 - m) online. Batch normalisations of the
+    copies, called with `training=True`, normalise by their own batch and keep statistics of their own. No
+    gradient trains the copies; what they compute needs `tf.stop_gradient` where inputs carry gradients.
 
-    An objective calls `begin` in its `begin_step`, and `update` there too, or in its `end_step` for an average
-    that is taken after the optimizer's step.
+    An objective calls `begin` in its `begin_step`, and `update` there too, or in its `end_step` for an
+    average that is taken after the optimizer's step.
 
     Args:
       backbones: view name -> model. Views that share one share its copy.
@@ -75,7 +75,7 @@ class MomentumCopy(State):
                 target.assign(tf.cast(online, target.dtype))
             return True
 
-        self.begun.assign(tf.cond(self.begun, lambda: True, copied))
+        self.begun.assign(tf.cond(tf.identity(self.begun), lambda: True, copied))
 
     def update(self, step: tf.Tensor) -> None:
         """Takes the average of a step.

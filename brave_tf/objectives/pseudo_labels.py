@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from brave_tf import errors
-from brave_tf.objectives.state import State, state_variable
+from brave_tf.objectives.state import State, rows_of, state_variable
 
 
 class PseudoLabels(State):
@@ -41,7 +41,7 @@ class PseudoLabels(State):
 
     def of(self, clip_ids: tf.Tensor) -> tf.Tensor:
         """Returns (B, *shape) labels of (B,) clips; -1 for those that are below 0 or have no label yet."""
-        rows = tf.shape(self.values, clip_ids.dtype)[0]
+        rows = tf.constant(self.values.shape[0], clip_ids.dtype)
         check = tf.debugging.assert_less(
             clip_ids,
             rows,
@@ -49,7 +49,7 @@ class PseudoLabels(State):
             "there are clips",
         )
         with tf.control_dependencies([check]):
-            found = tf.gather(self.values, tf.maximum(clip_ids, 0))
+            found = rows_of(self.values, tf.maximum(clip_ids, 0))
         known = tf.reshape(clip_ids >= 0, [-1] + [1] * (found.shape.rank - 1))
         return tf.where(known, found, tf.constant(-1, found.dtype))
 

@@ -8,7 +8,14 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.objectives.replicas import gather_over_replicas
-from brave_tf.objectives.state import State, assign_rows, finite_rows, state_variable, unit_rows
+from brave_tf.objectives.state import (
+    State,
+    assign_rows,
+    finite_rows,
+    rows_of,
+    state_variable,
+    unit_rows,
+)
 
 
 class Queue(State):
@@ -67,11 +74,11 @@ class Queue(State):
         rows = (self.pointer + tf.range(count)) % self.size
         enters = finite_rows(keys)
         assign_rows(
-            self.entries, rows, tf.where(enters[:, tf.newaxis], keys, tf.gather(self.entries, rows))
+            self.entries, rows, tf.where(enters[:, tf.newaxis], keys, rows_of(self.entries, rows))
         )
         for name, variable in self.ids.items():
             new = gather_over_replicas(tf.cast(ids[name], tf.int64))
-            assign_rows(variable, rows, tf.where(enters, new, tf.gather(variable, rows)))
+            assign_rows(variable, rows, tf.where(enters, new, rows_of(variable, rows)))
         reached = self.pointer + count
         self.full.assign(self.full | (reached >= self.size))
         self.pointer.assign(reached % self.size)

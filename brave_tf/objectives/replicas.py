@@ -83,7 +83,7 @@ def same_process(count: int, clips_per_process: int | None) -> tf.Tensor:
     """Tells which clips of all replicas are in the same process as those of this one.
 
     What a published method computes within each of its processes depends on how many clips one has. This
-    divides the clips of a step, in rank-major order, into processes of that size, over whatever devices they are.
+    divides the clips of a step, in rank-major order, into processes of that size, whatever the devices are.
 
     Args:
       count: B, the clips of this replica.

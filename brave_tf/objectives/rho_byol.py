@@ -23,12 +23,13 @@ Builder = Callable[..., tf.keras.Model]
 class RhoBYOL(base.Objective):
     """Each of rho clips of a video predicts the projections of the others by a momentum copy of the network.
 
-    With p_i = predictor(projector(backbone(clip i))) and z_j the projection of clip j by the target network, both
-    of length 1, a clip has the terms `<i>_to_<j>`: -p_i z_j / T for all j != i. Its gradients are those of
+    With p_i = predictor(projector(backbone(clip i))) and z_j the projection of clip j by the target network,
+    both of length 1, a video has the terms `<i>_to_<j>`: -p_i z_j / T for all j != i. Gradients are those of
     sum_i mean_{j != i}, while the loss that is logged is that divided by 2 rho (the released code).
 
-    Clips pass the networks one after the other, so that batch normalisation sees one of each video at a time.
-    The target network is averaged before the step, with the momentum of the step before, as in the released code.
+    Clips pass the networks one after the other, so that batch normalisation sees one of each video at a
+    time. The target network is averaged before the step, with the momentum of the step before, as in the
+    released code.
 
     Args:
       backbones: rho views with one backbone, such as `{'narrow': @r3d(), 'second': 'narrow'}`.
@@ -41,7 +42,8 @@ class RhoBYOL(base.Objective):
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: fewer than two views, views that do not share a backbone, or a temperature that is not positive.
+      UserError: fewer than two views, views that do not share a backbone, or a temperature that is not
+        positive.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class RhoBYOL(base.Objective):
         self.predictor = predictor(self.projector.output_shape[-1], name="predictor")
         self.target = MomentumCopy(
             self.backbones,
-            # The predictor's copy says nothing here; what follows the whole network can be compared with peers.
+            # As in the released code, whose copy is of the whole network.
             {"projector": self.projector, "predictor": self.predictor},
             momentum,
             lag=0 if together else 1,

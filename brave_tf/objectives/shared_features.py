@@ -24,9 +24,7 @@ def computed_once() -> Iterator[None]:
         _thread.found = outer
 
 
-def features_of(
-    view: str, backbone: tf.keras.Model, compute: Callable[[], tf.Tensor]
-) -> tf.Tensor:
+def features_of(view: str, backbone: tf.keras.Model, compute: Callable[[], tf.Tensor]) -> tf.Tensor:
     """Returns the (B, D) features, computed if they are not there yet."""
     found = getattr(_thread, "found", None)
     if found is None:

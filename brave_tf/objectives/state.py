@@ -1,8 +1,8 @@
 """State that no gradient trains: what all kinds of it share.
 
-A kind is a class in a file of its own, such as `Queue`. An objective makes it an attribute, reads it in `terms`,
-and gives what it writes to `Terms.writes`. Its variables are then in checkpoints and exact resume, the same on
-all replicas, and counted by `brave_tf_inspect`.
+A kind is a class in a file of its own, such as `Queue`. An objective makes it an attribute, reads it in
+`terms`, and gives what it writes to `Terms.writes`. Its variables are then in checkpoints and exact resume,
+the same on all replicas, and counted by `brave_tf_inspect`.
 """
 
 from __future__ import annotations
@@ -63,6 +63,17 @@ def state_variable(value: Any, name: str, dtype: tf.DType | None = None) -> tf.V
     )
 
 
+def rows_of(variable: tf.Variable, rows: tf.Tensor) -> tf.Tensor:
+    """Returns (M, ...), some rows of a variable of this replica, without a copy of the others.
+
+    Args:
+      variable: (N, ...), as for `assign_rows`.
+      rows: (M,) integers in [0, N).
+    """
+    # `tf.gather` reads all of a variable with a part on each replica.
+    return tf.raw_ops.ResourceGather(resource=variable.handle, indices=rows, dtype=variable.dtype)
+
+
 def assign_rows(variable: tf.Variable, rows: tf.Tensor, values: tf.Tensor) -> None:
     """Writes some rows of a variable, on this replica; the others are not touched.
 
@@ -80,7 +91,7 @@ def assign_rows(variable: tf.Variable, rows: tf.Tensor, values: tf.Tensor) -> No
 def outside_of_strategies(make: Callable[[], Any]) -> Any:
     """Returns what a function makes outside of the scope of the present strategy.
 
-    A strategy places each variable that is made in its scope. Scopes are of a thread, so another one has none.
+    A strategy places each variable that is made in its scope. Scopes are of a thread: another has none.
     """
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(make).result()

@@ -224,7 +224,7 @@ class Stepping(tf.keras.Model):
         return self._logs(self.clip_losses(terms), terms)
 
     def weigh(self, values: Mapping[str, tf.Tensor], scale: float = 1.0) -> tf.Tensor:
-        """Returns (B,) `scale` times the weighted terms, each (B,): their sum, or without weights their mean."""
+        """Returns (B,) `scale` times the terms, each (B,): their weighted sum, or else their mean."""
         weights = self.term_weights
         if weights is None:
             return scale * tf.add_n(list(values.values())) / len(values)

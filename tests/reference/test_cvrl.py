@@ -126,7 +126,10 @@ def check_two_replicas_on_one_device(golden):
         "contrast_entropy": terms.monitors["entropy/contrast"],
     }
     for replica in range(replicas):
-        key, own = f"{KEY}two_replicas/replica{replica}/", slice(replica * clips, (replica + 1) * clips)
+        key, own = (
+            f"{KEY}two_replicas/replica{replica}/",
+            slice(replica * clips, (replica + 1) * clips),
+        )
         for name, value in figures.items():
             golden.check(f"{key}{name}", np.mean(value[own]))
         for name, gradient in zip(("first", "second"), gradients(objective, first, second)):
