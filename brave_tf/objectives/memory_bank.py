@@ -9,6 +9,7 @@ from brave_tf.objectives.replicas import gather_over_replicas
 from brave_tf.objectives.state import (
     State,
     assign_rows,
+    check_device,
     finite_rows,
     outside_of_strategies,
     rows_of,
@@ -39,7 +40,8 @@ class MemoryBank(State):
       vectors: (N, D) of `dtype`, at first random directions.
 
     Raises:
-      UserError: `rows` or `width` is below 1, `momentum` not in [0, 1), or `dtype` another.
+      UserError: `rows` or `width` is below 1, `momentum` not in [0, 1), `dtype` another, or there is no such
+        device.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class MemoryBank(State):
                 f"{name}: {rows} rows of {width} in {dtype} with momentum {momentum}: expected at least 1 of "
                 f"each, {' or '.join(_DTYPES)}, and a momentum of at least 0 and below 1."
             )
+        if device is not None:
+            check_device(name, device)
         self.num_rows, self.momentum, self.device = rows, momentum, device
         drawn = unit_rows(rows, width, dtype)
         if device is None:
@@ -65,14 +69,8 @@ class MemoryBank(State):
             self.vectors = outside_of_strategies(lambda: self._placed(drawn, f"{name}/vectors"))
 
     def _placed(self, drawn: object, name: str) -> tf.Variable:
-        try:
-            with self.placement():
-                return tf.Variable(drawn, trainable=False, name=name)
-        except (ValueError, RuntimeError, tf.errors.OpError) as error:
-            devices = ", ".join(device.name for device in tf.config.list_logical_devices())
-            raise errors.UserError(
-                f"{self.name}: device {self.device!r}: expected one of this process, {devices}."
-            ) from error
+        with self.placement():
+            return tf.Variable(drawn, trainable=False, name=name)
 
     def read(self, rows: tf.Tensor) -> tf.Tensor:
         """Returns (..., D) float32 vectors of (...) rows, all of them in [0, N); without gradients."""

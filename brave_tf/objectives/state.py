@@ -14,6 +14,8 @@ from typing import Any, Callable
 import numpy as np
 import tensorflow as tf
 
+from brave_tf import errors
+
 
 class State(tf.Module):
     """Variables of an objective that no gradient trains; to be subclassed.
@@ -95,6 +97,23 @@ def outside_of_strategies(make: Callable[[], Any]) -> Any:
     """
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(make).result()
+
+
+def check_device(owner: str, device: str) -> None:
+    """Makes sure that a device is there, since TensorFlow takes another one in its place.
+
+    Args:
+      owner: name of the state, for the message.
+      device: such as 'CPU:0'.
+
+    Raises:
+      UserError: it is not one of this process.
+    """
+    there = [each.name.rpartition("device:")[2] for each in tf.config.list_logical_devices()]
+    if device not in there:
+        raise errors.UserError(
+            f"{owner}: device {device!r}: expected one of this process, {', '.join(there)}."
+        )
 
 
 def unit_rows(rows: int, width: int, dtype: str = "float32", chunk: int = 65536) -> np.ndarray:

@@ -19,9 +19,9 @@ CLIPS, INPUTS, WIDTH, ROWS, QUEUE = 8, 6, 5, 40, 16
 def backbone() -> tf.keras.Model:
     """Linear, batch normalisation over all replicas, relu, linear."""
     x = tf.keras.Input((INPUTS,))
-    y = tf.keras.layers.Dense(7)(x)
-    y = tf.keras.layers.ReLU()(batch_norm()(y))
-    return tf.keras.Model(x, tf.keras.layers.Dense(WIDTH)(y))
+    y = tf.keras.layers.Dense(7, name="hidden")(x)
+    y = tf.keras.layers.ReLU(name="relu")(batch_norm()(y))
+    return tf.keras.Model(x, tf.keras.layers.Dense(WIDTH, name="features")(y))
 
 
 class Remembering(base.Objective):
