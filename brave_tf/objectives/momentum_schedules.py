@@ -43,7 +43,9 @@ def cosine_momentum(
 
     def momentum(step: tf.Tensor) -> tf.Tensor:
         # In float32 too little would be left of 1 - m near the end.
-        epoch = tf.minimum(tf.cast(step, tf.float64) / steps_per_epoch, tf.cast(total, tf.float64))
+        epoch = tf.minimum(
+            tf.cast(step, tf.float64) / steps_per_epoch, tf.constant(total, tf.float64)
+        )
         return final - (final - initial) * (1 + tf.cos(math.pi * epoch / total)) / 2
 
     return momentum
@@ -51,5 +53,6 @@ def cosine_momentum(
 
 def momentum_at(momentum: Momentum, step: tf.Tensor) -> tf.Tensor:
     """Returns () float64, the momentum after so many steps."""
-    value = momentum(step) if callable(momentum) else momentum
-    return tf.cast(value, tf.float64)
+    if callable(momentum):
+        return tf.cast(momentum(step), tf.float64)
+    return tf.constant(momentum, tf.float64)
