@@ -26,7 +26,7 @@ from brave_tf.process import startup
 
 FLAGS = flags.FLAGS
 _MODELS = ("model_dir", "model", "function")
-_OF_RUNS = ("baseline", "checkpoint", "precision")
+_OF_RUNS = ("baseline", "checkpoint", "precision", "network")
 
 
 def define_flags() -> None:
@@ -43,6 +43,11 @@ def define_flags() -> None:
         "features (B, D).",
     )
     flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
+    flags.DEFINE_string(
+        "network",
+        "online",
+        "Which one of the run's: online, or target where it has a momentum copy.",
+    )
     flags.DEFINE_bool(
         "watch", False, "Evaluate each checkpoint of the run as it is written, until the run ends."
     )
@@ -100,7 +105,9 @@ def main(argv: list[str]) -> int:
         return 0
     kind, location = given
     arguments = command.Arguments(
-        source=ModelSource(location, kind, FLAGS.baseline, FLAGS.checkpoint, FLAGS.precision),
+        source=ModelSource(
+            location, kind, FLAGS.baseline, FLAGS.checkpoint, FLAGS.precision, FLAGS.network
+        ),
         tasks=FLAGS.task,
         data=FLAGS.data,
         view=FLAGS.view,

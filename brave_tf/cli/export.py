@@ -35,6 +35,11 @@ def define_flags() -> None:
     """Defines the flags of the command."""
     flags.DEFINE_string("model_dir", None, "Folder of a run that brave_tf_train wrote.")
     flags.DEFINE_string("checkpoint", "last", "Which one of the run: last, best or a step.")
+    flags.DEFINE_string(
+        "network",
+        "online",
+        "Which one of its networks: online, or target where it has a momentum copy.",
+    )
     flags.DEFINE_string("output", None, "Folder for the exported model; a new or an empty one.")
     flags.DEFINE_list(
         "end_points", [], "Layers whose output is answered too: stem, stage_1, ..., last_conv."
@@ -54,8 +59,13 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--{flag} is missing: {FLAGS[flag].help}")
     startup.import_tensorflow()
     # What is called does not know where its arguments come from.
-    with named(overwrite="--overwrite is not given"):
+    with named(overwrite="--overwrite is not given", network="--network={}"):
         if FLAGS.format == "deepmind":
+            if FLAGS.network != "online":
+                raise UserError(
+                    f"--network={FLAGS.network}: --format=deepmind has the trained network alone. Leave this "
+                    "out, or export a saved_model."
+                )
             with named(output="--format=deepmind, --output={}"):
                 _export_checkpoint()
         else:
@@ -82,6 +92,7 @@ def _export_model() -> None:
         FLAGS.end_points,
         overwrite=FLAGS.overwrite,
         checkpoint=FLAGS.checkpoint,
+        network=FLAGS.network,
     )
     answers = ", ".join(["embedding", *FLAGS.end_points])
     for name, spec in signatures.items():

@@ -44,7 +44,7 @@ def model_summary(batch_size: int | None = None) -> str:
         [
             as_text(_view_rows(recipe)),
             f"{type(objective).__name__}, per clip\n" + as_text(_part_rows(trace)),
-            _memory(trace, settings),
+            memory(trace, settings),
         ]
     )
 
@@ -83,14 +83,17 @@ def _part_row(part: Part) -> list[str]:
     ]
 
 
-def _memory(trace: ModelTrace, settings: Settings) -> str:
+def memory(trace: ModelTrace, settings: Settings) -> str:
+    """Returns a sentence on what a step of `settings.batch_size` clips, and what is beside it, take."""
     size = settings.batch_size
     kept = size * sum(part.kept for part in trace.parts)
-    weights = 4 * sum(part.parameters for part in trace.parts)
+    state = sum(part.state for part in trace.parts)
+    weights = 4 * sum(part.parameters for part in trace.parts if not part.state)
+    held = f"; state that no gradient trains holds {short(state)}B" if state else ""
     return (
         f"a training step of {size} clips, {settings.precision}, is estimated to hold {short(trace.peak)}B "
         f"at its peak (allow a third more), {short(kept)}B of it for the backward pass; beside that the "
-        f"weights, {short(weights)}B, and as much for each slot of the optimizer"
+        f"weights, {short(weights)}B, and as much for each slot of the optimizer{held}"
     )
 
 

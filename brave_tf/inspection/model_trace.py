@@ -13,6 +13,7 @@ from brave_tf.data.views.base import View
 from brave_tf.inspection.multiply_adds import UnknownCostError, operation_cost
 from brave_tf.inspection.step_memory import step_memory
 from brave_tf.objectives.base import Objective
+from brave_tf.objectives.state import State
 
 OTHER = "losses and other"
 
@@ -30,6 +31,7 @@ class Part:
       trainable: those that are trained.
       multiply_adds: of the forward pass, per clip; None where shapes are not known before it runs.
       kept: bytes that its forward pass keeps for the backward pass, per clip.
+      state: bytes of it that no gradient trains, of a `State`; 0 for all else.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Part:
     trainable: int = 0
     multiply_adds: int | None = 0
     kept: float = 0.0
+    state: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,7 @@ def trace_model(objective: Objective, views: Mapping[str, View], batch_size: int
     of_layer = {id(layer): part for part, (_, layer) in zip(parts, layers)}
     with compat.around_own_calls([layer for _, layer in layers], _recorder(of_layer, calls)):
         concrete = tf.function(step).get_concrete_function(batch)
+    parts += [_state_part(state) for state in objective.nested(State)]
     other = _other(objective, parts)
     operations = concrete.graph.get_operations()
     memory = step_memory(operations, seen["forward"], concrete.outputs)
@@ -105,16 +109,27 @@ def _layers(objective: Objective) -> list[tuple[str, tf.keras.layers.Layer]]:
         views.setdefault(id(backbone), []).append(view)
     unique = {id(backbone): backbone for backbone in objective.backbones.values()}
     backbones = [(f"{', '.join(views[key])}: {layer.name}", layer) for key, layer in unique.items()]
-    heads = [
-        (layer.name, layer)
-        for layer in objective.layers
-        if id(layer) not in unique and not isinstance(layer, tf.keras.metrics.Metric)
-    ]
+    # Of objectives that are parts of it too, which share its backbones.
+    beside = {
+        id(layer): layer
+        for each in objective.nested(Objective)
+        for layer in each.layers
+        if not isinstance(layer, (tf.keras.metrics.Metric, Objective))
+    }
+    heads = [(layer.name, layer) for key, layer in beside.items() if key not in unique]
     return [*backbones, *sorted(heads, key=lambda head: head[0])]
 
 
 def _part(name: str, layer: tf.keras.layers.Layer) -> Part:
     return Part(name, parameters=_count(layer.weights), trainable=_count(layer.trainable_weights))
+
+
+def _state_part(state: State) -> Part:
+    return Part(
+        state.name,
+        parameters=_count(state.variables),
+        state=sum(each.shape.num_elements() * each.dtype.size for each in state.variables),
+    )
 
 
 def _other(objective: Objective, parts: Sequence[Part]) -> Part:

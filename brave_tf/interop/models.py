@@ -19,6 +19,8 @@ from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
+from brave_tf.models.precision import in_full
+from brave_tf.objectives.base import ONLINE
 from brave_tf.storage.digests import digest_of_texts, digest_of_weights
 from brave_tf.training import recipe
 from brave_tf.training.checkpoints import LAST
@@ -44,6 +46,7 @@ class ModelSource:
         trained with labels, see `supervised`.
       checkpoint: of a run: `last`, `best` or a step.
       precision: that a run's model computes in: a policy of Keras.
+      network: of a run: `online`, or another that its objective has, such as `target`.
     """
 
     location: str
@@ -51,6 +54,7 @@ class ModelSource:
     baseline: str | None = None
     checkpoint: str = LAST
     precision: str = FULL_PRECISION
+    network: str = ONLINE
 
     @property
     def name(self) -> str:
@@ -78,6 +82,7 @@ class ModelSource:
                 ("baseline", self.baseline, None),
                 ("checkpoint", self.checkpoint, LAST),
                 ("precision", self.precision, FULL_PRECISION),
+                ("network", self.network, ONLINE),
             ):
                 if value != usual:
                     raise ArgumentError(
@@ -85,6 +90,12 @@ class ModelSource:
                         value,
                         f"of runs alone. Give the {RUN} of a run in place of a {self.kind}.",
                     )
+        if self.baseline and self.network != ONLINE:
+            raise ArgumentError(
+                "network",
+                self.network,
+                f"the baseline {self.baseline} is not trained with momentum. Leave this out.",
+            )
         if self.baseline and self.checkpoint != LAST:
             raise ArgumentError(
                 "checkpoint",
@@ -189,19 +200,21 @@ def _of_run(source: ModelSource, views: Mapping[str, View]) -> tuple[_Backbones,
         source.location, source.baseline is None, source.checkpoint, source.precision
     )
 
+    backbones = run.network(source.network)
+
     def backbone(name: str) -> tuple[Embed, str]:
-        if name not in run.objective.backbones:
+        if name not in backbones:
             raise ArgumentError(
                 "view",
                 name,
-                f"no backbone in {source.location}, only {', '.join(run.objective.backbones)} have one. "
+                f"no backbone in {source.location}, only {', '.join(backbones)} have one. "
                 "Choose one of these.",
             )
-        weights = digest_of_weights(run.objective.backbones[name].get_weights())
+        weights = digest_of_weights(backbones[name].get_weights())
         if source.baseline == SUPERVISED:
             # Otherwise features of the random baseline, which are kept under its hash, would pass for these.
             return _not_trained, digest_of_texts(weights, "not trained")
-        return lambda batch: run.objective.embed(name, batch), weights
+        return lambda batch: in_full(backbones[name](batch, training=False)), weights
 
     return backbone, run.step
 

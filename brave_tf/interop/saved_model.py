@@ -22,6 +22,7 @@ from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError, UserError
 from brave_tf.interop.graph_check import check_saved_model
 from brave_tf.interop.signatures import Signatures, view_signatures
+from brave_tf.objectives.base import ONLINE
 from brave_tf.storage.locks import locked
 from brave_tf.training import checkpoints, recipe
 
@@ -60,16 +61,26 @@ def export_run(
     end_points: Sequence[str] = (),
     overwrite: bool = False,
     checkpoint: str = checkpoints.LAST,
+    network: str = ONLINE,
 ) -> dict[str, tf.TensorSpec]:
     """Exports the backbones of a run at one of its checkpoints, `last`, `best` or a step; see `export`.
 
+    Args:
+      model_dir: folder of the run.
+      output: as for `export`, with `end_points` and `overwrite`.
+      end_points: see `output`.
+      overwrite: see `output`.
+      checkpoint: which one.
+      network: `online`, or another that the objective has, such as `target`.
+
     Raises:
-      UserError: when `model_dir` holds no run with a checkpoint, or `output` may not be written to.
+      UserError: when `model_dir` holds no run with a checkpoint, its objective no such network, or `output`
+        may not be written to.
     """
     check_output(output, overwrite)
     run = recipe.load_run(model_dir, checkpoint=checkpoint)
     return export(
-        run.objective.backbones,
+        run.network(network),
         run.recipe.views,
         output,
         config=(pathlib.Path(model_dir) / CONFIG).read_text("utf-8", "surrogateescape"),

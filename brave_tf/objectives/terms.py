@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Callable, NamedTuple
 
 import tensorflow as tf
 
@@ -21,6 +21,10 @@ class Terms(NamedTuple):
       projections: name -> (B, D) float32, what the loss compares (z), watched for collapse too.
       counts: (B,) float32, 1 for a clip that counts in means and 0 for one that does not, such as one without
         a label; None: all do.
+      followed: (B,) float32, what gradients are taken of in place of the loss that is logged, which the
+        weighted terms give; `Objective.loss_scale` multiplies both. None: the loss.
+      writes: what is written to the objective's state, such as `lambda: queue.push(keys)`. They are called
+        in this order after scoring and gradients, in training alone.
     """
 
     losses: dict[str, tf.Tensor]
@@ -28,6 +32,8 @@ class Terms(NamedTuple):
     monitors: dict[str, tf.Tensor]
     projections: Mapping[str, tf.Tensor] = types.MappingProxyType({})
     counts: tf.Tensor | None = None
+    followed: tf.Tensor | None = None
+    writes: Sequence[Callable[[], object]] = ()
 
 
 @dataclasses.dataclass(frozen=True)

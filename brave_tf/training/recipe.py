@@ -14,7 +14,7 @@ import tensorflow as tf
 from brave_tf import config, errors
 from brave_tf.data.views.base import View
 from brave_tf.data.views.windows import WindowRule, check_rules
-from brave_tf.objectives.base import NARROW, Objective
+from brave_tf.objectives.base import NARROW, ONLINE, Objective
 from brave_tf.training import checkpoints
 from brave_tf.training.settings import Settings
 
@@ -114,6 +114,21 @@ class LoadedRun:
     recipe: Recipe
     objective: Objective
     step: int
+
+    def network(self, name: str = ONLINE) -> Mapping[str, tf.keras.Model]:
+        """Returns view name -> backbone of a network of the objective, `online` or such as `target`.
+
+        Raises:
+          ArgumentError: it has no such network.
+        """
+        networks = self.objective.networks()
+        if name not in networks:
+            raise errors.ArgumentError(
+                "network",
+                name,
+                f"{type(self.objective).__name__} has {', '.join(networks)}. Choose one of these.",
+            )
+        return networks[name]
 
 
 def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints.LAST) -> LoadedRun:

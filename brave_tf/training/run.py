@@ -13,6 +13,7 @@ from brave_tf import errors
 from brave_tf.data.sources.attempts import user_errors
 from brave_tf.data.views.in_step import finish_views
 from brave_tf.objectives.base import Objective
+from brave_tf.objectives.state import State
 from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.agreement import check_agreement, check_same_rows
 from brave_tf.training.callbacks import StepCallbacks
@@ -134,6 +135,9 @@ def build_objective(
         objective.compile(
             settings.optimizer(), settings.accumulate_steps, jit_compile=settings.jit_compile
         )
+    clips = settings.batch_size // settings.accumulate_steps
+    for each in [*objective.nested(Objective), *objective.nested(State)]:
+        each.check_batch(clips)
     if any(view.step_augmentations for view in recipe.views.values()):
         objective.finish_batch = functools.partial(finish_views, recipe.views)
     return objective
@@ -161,7 +165,6 @@ def _train(
     saved_step = _agree_on_checkpoint(checkpoints, strategy, workers)
     step = saved_step or 0
     distributed = strategy.distribute_datasets_from_function
-    batches = distributed(functools.partial(inputs.training, step))
     held_out = distributed(inputs.held_out) if inputs.holds_out else None
     monitor = RunMonitor(
         objective,
@@ -180,6 +183,8 @@ def _train(
         checkpoints.restore(saved_step)
     if saved_step is None and settings.initial_weights:
         load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
+    # Steps that only filled state took their batches too.
+    batches = distributed(functools.partial(inputs.training, step + objective.filling_steps))
     if workers.chief:
         write_configs(model_dir)
         name_run(model_dir, begins=saved_step is None)

@@ -96,7 +96,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
     def on_train_begin(self, logs: Mapping | None = None) -> None:
         self._step = self._objective.step
         self._non_finite = NonFiniteWatch(
-            self._objective, self._inputs.replay, self._checkpoints.newest_step
+            self._objective, self._replay, self._checkpoints.newest_step
         )
         if self._held_out:
             self._held_out.resume(self._checkpoints.held_out_losses(self._step))
@@ -128,6 +128,10 @@ class RunMonitor(tf.keras.callbacks.Callback):
             self._log.start_interval(self._step)
         if moment.stopping:
             self.model.stop_training = True
+
+    def _replay(self, step: int, count: int) -> tf.data.Dataset:
+        """Returns the batches of so many steps after one again; those that filled state came before."""
+        return self._inputs.replay(step + self._objective.filling_steps, count)
 
     def _moment(self, stopping: bool = False) -> Moment:
         return Moment(

@@ -9,9 +9,14 @@ from brave_tf import config
 from brave_tf.data.views.audio import AudioView
 from brave_tf.data.views.base import View
 from brave_tf.inspection import model_summary, model_trace, multiply_adds
+from brave_tf.objectives import queue
 from brave_tf.objectives.base import Objective, Terms
 from brave_tf.objectives.brave import BraVe
+from brave_tf.objectives.memory_bank import MemoryBank
+from brave_tf.objectives.momentum_copy import MomentumCopy
+from brave_tf.objectives.supervised import Supervised
 from brave_tf.training.recipe import Recipe, bound
+from brave_tf.training.settings import Settings
 
 layers = tf.keras.layers
 
@@ -167,6 +172,51 @@ def test_the_demo():
     weights = sum(weight.shape.num_elements() for weight in objective.weights)
     assert sum(part.parameters for part in trace.parts) == weights
     assert trace.peak > 8 * sum(part.kept for part in trace.parts)
+
+
+class Keys(Objective):
+    """With a queue, a bank of half precision, a momentum copy and a part on the same backbone."""
+
+    term_names = ("nearest",)
+
+    def __init__(self):
+        super().__init__({"narrow": toy_models.dense_backbone(6, 4)})
+        self.queue = queue.Queue(10, 4, ids=("group",))
+        self.bank = MemoryBank(100, 4, dtype="float16")
+        self.target = MomentumCopy(self.backbones)
+        self.part = Supervised(self.backbones, num_classes=3)
+
+    def terms(self, batch, training):
+        features = self(batch, training=training)
+        nearest = tf.reduce_max(
+            tf.matmul(features["narrow"], self.queue.entries, transpose_b=True), -1
+        )
+        part = self.part.terms(batch, training).losses["narrow_classification"]
+        return Terms({"nearest": nearest + part}, features, {}, writes=[self.fail])
+
+    def fail(self):
+        raise AssertionError("to trace is not to write")
+
+
+def test_state_is_counted_beside_what_is_trained():
+    objective = Keys()
+    parts, trace = traced(objective)
+    bytes_of = {name: part.state for name, part in parts.items() if part.state}
+    # Numbers of 4, 8 and 1 bytes: keys, ids and the pointer, flags.
+    assert bytes_of == {
+        "queue": 10 * 4 * 4 + 10 * 8 + 8 + 1,
+        "memory_bank": 100 * 4 * 2,
+        "target": (6 * 4 + 4) * 4 + 1,
+    }
+    assert parts["target"].trainable == 0
+    assert parts["narrow_classifier"].parameters == 4 * 3 + 3
+    total = sum(weight.shape.num_elements() for weight in objective.weights)
+    assert sum(part.parameters for part in trace.parts) == total
+    settings = Settings(data_dir="", optimizer=lambda: None, num_steps=1, batch_size=2)
+    text = model_summary.memory(trace, settings)
+    held = sum(bytes_of.values())
+    assert f"; state that no gradient trains holds {held / 1000:.2f} kB" in text
+    assert "weights, 172 B" in text
 
 
 @pytest.mark.long

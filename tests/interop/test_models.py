@@ -6,12 +6,13 @@ import subprocess
 import sys
 import textwrap
 
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 import untrained_run
 
-from brave_tf import errors
+from brave_tf import config, errors
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features.feature_bank import FeatureBank
@@ -235,3 +236,73 @@ def test_modules_that_are_not_there_are_named():
 def test_models_that_cannot_be_evaluated_so(model_dir, changes, message):
     with pytest.raises(UserError, match=message):
         dataclasses.replace(ModelSource(model_dir), **changes).check()
+
+
+TWO_NETWORKS = """
+import brave_tf.data.views.rgb
+import brave_tf.models.tsm_light
+import brave_tf.objectives.rho_byol
+
+Recipe.views = {'narrow': @narrow/RgbView(), 'second': @second/RgbView()}
+Recipe.objective = @RhoBYOL
+RhoBYOL.backbones = {'narrow': @tsm_light(), 'second': 'narrow'}
+RgbView.num_frames = 4
+RgbView.size = 16
+tsm_light.widths = (8,)
+tsm_light.blocks = (1,)
+projector.hidden = 8
+projector.output = 4
+predictor.hidden = 8
+train.data_dir = 'records'
+"""
+
+
+@pytest.fixture(name="two_networks", scope="module")
+def _two_networks(tmp_path_factory):
+    """The folder of a run with a momentum copy that differs from its network, and what both are."""
+    folder = tmp_path_factory.mktemp("two")
+    config.load_config([], [TWO_NETWORKS])
+    objective = recipe.bound(recipe.Recipe).build(seed=0)
+    for weight in objective.target.backbones["narrow"].trainable_weights:
+        weight.assign(weight * 1.5)
+    (folder / recipe.CONFIG_FILE).write_text(gin.config_str())
+    checkpoints.save_weights(objective, str(folder), 3)
+    return folder, objective
+
+
+def test_the_network_that_is_asked_for_is_loaded(two_networks):
+    folder, objective = two_networks
+    clips = np.random.default_rng(0).random((2, 4, 16, 16, 3), np.float32)
+    answers, weights = {}, set()
+    for network, of in (("online", objective), ("target", objective.target)):
+        source = models.ModelSource(str(folder), network=network)
+        models.configure(source, [], [])
+        backbone = models.load_backbones(source, source.views())[0]("second")
+        weights.add(backbone.weights)
+        answers[network] = backbone.embed(clips)
+        np.testing.assert_allclose(
+            answers[network], of.backbones["narrow"](clips, training=False), rtol=1e-5
+        )
+    assert len(weights) == 2 and not np.allclose(answers["online"], answers["target"])
+
+
+def test_the_network_that_is_asked_for_is_exported(two_networks, tmp_path):
+    folder, objective = two_networks
+    saved_model.export_run(str(folder), str(tmp_path / "out"), network="target")
+    embedder = saved_model.Embedder(str(tmp_path / "out"))
+    for got, expected in zip(
+        embedder.weights("narrow"), objective.target.backbones["narrow"].variables
+    ):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_network_that_is_not_there_is_refused(two_networks):
+    folder, _ = two_networks
+    source = models.ModelSource(str(folder), network="teacher")
+    models.configure(source, [], [])
+    with pytest.raises(UserError, match="network = 'teacher'|teacher: RhoBYOL has online, target"):
+        models.load_backbones(source, source.views())
+    with pytest.raises(UserError, match="the baseline random is not trained with momentum"):
+        models.ModelSource(str(folder), baseline="random", network="target").check()
+    with pytest.raises(UserError, match="of runs alone"):
+        models.ModelSource(str(folder), models.EXPORTED, network="target").check()

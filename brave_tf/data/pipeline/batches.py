@@ -127,7 +127,8 @@ def clip_dataset(
     each = windows_per_clip if training else 1
     if each > 1 and clip_fields.once:
         raise UserError(
-            f"clip_dataset.windows_per_clip = {each}: the objective wants no clip in a batch twice; expected 1."
+            f"clip_dataset.windows_per_clip = {each}: expected 1, since the objective wants no clip in a "
+            "batch twice."
         )
     skip, begun = divmod(start_batch * share, each)
     if service and training:

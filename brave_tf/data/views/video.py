@@ -88,9 +88,7 @@ class VideoView(View):
             self.resize is None or self.resize >= self.size,
             f"None or at least size, {self.size}",
         )
-        self._require(
-            "min_area", 0 < self.min_area <= 1, "a fraction of the frame, above 0, at most 1"
-        )
+        self._require("min_area", 0 < self.min_area <= 1, "a fraction above 0, at most 1")
         self._require("max_area", self.min_area <= self.max_area <= 1, "between min_area and 1")
         self._require("min_aspect", self.min_aspect > 0, "width / height above 0")
         self._require("max_aspect", self.max_aspect >= self.min_aspect, "at least min_aspect")

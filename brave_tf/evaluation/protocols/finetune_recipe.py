@@ -18,9 +18,10 @@ import gin
 
 from brave_tf.config import Configuration
 from brave_tf.data.views.base import Augmentation, View
-from brave_tf.errors import UserError, did_you_mean
+from brave_tf.errors import ArgumentError, UserError, did_you_mean
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.interop.models import RANDOM, RUN
+from brave_tf.objectives.base import ONLINE
 from brave_tf.training import checkpoints, labelled_recipe
 from brave_tf.training.optimizers import layer_rates, schedules
 from brave_tf.training.recipe import Recipe, bound
@@ -187,6 +188,13 @@ def derive(
 def _initial_weights(probe: Probe) -> dict[str, Any]:
     source = probe.backbone.source
     folder, checkpoint = source.location, checkpoints.LAST
+    if source.network != ONLINE:
+        raise ArgumentError(
+            "network",
+            source.network,
+            "training begins with the online network of a run. Export this one with brave_tf_export, and "
+            "evaluate the exported model.",
+        )
     if source.baseline == RANDOM:
         folder = None
     elif source.kind == RUN:

@@ -1,0 +1,58 @@
+"""A memory bank against a loop over clips."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brave_tf import errors
+from brave_tf.objectives.memory_bank import MemoryBank
+
+
+def moved(row, value, momentum):
+    mixed = momentum * row + (1 - momentum) * value
+    return mixed / np.linalg.norm(mixed)
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [("float32", 1e-6), ("float16", 2e-3)])
+def test_rows_move_towards_their_clips(dtype, atol):
+    bank = MemoryBank(9, 4, momentum=0.25, dtype=dtype)
+    assert bank.vectors.dtype == dtype
+    expected = bank.vectors.numpy().astype("f4")
+    before = expected.copy()
+    values = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
+    values[4, 2] = np.inf
+    # Row 3 comes twice, row 0 with a value that does not enter, and one clip has no row.
+    rows = np.array([3, 5, -1, 8, 0, 3, 1])
+    for clip in (0, 1, 3, 5, 6):
+        expected[rows[clip]] = moved(before[rows[clip]], values[clip], 0.25)
+    bank.update(rows, values)
+    np.testing.assert_allclose(bank.vectors, expected, atol=atol)
+    read = bank.read(np.array([[3, 8]]))
+    assert read.dtype == tf.float32
+    np.testing.assert_allclose(read, expected[[[3, 8]]], atol=atol)
+
+
+def test_nothing_that_enters_changes_nothing():
+    bank = MemoryBank(4, 2)
+    before = bank.vectors.numpy()
+    bank.update(np.array([-1, 2, 2]), np.array([[1, 1], [np.nan, 0], [0, np.inf]], np.float32))
+    np.testing.assert_array_equal(bank.vectors, before)
+
+
+def test_rows_that_are_not_there_are_refused():
+    bank = MemoryBank(4, 2)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="memory_bank has 4 rows"):
+        bank.read(np.array([4]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="memory_bank has 4 rows"):
+        bank.update(np.array([4]), np.ones((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("options", [{"momentum": 1.0}, {"dtype": "int8"}, {"rows": 0}])
+def test_what_cannot_be_is_refused(options):
+    with pytest.raises(errors.UserError, match="memory_bank: .* expected"):
+        MemoryBank(**{"rows": 3, "width": 2, **options})
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(errors.UserError, match="device 'GPU:7': expected one of this process"):
+        MemoryBank(3, 2, device="GPU:7")
