@@ -15,7 +15,7 @@ CLASSES = {
     "brave_tf.models.keras_cv": ("KerasCvModel",),
     "brave_tf.models.norm": ("BatchNorm",),
     "brave_tf.models.point_conv": ("StridedPointConv",),
-    "brave_tf.models.spectrogram": ("AsImage",),
+    "brave_tf.models.spectrogram": ("AsImage", "BandAverages"),
     "brave_tf.models.temporal": (
         "FoldTime",
         "NeighbourFrames",
@@ -24,9 +24,11 @@ CLASSES = {
         "ClipMean",
     ),
     "brave_tf.training.optimizers.adam": ("AdamW",),
-    "brave_tf.training.optimizers.lars": ("Lars", "ReleasedLars"),
+    "brave_tf.training.optimizers.epochs": ("ByEpoch",),
+    "brave_tf.training.optimizers.lars": ("Lars", "ReleasedLars", "SlowFastLars"),
     "brave_tf.training.optimizers.sgd": ("Sgd",),
-    "brave_tf.training.optimizers.schedules": ("Scaled",),
+    "brave_tf.training.optimizers.schedules": ("Piecewise", "Scaled"),
+    "brave_tf.training.optimizers.warmup": ("WarmupInto",),
 }
 
 

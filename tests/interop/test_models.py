@@ -242,6 +242,7 @@ TWO_NETWORKS = """
 import brave_tf.data.views.rgb
 import brave_tf.models.tsm_light
 import brave_tf.objectives.rho_byol
+import brave_tf.training.optimizers.sgd
 
 Recipe.views = {'narrow': @narrow/RgbView(), 'second': @second/RgbView()}
 Recipe.objective = @RhoBYOL
@@ -254,6 +255,10 @@ projector.hidden = 8
 projector.output = 4
 predictor.hidden = 8
 train.data_dir = 'records'
+train.batch_size = 2
+train.num_steps = 4
+train.optimizer = @sgd
+sgd.learning_rate = 0.1
 """
 
 

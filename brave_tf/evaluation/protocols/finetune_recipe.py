@@ -8,8 +8,6 @@ classifier.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,16 +16,15 @@ import gin
 
 from brave_tf.config import Configuration
 from brave_tf.data.views.base import Augmentation, View
-from brave_tf.errors import ArgumentError, UserError, did_you_mean
+from brave_tf.errors import ArgumentError, UserError
 from brave_tf.evaluation.features.probe import Probe
+from brave_tf.evaluation.protocols import finetune_optimizer
 from brave_tf.interop.models import RANDOM, RUN
 from brave_tf.objectives.base import ONLINE
 from brave_tf.training import checkpoints, labelled_recipe
 from brave_tf.training.optimizers import layer_rates, schedules
 from brave_tf.training.recipe import Recipe, bound
 
-# Optimizer -> its module in `brave_tf.training.optimizers`.
-_OPTIMIZERS = {"sgd": "sgd", "adam": "adam", "adamw": "adam", "lars": "lars", "lamb": "lamb"}
 _SCHEDULES = ("cosine", "steps")
 
 
@@ -165,8 +162,8 @@ def derive(
         "train.checkpoint_every": math.ceil(steps / settings.measurements),
         "train.keep_checkpoints": 1,
         "train.keep_every": None,
-        **_optimizer(settings, scope, multipliers),
-        **_schedule(settings, scope, steps),
+        **finetune_optimizer.optimizer(settings, scope, multipliers),
+        **finetune_optimizer.schedule(settings, scope, steps),
     }
     augmentations, modules = _augmentations(settings, view)
     return labelled_recipe.derive(
@@ -215,59 +212,6 @@ def _depth_multipliers(settings: FineTuning, probe: Probe) -> dict[str, float]:
         frozen_up_to=settings.frozen_up_to,
     )
     return layer_rates.depth_multipliers(backbone, settings.layer_decay)
-
-
-def _optimizer(
-    settings: FineTuning, scope: str, multipliers: Mapping[str, float]
-) -> dict[str, Any]:
-    """Binds all arguments of the optimizer, so that it has none from the recipe's."""
-    function = _find_optimizer(settings.optimizer)
-    parameters = inspect.signature(function).parameters
-    schedule = {"cosine": "warmup_cosine", "steps": "piecewise"}[settings.schedule]
-    values = {
-        **{name: p.default for name, p in parameters.items() if name != "learning_rate"},
-        "learning_rate": labelled_recipe.reference(f"{scope}/{schedule}", call=True),
-        "multipliers": dict(multipliers),
-        **({"weight_decay": settings.weight_decay} if settings.weight_decay else {}),
-        **(settings.optimizer_arguments or {}),
-    }
-    unknown = sorted(set(values) - set(parameters))
-    if unknown:
-        raise UserError(
-            f"finetune.optimizer = {settings.optimizer!r} takes no {unknown[0]}, but "
-            f"{', '.join(parameters)}. Bind another optimizer, or leave it out (0 for weight_decay)."
-        )
-    name = f"{scope}/{settings.optimizer}"
-    bindings = {f"{name}.{argument}": value for argument, value in values.items()}
-    return {"train.optimizer": labelled_recipe.reference(name), **bindings}
-
-
-def _find_optimizer(name: str) -> Any:
-    if name in _OPTIMIZERS:
-        importlib.import_module(f"brave_tf.training.optimizers.{_OPTIMIZERS[name]}")
-    try:
-        return gin.get_configurable(name)
-    except ValueError as error:
-        raise UserError(
-            f"finetune.optimizer = {name!r}: expected one of {', '.join(_OPTIMIZERS)}, or a gin configurable "
-            f"of your own, which needs an `import` line in a --gin_file.{did_you_mean(name, _OPTIMIZERS)}"
-        ) from error
-
-
-def _schedule(settings: FineTuning, scope: str, steps: int) -> dict[str, Any]:
-    if settings.schedule == "cosine":
-        name = f"{scope}/warmup_cosine"
-        values = {
-            "peak": settings.learning_rate,
-            "warmup_steps": min(round(settings.warmup * steps), steps - 1),
-            "total_steps": steps,
-        }
-    else:
-        name = f"{scope}/piecewise"
-        boundaries = sorted({max(1, round(share * steps)) for share in settings.milestones})
-        rates = [settings.learning_rate * 0.1**number for number in range(len(boundaries) + 1)]
-        values = {"values": rates, "boundaries": boundaries}
-    return {f"{name}.{argument}": value for argument, value in values.items()}
 
 
 def _augmentations(settings: FineTuning, view: View) -> tuple[list[Any], list[str]]:

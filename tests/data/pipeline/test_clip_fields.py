@@ -11,6 +11,7 @@ import service
 import tensorflow as tf
 from noise_clips import RGB
 
+from brave_tf import config
 from brave_tf.data.pipeline.clip_fields import ClipFields, ClipGroups, check_names, matched_part
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.errors import UserError
@@ -154,6 +155,7 @@ def test_clips_without_rows(folder):
 
 def test_what_takes_the_place_of_a_damaged_clip_has_its_row_once(tmp_path):
     noise_clips.write_damaged(tmp_path)
+    config.load_config([], ["SkippedClips.max_share = 0.5"])
     found = batches(tmp_path, 12, batch_size=6)
     whole = 0
     for batch in found:

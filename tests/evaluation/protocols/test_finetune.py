@@ -173,7 +173,7 @@ def test_the_view_is_augmented_as_asked(model_dir, records):
     ("binding", "message"),
     [
         ("finetune.optimizer = 'sdg'", "optimizer = 'sdg': expected one of sgd.*mean sgd"),
-        ("finetune.optimizer = 'adam'", "'adam' takes no weight_decay"),
+        ("finetune.optimizer_arguments = {'beta': 0.5}", "'sgd' takes no beta"),
         ("finetune.schedule = 'cos'", "schedule = 'cos': expected one of cosine, steps"),
         ("finetune.layer_decay = 2.0", "layer_decay = 2.0"),
         ("finetune.held_out_every = 1", "held_out_every = 1: expected None or"),
