@@ -21,7 +21,7 @@ def resolved(backbones: Backbones, owner: str) -> dict[str, tf.keras.Model]:
       owner: name of the objective, for messages.
 
     Raises:
-      UserError: there are none, or one is the name of no view that has a model.
+      UserError: `backbones` is empty, or an entry names a view that has no model of its own.
     """
     if not backbones:
         raise errors.UserError(

@@ -12,11 +12,14 @@ from brave_tf import errors
 from brave_tf.models import heads as heads_lib
 from brave_tf.objectives import base
 from brave_tf.objectives.replicas import clip_positions, gather_over_replicas
+from brave_tf.objectives.weight_penalty import weight_penalty
 
 Builder = Callable[..., tf.keras.Model]
 
 _TERMS = ("first_to_second", "second_to_first")
 _WEIGHT_DECAY = "weight_decay"
+# Variables that are called so, not what is below a layer of that name.
+_KERNELS = r"kernel[^/]*$"
 
 
 @gin.configurable
@@ -100,7 +103,8 @@ class CVRL(base.Objective):
         second, _ = self._contrast(b, all_a, all_b)
         losses = dict(zip(_TERMS, (first, second)))
         if self.weight_decay:
-            losses[_WEIGHT_DECAY] = self.weight_decay * self._half_squares() * tf.ones_like(first)
+            penalty = weight_penalty(self.trainable_variables, self.weight_decay, _KERNELS)
+            losses[_WEIGHT_DECAY] = penalty * tf.ones_like(first)
         own = clip_positions(tf.shape(a)[0])
         chances, logs = tf.nn.softmax(to_other), tf.nn.log_softmax(to_other)
         found = tf.argmax(to_other, axis=-1, output_type=tf.int32) == own
@@ -128,7 +132,3 @@ class CVRL(base.Objective):
         logits = tf.concat([to_other, to_same], axis=-1)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(own, logits)
         return loss, to_other
-
-    def _half_squares(self) -> tf.Tensor:
-        kernels = [w for w in self.trainable_variables if "kernel" in w.name.rpartition("/")[2]]
-        return tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])

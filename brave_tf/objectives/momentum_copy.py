@@ -27,7 +27,7 @@ class MomentumCopy(State):
       backbones: view name -> model. Views that share one share its copy.
       heads: name -> model.
       momentum: m, a number or a schedule of the step, such as `@cosine_momentum()`.
-      lag: the m of a step is that of so many steps before (the first one's, where there is none).
+      lag: how many steps the schedule of m lags behind; the first steps use its first value.
       name: of the copy.
 
     Attributes:
@@ -64,7 +64,7 @@ class MomentumCopy(State):
         self.begun = state_variable(tf.constant(False), f"{name}/begun")
 
     def momentum(self, step: tf.Tensor | int) -> tf.Tensor:
-        """Returns () float64, the m with which the step after so many is averaged."""
+        """Returns m, () float64, of the step that is taken after `step` steps."""
         return momentum_at(self._momentum, tf.maximum(tf.cast(step, tf.int64) - self._lag, 0))
 
     def begin(self) -> None:

@@ -14,8 +14,7 @@ def random_channel(
 ) -> tf.Tensor:
     """Turns all frames gray or none: one of the channels, drawn at random, takes the place of all three.
 
-    CoCLR does so in place of the luma of `random_gray`, and draws the channel anew for each frame, so that a
-    clip flickers.
+    CoCLR uses this where others use `random_gray`. It draws a new channel for each frame, so clips flicker.
 
     Args:
       video: (T, H, W, 3) float32.

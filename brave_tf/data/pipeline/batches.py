@@ -97,10 +97,10 @@ def clip_dataset(
         row; clips of a service that are there again are left out.
       shuffle_buffer: records among which the next one is drawn in training; they are held in memory, whole
         where they have no index.
-      windows_per_clip: so many windows of a clip follow each other in training, each of them sampled anew.
-        Where they fill a batch together, views cannot agree by what is common to a clip, such as its light
-        and the loudness of its sound, but have to by what changes in it. An epoch then has as many times
-        more windows.
+      windows_per_clip: number of windows of a clip that follow each other in training, each with its own
+        draws. In a batch with several windows of a clip, views agree less by what is the same in all of the
+        clip, such as its light and loudness, and more by what changes. An epoch has that many times more
+        windows.
       num_parallel: clips that are made at the same time, by each worker where there is a service; by
         default one per core of this machine.
 

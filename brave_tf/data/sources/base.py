@@ -48,8 +48,8 @@ class Stream(abc.ABC):
           seed: of all orders and clips.
           shuffle_buffer: at least so many items are shuffled among each other.
           skip: so many items of the run are left out.
-          whole: of every epoch, items are left out that make no batch of so many, others each time. It is
-            given, and `num_items` asked for, where no clip may be in a batch twice.
+          whole: batch size that each epoch is cut to a multiple of; which items are left out is drawn anew
+            for each epoch. Given, and `num_items` asked for, where no clip may be in a batch twice.
 
         Returns:
           A dataset of (item, (2,) int32 seed of the clip).

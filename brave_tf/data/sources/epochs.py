@@ -25,7 +25,7 @@ def shuffle(items: tf.data.Dataset, shuffle_buffer: int, seed: tf.Tensor) -> tf.
 
 
 def thin_out(items: tf.data.Dataset, size: int, kept: int, seed: tf.Tensor) -> tf.data.Dataset:
-    """Keeps so many items of an epoch, in their order. Each is as likely to be left out as any other.
+    """Keeps `kept` items of an epoch, in their order. All are equally likely to be left out.
 
     Args:
       items: of the epoch, `size` of them.

@@ -17,9 +17,9 @@ from brave_tf.data.views.windows import Window, WindowRule, require_one_kind
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class Apart(WindowRule):
-    """Draws windows with so many seconds or more between the end of one and the start of the next.
+    """Draws windows with at least `seconds` between the end of one and the start of the next.
 
-    All ways to place them so are equally likely. In a clip that is too short for the distance they are spread
+    All such placements are equally likely. In a clip that is too short for the distance they are spread
     evenly, from its start to its end; in one in which no window fits, so are their starts, and they loop.
 
     Attributes:

@@ -26,7 +26,7 @@ class SameWindow(WindowRule):
       probability: in [0, 1].
 
     Raises:
-      UserError: `probability` is none.
+      UserError: `probability` is outside [0, 1].
     """
 
     views: Sequence[str] = gin.REQUIRED

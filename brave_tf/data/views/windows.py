@@ -114,8 +114,8 @@ def check_rules(rules: Sequence[WindowRule], views: Mapping[str, View]) -> None:
       views: by name.
 
     Raises:
-      UserError: one is none, names a view that is not there, or needs what a later one draws; two draw the
-        same window; or a rule cannot be followed by its views.
+      UserError: an entry is not a rule, names a view that does not exist, or follows a window that a later
+        rule draws; two rules draw the same window; or the views do not suit a rule.
     """
     drawn: dict[str, str] = {}
     for rule in rules:

@@ -82,7 +82,7 @@ def _find_optimizer(name: str) -> Any:
 
 
 def schedule(settings: FineTuning, scope: str, steps: int) -> dict[str, Any]:
-    """Binds the schedule of the learning rate over so many steps."""
+    """Binds the schedule of the learning rate for a run of `steps` steps."""
     if settings.schedule == "cosine":
         name = f"{scope}/warmup_cosine"
         values = {
