@@ -9,14 +9,13 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
-from brave_tf.data.views.base import View
 from brave_tf.data.views.sampling import Places
-from brave_tf.data.views.windows import Window, WindowRule, require_one_kind
+from brave_tf.data.views.windows import RuleOfOneKind, Window
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
-class Apart(WindowRule):
+class Apart(RuleOfOneKind):
     """Draws windows with at least `seconds` between the end of one and the start of the next.
 
     All such placements are equally likely. In a clip that is too short for the distance they are spread
@@ -37,13 +36,6 @@ class Apart(WindowRule):
 
     def __post_init__(self) -> None:
         self._require("seconds", 0 <= self.seconds < float("inf"), "seconds, 0 or more")
-
-    @property
-    def placed(self) -> Sequence[str]:
-        return tuple(self.views)
-
-    def check(self, views: Mapping[str, View]) -> None:
-        require_one_kind(self.views, type(self).__name__, views)
 
     def draw(
         self, clip: Clip, windows: Mapping[str, Window], seed: tf.Tensor

@@ -9,14 +9,13 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
-from brave_tf.data.views.base import View
 from brave_tf.data.views.sampling import Places
-from brave_tf.data.views.windows import Window, WindowRule, require_one_kind
+from brave_tf.data.views.windows import RuleOfOneKind, Window
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
-class FallingGap(WindowRule):
+class FallingGap(RuleOfOneKind):
     """Draws two windows whose gap falls linearly in probability: as CVRL does in its public code.
 
     With M places at which a window fits, the gap between the starts is d < M places with the distribution
@@ -36,13 +35,6 @@ class FallingGap(WindowRule):
 
     def __post_init__(self) -> None:
         self._require("views", len(self.views) == 2, "names of two views")
-
-    @property
-    def placed(self) -> Sequence[str]:
-        return tuple(self.views)
-
-    def check(self, views: Mapping[str, View]) -> None:
-        require_one_kind(self.views, type(self).__name__, views)
 
     def draw(
         self, clip: Clip, windows: Mapping[str, Window], seed: tf.Tensor

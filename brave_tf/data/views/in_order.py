@@ -9,13 +9,12 @@ import gin
 import tensorflow as tf
 
 from brave_tf.data.records.reader import Clip
-from brave_tf.data.views.base import View
-from brave_tf.data.views.windows import Window, WindowRule, require_one_kind
+from brave_tf.data.views.windows import RuleOfOneKind, Window
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
-class InOrder(WindowRule):
+class InOrder(RuleOfOneKind):
     """Draws windows independently, and gives the earliest to the first view, and so on.
 
     Each starts at any moment, a real number of seconds, from 0 to the last at which it fits; they may
@@ -27,13 +26,6 @@ class InOrder(WindowRule):
     """
 
     views: Sequence[str] = gin.REQUIRED
-
-    @property
-    def placed(self) -> Sequence[str]:
-        return tuple(self.views)
-
-    def check(self, views: Mapping[str, View]) -> None:
-        require_one_kind(self.views, type(self).__name__, views)
 
     def draw(
         self, clip: Clip, windows: Mapping[str, Window], seed: tf.Tensor

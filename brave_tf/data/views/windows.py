@@ -70,6 +70,19 @@ class WindowRule(abc.ABC):
             raise UserError(f"{type(self).__name__}.{field} = {value!r}: expected {expected}.")
 
 
+class RuleOfOneKind(WindowRule):
+    """A rule that draws the windows of `views`, which are of one modality and duration."""
+
+    views: Sequence[str]
+
+    @property
+    def placed(self) -> Sequence[str]:
+        return tuple(self.views)
+
+    def check(self, views: Mapping[str, View]) -> None:
+        require_one_kind(self.views, type(self).__name__, views)
+
+
 def require_one_kind(names: Sequence[str], rule: str, views: Mapping[str, View]) -> None:
     """Makes sure that names are those of several views of one modality and duration.
 
