@@ -271,9 +271,18 @@ def _guarded(
             if service := getattr(error, "service", ""):
                 print(_start_of(service), file=sys.stderr)
             return error.exit_code
-        except KeyboardInterrupt:
+        except (Exception, KeyboardInterrupt) as error:
+            if not _interrupted(error):
+                raise
             print("\ninterrupted", file=sys.stderr)
             return exit_code(INTERRUPTED)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an interruption led to it: TensorFlow may raise errors of its own while a trace is unwound."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _start_of(service: str) -> str:

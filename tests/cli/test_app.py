@@ -203,6 +203,22 @@ def test_signals_do_the_same_however_the_command_was_started(start, signum, code
     assert shell.returncode == code
 
 
+def test_what_fails_while_an_interruption_is_unwound_is_the_interruption(capsys):
+    class Unbalanced:
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            raise AssertionError("Concurrent access?")
+
+    def main(argv):
+        with Unbalanced():
+            raise KeyboardInterrupt
+
+    assert app._guarded(main, ["command"], False, False) == app.INTERRUPTED
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
 def test_the_end_of_the_terminal_is_an_interruption(tmp_path):
     (tmp_path / "it.py").write_text(KEEPING)
     parent, child = pty.openpty()
