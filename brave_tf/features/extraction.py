@@ -143,7 +143,8 @@ def _forward(
     @tf.function(input_signature=[spec], autograph=False)
     def forward(batch: tf.Tensor) -> tf.Tensor:
         filled = _filled(batch, batch_size)
-        if replicas == 1:
+        # Outside of a replica some layers could only be read by all processes together.
+        if strategy is None or strategy.num_replicas_in_sync == 1:
             return embed(filled)
         shares = tf.reshape(filled, [replicas, -1, *filled.shape[1:]])
 
@@ -161,7 +162,9 @@ def _forward(
 
 def replicas_here(strategy: tf.distribute.Strategy | None) -> int:
     """Returns the replicas of a strategy that are in this process; 1 without one."""
-    return len(strategy.extended.worker_devices) if strategy else 1
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return 1
+    return len(strategy.extended.worker_devices)
 
 
 def _filled(batch: tf.Tensor, batch_size: int) -> tf.Tensor:

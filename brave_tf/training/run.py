@@ -24,6 +24,7 @@ from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.further import MonitorError
 from brave_tf.training.monitors.non_finite import NonFiniteError
+from brave_tf.training.occasions import Occasions
 from brave_tf.training.resumption import (
     TENSORBOARD,
     lost_if_resuming,
@@ -162,6 +163,7 @@ def _train(
     checkpoints = Checkpoints(
         objective, model_dir, settings.keep_checkpoints, settings.keep_every, workers.chief, rows
     )
+    occasions = Occasions(objective, inputs, checkpoints, model_dir, workers, wait.look)
     saved_step = _agree_on_checkpoint(checkpoints, strategy, workers)
     step = saved_step or 0
     distributed = strategy.distribute_datasets_from_function
@@ -174,6 +176,7 @@ def _train(
         interruption,
         held_out=held_out,
         wait=wait,
+        occasions=occasions,
         chief=workers.chief,
         profile=profile,
     )
@@ -220,6 +223,8 @@ def _train(
         print(monitor.summary(warnings.count))
     print(inputs.summary(), flush=True)
     complete = objective.step >= settings.num_steps
+    if complete:
+        occasions.finish()
     if not complete and interruption.exit_code is None:
         # Keras takes some errors for the end of the input, and goes on.
         raise errors.UserError(
