@@ -18,7 +18,7 @@ from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.agreement import check_agreement, check_same_rows
 from brave_tf.training.callbacks import StepCallbacks
 from brave_tf.training.checkpoints import Checkpoints, SaveError
-from brave_tf.training.initial_weights import load_backbones
+from brave_tf.training.initial_weights import load_initial
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
@@ -184,8 +184,8 @@ def _train(
         resume(checkpoints, model_dir, saved_step, allow_changes)
     elif saved_step is not None:
         checkpoints.restore(saved_step)
-    if saved_step is None and settings.initial_weights:
-        load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
+    if saved_step is None:
+        load_initial(objective, settings, rows)
     # Steps that only filled state took their batches too.
     batches = distributed(functools.partial(inputs.training, step + objective.filling_steps))
     if workers.chief:

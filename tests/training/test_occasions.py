@@ -1,5 +1,9 @@
 """Occasions in runs: features of all clips by row, in time, once, and again after an interruption."""
 
+import pathlib
+import subprocess
+import sys
+
 import clustering
 import numpy as np
 import pytest
@@ -12,10 +16,16 @@ from brave_tf.errors import UserError
 from brave_tf.features import extraction
 from brave_tf.objectives.occasions import EveryEpochs
 from brave_tf.training import recipe
+from brave_tf.training.interruption import Interruption
 from brave_tf.training.run import train
 
-CLIPS, STEPS = 12, 8
+PROGRAM = pathlib.Path(tiny_run.__file__).with_name("occasion_runs.py")
+CLIPS, STEPS = 12, 5
 BINDINGS = f"""
+import pathlib
+import subprocess
+import sys
+
 import clustering
 Recipe.objective = @Clustering
 Recipe.views = {{'broad_audio': @broad_audio/AudioView()}}
@@ -25,6 +35,7 @@ train.deterministic = True
 train.strategy = 'one_device'
 train.num_steps = {STEPS}
 train.checkpoint_every = 3
+sgd.learning_rate = 0.005
 """
 EVERY_EPOCH = "Clustering.occasions = [@EveryEpochs()]"
 
@@ -34,13 +45,18 @@ def records(tmp_path_factory):
     return tiny_run.write_records(tmp_path_factory.mktemp("records"))
 
 
-def load(folder, records, *bindings):
+def write(folder, records, extra=""):
     folder.mkdir(exist_ok=True)
     path = tiny_run.write_recipe(folder, records)
     views = "Recipe.views = {'narrow': @narrow/RgbView(), 'broad_audio': @broad_audio/AudioView()}"
     kept = ("import", "broad_audio/AudioView", "broad_audio/LogMel", "train.", "sgd.")
     lines = [each for each in path.read_text().splitlines() if each.startswith(kept)]
-    path.write_text("\n".join([*lines, BINDINGS]).replace(views, ""))
+    path.write_text("\n".join([*lines, BINDINGS, extra]).replace(views, ""))
+    return path
+
+
+def load(folder, records, *bindings):
+    path = write(folder, records)
     config.load_config([str(path)], list(bindings), for_training=True)
 
 
@@ -71,10 +87,9 @@ def whole(tmp_path_factory, records):
 
 def test_occasions_happen_and_checkpoints_say_which(whole):
     found = state(whole)
-    # An epoch of 12 clips has 3 batches; none begins after the last step.
-    assert found["objective/occasions/0/times"] == 1
-    assert found["objective/occasions/1/times"] == 2
-    assert found["objective/occasions/1/last_step"] == 6
+    # An epoch of 12 clips has 3 batches.
+    assert [found[f"objective/occasions/{number}/times"] for number in (0, 1)] == [1, 1]
+    assert [found[f"objective/occasions/{number}/last_step"] for number in (0, 1)] == [0, 3]
     assert set(found["objective/labels/values"]) <= {0, 1, 2}
     assert not (whole / "model" / "occasion_features").exists()
 
@@ -117,21 +132,21 @@ def killed_at(monkeypatch, batch):
     return seen
 
 
-@pytest.mark.parametrize("batch", [3, 9])
-def test_a_run_that_is_killed_in_the_middle_of_one_ends_with_the_same_bits(
-    whole, records, tmp_path, monkeypatch, batch
+def test_a_run_that_is_killed_in_the_middle_of_them_ends_with_the_same_bits(
+    whole, records, tmp_path, monkeypatch
 ):
-    with monkeypatch.context() as patch:
-        killed_at(patch, batch)
-        with pytest.raises(KilledError):
-            run(tmp_path, records, EVERY_EPOCH)
-    # The first occasion is at the start, the third after step 6; there are 3 batches in each.
-    saved = tf.train.latest_checkpoint(str(tmp_path / "model" / "checkpoints"))
-    assert saved.endswith({3: "step-0", 9: "step-6"}[batch])
+    # There are 3 batches of features at the start, and 3 after the third step. Of the first ones the last is
+    # made twice, and the one before, which was on its way.
+    for batch, step in ((3, 0), (5, 3)):
+        with monkeypatch.context() as patch:
+            killed_at(patch, batch)
+            with pytest.raises(KilledError):
+                run(tmp_path, records, EVERY_EPOCH)
+        saved = tf.train.latest_checkpoint(str(tmp_path / "model" / "checkpoints"))
+        assert saved.endswith(f"step-{step}")
     seen = killed_at(monkeypatch, 0)
     assert run(tmp_path, records, EVERY_EPOCH)
-    # The batch before was on its way; those before it are not computed again.
-    assert seen[0] == {3: 8, 9: 2}[batch]
+    assert seen[0] == 2
     assert_same_bits(state(tmp_path), state(whole))
 
 
@@ -151,3 +166,90 @@ def test_an_occasion_that_fails_leaves_the_state_before_it(whole, records, tmp_p
     assert found["optimizer/_iterations"] == 3
     assert run(tmp_path, records, EVERY_EPOCH)
     assert_same_bits(state(tmp_path), state(whole))
+
+
+SATURATED = (
+    "Clustering.occasions = [@WhenSaturated()]",
+    # No loss is a hundred times lower than another: every second one is one too many.
+    "WhenSaturated.patience = 1",
+    "WhenSaturated.least = 100.0",
+    "train.held_out_split = 'test'",
+    "train.held_out_batches = 1",
+    "train.checkpoint_every = 1",
+)
+
+
+class StoppedAfter(Interruption):
+    """Asks a run to stop after a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self._left = step
+
+    def under_way(self):
+        super().under_way()
+        self._left -= 1
+        if not self._left:
+            self.exit_code = 143
+
+
+def test_one_that_follows_the_loss_comes_in_time_in_a_run_that_was_asked_to_stop(records, tmp_path):
+    assert run(tmp_path, records, *SATURATED, name="whole")
+    load(tmp_path, records, *SATURATED)
+    with StoppedAfter(3) as interruption:
+        assert not train(str(tmp_path / "model"), interruption=interruption)
+    assert state(tmp_path)["objective/occasions/1/measured_step"] == 2
+    assert run(tmp_path, records, *SATURATED)
+    found, expected = state(tmp_path), state(tmp_path, "whole")
+    assert expected["objective/occasions/1/times"] == 2
+    assert expected["objective/occasions/1/last_step"] == 4
+    assert_same_bits(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("occasions", "message"),
+    [
+        ("[@WhenSaturated()]", "WhenSaturated follows the loss .* bind train.held_out_every"),
+        ("[@AtStart()]\nAtStart.views = ['narow']", "AtStart asks for features of view 'narow'"),
+    ],
+)
+def test_occasions_that_cannot_come_are_refused_before_the_run(
+    records, tmp_path, occasions, message
+):
+    with pytest.raises(UserError, match=f"Clustering.occasions: {message}"):
+        run(tmp_path, records, *f"Clustering.occasions = {occasions}".split("\n"))
+    assert not (tmp_path / "model" / "checkpoints").exists()
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory, records):
+    """What devices and processes end with."""
+    folder = tmp_path_factory.mktemp("several")
+    path = write(folder, records, EVERY_EPOCH)
+    done = subprocess.run([sys.executable, PROGRAM, path, folder], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10000:]
+    return {path.stem: dict(np.load(path)) for path in folder.glob("*.npz")}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("over", ["two_devices", "four_devices"])
+def test_devices_end_with_the_state_of_one(several, over):
+    assert several[over].keys() == several["one_device"].keys()
+    for name, value in several["one_device"].items():
+        scale = max(1e-2, np.abs(value.astype("f8")).max())
+        assert np.abs(several[over][name].astype("f8") - value).max() / scale < 1e-3, name
+
+
+@pytest.mark.long
+def test_processes_share_features_and_end_with_the_same_state(several):
+    (first,) = (name for name in several["one_device"] if "first" in name)
+    np.testing.assert_allclose(
+        several["whole-0"][first], several["one_device"][first], rtol=1e-4, atol=1e-6
+    )
+    assert_same_bits(several["whole-1"], several["whole-0"])
+
+
+@pytest.mark.long
+def test_a_pair_of_which_one_is_killed_in_an_occasion_ends_with_the_same_bits(several):
+    assert_same_bits(several["parts-0"], several["whole-0"])
+    assert_same_bits(several["parts-1"], several["whole-0"])
