@@ -110,7 +110,7 @@ class Checkpoints:
         """Has all processes go on with the present state of the one that writes; all of them call it.
 
         Args:
-          folder: that all see, for a file meanwhile.
+          folder: that all see, for a file meanwhile; it is made.
           meet: returns when all processes have called it.
         """
         path = str(folder / "state")

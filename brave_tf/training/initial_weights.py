@@ -33,9 +33,9 @@ def load_initial(objective: Objective, settings: Settings, rows: Mapping[str, An
         folder, there = (source, name) if isinstance(source, str) else source
         part = _part(objective, name)
         step = checkpoints.find_step(folder, checkpoint)
-        if isinstance(part, tf.Module) and any(
-            isinstance(each, State) and each.by_clip for each in (part, *part.submodules)
-        ):
+        holder = tf.Module()
+        holder.part = part
+        if any(isinstance(each, State) and each.by_clip for each in holder.submodules):
             _check_rows(name, folder, step, rows)
         checkpoints.restore_weights(_under(there, part), folder, str(step))
 

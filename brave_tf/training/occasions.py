@@ -103,7 +103,7 @@ class Occasions:
             self._happen(due, step)
             if self._several:
                 # What is computed of the same features may differ from machine to machine.
-                self._checkpoints.hand_over(self._features.folder, self._features.meet)
+                self._checkpoints.hand_over(self._features.shared, self._features.meet)
         return time.perf_counter() - begun
 
     def _happen(self, due: list[int], step: int) -> None:

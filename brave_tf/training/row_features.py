@@ -79,13 +79,18 @@ class RowFeatureFolder:
           UserError: too few clips can be read, a feature is not finite, or processes do not see the folder.
         """
         moment = told_by_chief(self.objective.distribute_strategy, self.workers, self._moment())
-        folder = self.folder / FOLDER / moment[:16]
+        folder = self.shared / moment[:16]
         if self.workers.chief:
             self._remove_others(folder)
         for each in wanted:
             self._extract(each, folder)
         self.meet()
         return lambda each: self._read(each, folder)
+
+    @property
+    def shared(self) -> pathlib.Path:
+        """The folder in the folder of the run that all of this is in."""
+        return self.folder / FOLDER
 
     def meet(self) -> None:
         """Returns when all processes have called it."""
@@ -94,7 +99,7 @@ class RowFeatureFolder:
 
     def remove(self) -> None:
         """Removes what is kept."""
-        shutil.rmtree(self.folder / FOLDER, ignore_errors=True)
+        shutil.rmtree(self.shared, ignore_errors=True)
 
     def _moment(self) -> str:
         """A hash of what all features depend on."""
@@ -105,7 +110,7 @@ class RowFeatureFolder:
         return digest_of_texts(weights, clips, repr(rows), gin.config_str())
 
     def _remove_others(self, folder: pathlib.Path) -> None:
-        for path in folder.parent.glob("*"):
+        for path in self.shared.glob("*"):
             if path != folder:
                 shutil.rmtree(path, ignore_errors=True)
 

@@ -97,8 +97,8 @@ def lost_workers(workers: Workers) -> Iterator[None]:
         if workers.several and _OTHER_SHAPE in error.message:
             raise errors.UserError(
                 f"process {workers.index} of the run gathers another number of rows than the others: "
-                f"{error.message.strip().splitlines()[0]} All devices have to have equal parts of a batch, and "
-                "what an objective gathers from them as many rows on each."
+                f"{error.message.strip().splitlines()[0]} All devices have to have equal parts of a batch, "
+                "and what an objective gathers from them as many rows on each."
             ) from error
         if not (workers.several and (isinstance(error, _LOST) or "ollective" in error.message)):
             raise

@@ -128,14 +128,17 @@ def test_a_part_may_have_another_name_there(other):
     ("rows", "parts", "message"),
     [
         ({"count": 12, "digest": "b"}, "bank", "'bank', which has a row for each clip, but"),
+        ({"count": 11, "digest": "a"}, "kept", "'kept', which has a row for each clip, but"),
         (None, "labels", "was not trained on the same clips"),
         (ROWS, "heads/narrow", "Clustering has no 'heads' there"),
         (ROWS, "backbones/narrow", "Clustering has no 'narrow' there"),
     ],
 )
 def test_parts_that_cannot_be_taken(other, rows, parts, message):
+    objective = clustered()
+    objective.kept = {"first": objective.bank}
     with pytest.raises(UserError, match=message):
-        begin_with(clustered(), rows, initial_parts={parts: other[0]})
+        begin_with(objective, rows, initial_parts={parts: other[0]})
 
 
 def test_a_part_of_another_shape_is_refused(other):

@@ -16,6 +16,7 @@ from brave_tf.errors import UserError
 from brave_tf.features import extraction
 from brave_tf.objectives.occasions import EveryEpochs
 from brave_tf.training import recipe
+from brave_tf.training.input_wait import InputWait
 from brave_tf.training.interruption import Interruption
 from brave_tf.training.run import train
 
@@ -78,6 +79,11 @@ def assert_same_bits(found, expected):
         assert found[key].tobytes() == expected[key].tobytes(), key
 
 
+def saved_step(folder):
+    path = tf.train.latest_checkpoint(str(folder / "model" / "checkpoints"))
+    return int(path.rpartition("-")[2])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, records):
     folder = tmp_path_factory.mktemp("whole")
@@ -132,18 +138,31 @@ def killed_at(monkeypatch, batch):
     return seen
 
 
+def asked_to_stop_at(monkeypatch, batch):
+    look, seen = InputWait.look, [0]
+
+    def asked(self):
+        seen[0] += 1
+        if seen[0] == batch:
+            self._interruption.exit_code = 143
+        look(self)
+
+    monkeypatch.setattr(InputWait, "look", asked)
+
+
 def test_a_run_that_is_killed_in_the_middle_of_them_ends_with_the_same_bits(
     whole, records, tmp_path, monkeypatch
 ):
     # There are 3 batches of features at the start, and 3 after the third step. Of the first ones the last is
     # made twice, and the one before, which was on its way.
-    for batch, step in ((3, 0), (5, 3)):
-        with monkeypatch.context() as patch:
-            killed_at(patch, batch)
-            with pytest.raises(KilledError):
-                run(tmp_path, records, EVERY_EPOCH)
-        saved = tf.train.latest_checkpoint(str(tmp_path / "model" / "checkpoints"))
-        assert saved.endswith(f"step-{step}")
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        killed_at(patch, 3)
+        run(tmp_path, records, EVERY_EPOCH)
+    assert saved_step(tmp_path) == 0
+    with monkeypatch.context() as patch:
+        asked_to_stop_at(patch, 5)
+        assert not run(tmp_path, records, EVERY_EPOCH)
+    assert saved_step(tmp_path) == 3
     seen = killed_at(monkeypatch, 0)
     assert run(tmp_path, records, EVERY_EPOCH)
     assert seen[0] == 2
