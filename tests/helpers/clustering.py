@@ -20,10 +20,10 @@ CLUSTERS, QUEUE = 3, 8
 def pooled(mel_bins=16, width=16):
     """Two linear layers and batch normalisation over the mean of a spectrogram."""
     x = tf.keras.Input((None, mel_bins))
-    y = tf.keras.layers.Dense(width)(tf.keras.layers.GlobalAveragePooling1D()(x))
-    return tf.keras.Model(
-        x, tf.keras.layers.Dense(width)(batch_norm(epsilon=0.1)(y)), name="pooled"
-    )
+    y = tf.keras.layers.GlobalAveragePooling1D()(x)
+    y = tf.keras.layers.LayerNormalization(center=False, scale=False)(y)
+    y = batch_norm(epsilon=0.1)(tf.keras.layers.Dense(width)(y))
+    return tf.keras.Model(x, tf.keras.layers.Dense(width)(y), name="pooled")
 
 
 @gin.configurable
