@@ -49,8 +49,8 @@ def test_one_that_is_late_happens_once():
 
 def test_a_loss_that_saturates():
     occasion = WhenSaturated(patience=2, least=0.1)
-    losses = [2.0, 1.5, 1.4, 1.34, 1.5, 1.6, 0.9]
-    # 1.4 is not a tenth below 1.5, 1.34 is; it stays the lowest for the two that follow.
+    losses = [2.0, 1.5, 1.4, 1.34, 1.5, 1.6, 1.7]
+    # 1.4 is not a tenth below 1.5, 1.34 is; two that follow are above. Then it begins anew.
     due = []
     for step, loss in enumerate(losses):
         occasion.measured(step, loss)
@@ -58,7 +58,7 @@ def test_a_loss_that_saturates():
             due.append(step)
             occasion.happened(step)
     assert due == [5]
-    assert occasion.lowest.numpy() == 0.9 and occasion.waited.numpy() == 0
+    assert occasion.lowest.numpy() == 1.7 and occasion.waited.numpy() == 0
     assert not occasion.lacks(6) and occasion.lacks(7)
 
 
