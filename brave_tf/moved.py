@@ -48,6 +48,8 @@ _MOVED: dict[str, str | tuple[str, ...]] = {
     "evaluation.classes": "evaluation.protocols.classes",
     "evaluation.clip_features": "evaluation.features.feature_bank",
     "evaluation.families": "evaluation.tasks.families",
+    "evaluation.features.extraction": "features.extraction",
+    "evaluation.features.store": "features.store",
     "evaluation.finetune": "evaluation.protocols.finetune",
     "evaluation.finetuning": "evaluation.protocols.finetune_recipe",
     "evaluation.knn": "evaluation.protocols.knn",

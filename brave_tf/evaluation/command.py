@@ -15,9 +15,9 @@ from brave_tf.errors import UserError, named
 from brave_tf.evaluation import evaluate, results
 from brave_tf.evaluation.features.identity import identify
 from brave_tf.evaluation.features.probe import load_probes
-from brave_tf.evaluation.features.store import size_of
 from brave_tf.evaluation.tasks import registry
 from brave_tf.evaluation.watch import WatchedRun
+from brave_tf.features.store import size_of
 from brave_tf.interop.models import ModelSource, configure
 from brave_tf.storage import files
 

@@ -17,6 +17,7 @@ from brave_tf import config
 from brave_tf import modality_registry as modalities
 from brave_tf.data.views.base import View
 from brave_tf.errors import ArgumentError
+from brave_tf.features.extraction import Embed
 from brave_tf.interop import saved_model
 from brave_tf.interop.graph_check import check_links
 from brave_tf.models.precision import in_full
@@ -29,8 +30,6 @@ RUN, EXPORTED, FUNCTION = "model_dir", "model", "function"
 RANDOM, SUPERVISED = BASELINES = ("random", "supervised")
 FULL_PRECISION = "float32"
 
-# (B, *window) -> (B, D) float32.
-Embed = Callable[[tf.Tensor], tf.Tensor]
 # View name -> function from (B, *window) to (B, D), and a hash of its weights.
 _Backbones = Callable[[str], "tuple[Embed, str]"]
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from brave_tf.models.precision import in_full
 from brave_tf.objectives.backbones import Backbones, resolved
+from brave_tf.objectives.occasions import Occasion, RowFeatures
 from brave_tf.objectives.shared_features import features_of
 from brave_tf.objectives.stepping import GRADIENT_NORM as GRADIENT_NORM
 from brave_tf.objectives.stepping import Stepping
@@ -43,7 +44,8 @@ class Objective(Stepping, abc.ABC):
       `data.pipeline.clip_fields.ClipFields`. With `num_clips`, if rows are kept: the run makes sure of it.
 
     It may provide besides: `term_weights`; `begin_step` and `end_step`, what a step does before and after all
-    else; `filling`, whether batches only fill its state as yet; `accumulates`; `check_batch`; `networks`.
+    else; `filling`, whether batches only fill its state as yet; `accumulates`; `check_batch`; `networks`;
+    `occasions`, at which `on_occasion` changes its state by features of all clips.
     Another objective may be an attribute of it, see `parts.joined`; its hooks are called too.
 
     A recipe binds it, `Recipe.objective = @MyObjective`, after an `import` line with its module.
@@ -59,6 +61,7 @@ class Objective(Stepping, abc.ABC):
 
     Attributes:
       seen: what the last training step showed; None before the first one.
+      occasions: when `on_occasion` is to be called; a list that `__init__` assigns.
       finish_batch: what turns the input pipeline's batch into the step's, on its device; None for nothing.
       next_batch: takes the next batch from the iterator of a training step.
       around_step: makes the context of a training step, with the waits for its batches.
@@ -78,6 +81,7 @@ class Objective(Stepping, abc.ABC):
         self.backbones = resolved(backbones, type(self).__name__)
         self.loss_scale = loss_scale
         self.seen: Seen | None = None
+        self.occasions: Sequence[Occasion] = ()
         self.finish_batch: Callable[[Mapping], dict] | None = None
         self.next_batch: Callable[[Iterator], object] = next
         self.around_step: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext
@@ -107,9 +111,11 @@ class Objective(Stepping, abc.ABC):
         Args:
           step: () int64, optimizer steps taken before.
         """
+        del step
 
     def end_step(self, step: tf.Tensor) -> None:
         """Is called on each replica after the optimizer's step; `step` is as in `begin_step`."""
+        del step
 
     def filling(self) -> bool:
         """Whether the next step only fills state, as long as a queue is not full.
@@ -118,6 +124,33 @@ class Objective(Stepping, abc.ABC):
         checkpoints see the next one that does. Asked between steps until it is False for the first time.
         """
         return False
+
+    def on_occasion(self, occasion: Occasion, features: RowFeatures) -> None:
+        """Changes state or weights between two steps.
+
+        All processes of a run call it with the same features, and go on with what the first one has then.
+        A run that is killed comes to it again: what it does may depend on the features, their seed and
+        variables alone, and what it leaves has to be in variables.
+
+        Args:
+          occasion: that of `occasions` which is due.
+          features: of all clips that are trained on, by row, of the views that the occasion names.
+        """
+        raise NotImplementedError
+
+    def occasion_features(self, occasion: Occasion, view: str, x: tf.Tensor) -> tf.Tensor:
+        """Returns what is computed of a clip for an occasion, (B, D) float32, in inference mode.
+
+        By default the features of the view's backbone, as `embed` gives them. It must not communicate between
+        replicas, which have different numbers of clips.
+
+        Args:
+          occasion: that of `occasions` which is due.
+          view: its name.
+          x: (B, *view shape), windows without augmentations.
+        """
+        del occasion
+        return self.embed(view, x)
 
     def check_batch(self, clips: int) -> None:
         """Makes sure, before work starts, that a batch can be used; `State` is asked beside this.

@@ -44,6 +44,8 @@ class MemoryBank(State):
         device.
     """
 
+    by_clip = True
+
     def __init__(
         self,
         rows: int,

@@ -27,6 +27,8 @@ class PseudoLabels(State):
       UserError: `rows` is below 1.
     """
 
+    by_clip = True
+
     def __init__(
         self,
         rows: int,

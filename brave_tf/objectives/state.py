@@ -28,9 +28,11 @@ class State(tf.Module):
 
     Attributes:
       device: where its variables are, if that is bound; None for the device of each replica.
+      by_clip: of the class: whether it has a row for each clip of the data set.
     """
 
     device: str | None = None
+    by_clip = False
 
     def __init__(self, name: str):
         super().__init__(name=name)

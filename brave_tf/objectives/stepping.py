@@ -77,6 +77,15 @@ class Stepping(tf.keras.Model):
                     f"{name}.term_weights has {sorted(weights)}: expected a weight for each of the terms "
                     f"{', '.join(each.term_names)}, and no other."
                 )
+            if each.occasions and not _overrides(each, "on_occasion"):
+                raise errors.UserError(
+                    f"{name} has occasions, but no on_occasion: define it, see `Objective.on_occasion`."
+                )
+            if hasattr(type(each), "occasions"):
+                # Keras does not look at what a class has too, and checkpoints would not hold them.
+                raise errors.UserError(
+                    f"{name}.occasions is an attribute of the class: assign self.occasions in __init__."
+                )
         for state in self.nested(State):
             if compiled and state.device:
                 raise errors.UserError(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 
-def digest_of_weights(weights: Sequence[np.ndarray]) -> str:
+def digest_of_weights(weights: Iterable[np.ndarray]) -> str:
     """Returns a hash of the values of `weights`."""
     digest = hashlib.sha256()
     for weight in weights:

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Mapping
+from typing import Callable
 
 import tensorflow as tf
 from absl import logging
@@ -90,6 +91,10 @@ class Checkpoints:
         path = files.path_of(self._folder, step)
         if self._rows is not None:
             self._check_rows(path, files.read_manifest(self._folder, step).get("rows"))
+        self._read(path)
+        self._saved_step = step
+
+    def _read(self, path: str) -> None:
         optimizer = self._objective.optimizer
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         rate = optimizer.get_config()["learning_rate"]
@@ -100,7 +105,23 @@ class Checkpoints:
         # A schedule is a dictionary; a constant is kept in a variable, which was read too.
         if not isinstance(rate, dict):
             optimizer.learning_rate = rate
-        self._saved_step = step
+
+    def hand_over(self, folder: pathlib.Path, meet: Callable[[], None]) -> None:
+        """Has all processes go on with the present state of the one that writes; all of them call it.
+
+        Args:
+          folder: that all see, for a file meanwhile; it is made.
+          meet: returns when all processes have called it.
+        """
+        path = str(folder / "state")
+        if self._writes:
+            self._checkpoint.write(path)
+        else:
+            self._help_to_read()
+        meet()
+        if not self._writes:
+            self._read(path)
+        meet()
 
     def _check_rows(self, path: str, saved: Mapping[str, int | str] | None) -> None:
         if self._rows == saved:
@@ -131,8 +152,7 @@ class Checkpoints:
             return
         if not self._writes:
             self._saved_step = step
-            with tempfile.TemporaryDirectory() as folder:
-                self._checkpoint.write(f"{folder}/not-kept")
+            self._help_to_read()
             return
         try:
             files.write(self._checkpoint, self._folder, step, held_out_loss, self._rows)
@@ -144,6 +164,10 @@ class Checkpoints:
                 "on that disk or check its permissions, then start the same command again: it resumes "
                 "from the checkpoint before."
             ) from error
+
+    def _help_to_read(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self._checkpoint.write(f"{folder}/not-kept")
 
     def check_space(self) -> None:
         """Makes sure, before a run, that its checkpoints fit on the disk; warns when not all will.

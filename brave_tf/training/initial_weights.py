@@ -1,14 +1,73 @@
-"""Backbones that a run begins with: those of another run, or of an exported model."""
+"""What a run begins with: backbones of another run or of an exported model, and other parts of runs."""
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training import checkpoints
+from brave_tf.objectives.base import Objective
+from brave_tf.objectives.state import State
+from brave_tf.training import checkpoint_files, checkpoints
+from brave_tf.training.settings import Settings
+
+
+def load_initial(objective: Objective, settings: Settings, rows: Mapping[str, Any] | None) -> None:
+    """Assigns what the settings of a run say that it begins with.
+
+    Args:
+      objective: whose parts they are.
+      settings: of the run, `initial_weights` and `initial_parts`.
+      rows: of its clips, see `ClipRows.identity`; None: it keeps nothing for each.
+
+    Raises:
+      UserError: something is not there, or does not fit.
+    """
+    checkpoint = settings.initial_checkpoint
+    if settings.initial_weights:
+        load_backbones(objective.backbones, settings.initial_weights, checkpoint)
+    for name, source in (settings.initial_parts or {}).items():
+        folder, there = (source, name) if isinstance(source, str) else source
+        part = _part(objective, name)
+        step = checkpoints.find_step(folder, checkpoint)
+        holder = tf.Module()
+        holder.part = part
+        if any(isinstance(each, State) and each.by_clip for each in holder.submodules):
+            _check_rows(name, folder, step, rows)
+        checkpoints.restore_weights(_under(there, part), folder, str(step))
+
+
+def _part(objective: Objective, name: str) -> Any:
+    part: Any = objective
+    for each in name.split("/"):
+        try:
+            part = part[each] if isinstance(part, Mapping) else getattr(part, each)
+        except (KeyError, AttributeError) as error:
+            raise UserError(
+                f"train.initial_parts has {name!r}: {type(objective).__name__} has no {each!r} there. Name "
+                "an attribute of it, or a path to something in one, such as 'backbones/narrow'."
+            ) from error
+    return part
+
+
+def _under(name: str, part: Any) -> tf.train.Checkpoint:
+    """Returns an object that has a part under a path."""
+    for each in reversed(name.split("/")):
+        part = tf.train.Checkpoint(**{each: part})
+    return part
+
+
+def _check_rows(name: str, folder: str, step: int, rows: Mapping[str, Any] | None) -> None:
+    manifest = checkpoint_files.read_manifest(pathlib.Path(folder) / checkpoints.FOLDER, step)
+    if rows is None or manifest.get("rows") != rows:
+        raise UserError(
+            f"train.initial_parts has {name!r}, which has a row for each clip, but {folder} was not trained "
+            "on the same clips: what it keeps would be taken for that of others. Train on the clips of that "
+            "run (train.data_dir, train.split, train.held_out_every and the views decide which these are)."
+        )
 
 
 def load_backbones(

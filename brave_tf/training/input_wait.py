@@ -23,7 +23,7 @@ _LAST_BATCH_SECONDS = 5.0
 
 
 class StoppedWaitingError(Exception):
-    """The run was asked to stop while a step waited for its batch; the step has not begun."""
+    """The run was asked to stop while a step waited for its batch, or before it; the step has not begun."""
 
 
 @gin.configurable
@@ -89,6 +89,15 @@ class InputWait:
                 with lost_service(self._address):
                     raise error
             self._look(self._clock.now() - begun)
+
+    def look(self) -> None:
+        """Ends long work between two steps if the run is asked to stop.
+
+        Raises:
+          StoppedWaitingError: it is.
+        """
+        if self._interruption.exit_code is not None:
+            raise StoppedWaitingError
 
     def _look(self, waited: float) -> None:
         if self._interruption.exit_code is not None:

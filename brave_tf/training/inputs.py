@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.data.pipeline import batches as pipeline
+from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.pipeline.clip_fields import CLIP_ID, GROUP, ClipFields, ClipGroups, check_names
 from brave_tf.data.pipeline.decode_service import check_service
 from brave_tf.data.sources.attempts import SkippedClips
@@ -34,6 +35,7 @@ class Inputs:
       held_out_skipped: that of the clips that are held out.
       clip_fields: what batches say of their clips beside labels, see `ClipFields`.
       unique_in_batch: whether no clip may be in a batch twice.
+      by_row: whether features of all clips are asked for by row.
     """
 
     settings: Settings
@@ -42,6 +44,7 @@ class Inputs:
     held_out_skipped: SkippedClips = dataclasses.field(default_factory=SkippedClips)
     clip_fields: Sequence[str] = ()
     unique_in_batch: bool = False
+    by_row: bool = False
 
     def check(self) -> None:
         """Makes sure that there are clips with what the views need, and the service if there is to be one.
@@ -70,6 +73,9 @@ class Inputs:
             self,
             clip_fields=tuple(objective.clip_fields),
             unique_in_batch=bool(objective.unique_in_batch),
+            by_row=any(
+                each.views != () for part in objective.nested(Objective) for each in part.occasions
+            ),
         )
         expected = getattr(objective, "num_clips", None)
         if asked.rows and expected not in (None, asked.rows.count):
@@ -86,7 +92,7 @@ class Inputs:
         Raises:
           UserError: clips of this kind have none.
         """
-        if CLIP_ID not in self.clip_fields and not self.unique_in_batch:
+        if CLIP_ID not in self.clip_fields and not (self.unique_in_batch or self.by_row):
             return None
         with self._advising(self.settings.split):
             source = open_source(self.settings.data_dir)
@@ -103,6 +109,43 @@ class Inputs:
         count = open_source(self.settings.data_dir).num_clips(self.settings.split)
         every = self.settings.held_out_every
         return count - math.ceil(count / every) if count and every else count
+
+    @property
+    def batch_clips(self) -> int:
+        """Clips of a batch over all devices, of which a step takes `train.accumulate_steps`."""
+        return self.settings.batch_size // self.settings.accumulate_steps
+
+    def epoch_clips(self) -> int | None:
+        """Returns how many clips an epoch of the input pipeline has; None when nobody counted."""
+        count = self.rows.count if self.rows else self.num_clips()
+        return count - count % self.batch_clips if count and self.unique_in_batch else count
+
+    def row_windows(
+        self, view: str, temporal: int, spatial: int, share: tuple[int, int], start: int = 0
+    ) -> tf.data.Dataset:
+        """Returns the test windows of the clips that are trained on, without augmentations, with their rows.
+
+        Args:
+          view: name of the view that is cut.
+          temporal: windows of each clip.
+          spatial: squares of each window.
+          share: (process, processes), which part of the clips.
+          start: so many clips of that part are left out.
+
+        Returns:
+          What `clip_windows.by_window` returns, where 'label' is the row.
+        """
+        settings = self.settings
+        with self._advising(settings.split):
+            stream = open_source(settings.data_dir).stream(
+                settings.split, self.recipe.views, *reversed(share)
+            )
+            part = self.part(held_out=False)
+            stream = stream if part is None else stream.part(*part)
+        clips = clip_windows.row_dataset(
+            stream, self.recipe.views[view], self.rows.of, temporal, spatial, start_clip=start
+        )
+        return clip_windows.by_window(clips)
 
     def training(
         self, step: int, context: tf.distribute.InputContext, finished: bool = False
@@ -168,7 +211,7 @@ class Inputs:
                 self.settings.data_dir,
                 split,
                 self.recipe.views,
-                self.settings.batch_size // self.settings.accumulate_steps,
+                self.batch_clips,
                 training=True,
                 input_context=context,
                 windows=self.recipe.windows,

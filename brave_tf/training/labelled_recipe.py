@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Callable
 
 import gin
@@ -91,13 +91,13 @@ def reference(name: str, call: bool = False) -> gin.config.ConfigurableReference
     return gin.config.ConfigurableReference(name, evaluate=call)
 
 
-def _without(names: Sequence[str]) -> dict[str, Any]:
-    """Empties those of these lists in which the loaded configuration has something. Without any, nothing is
-    bound: the settings of a run are told from others by what is bound."""
+def _without(empty: Mapping[str, Any]) -> dict[str, Any]:
+    """Empties those of these parameters to which the loaded configuration binds something. Without any,
+    nothing is bound: the settings of a run are told from others by what is bound."""
     found = {}
-    for name in names:
+    for name, nothing in empty.items():
         with contextlib.suppress(ValueError):
-            found.update({name: ()} if bound_value(name) else {})
+            found.update({name: nothing} if bound_value(name) else {})
     return found
 
 
@@ -143,8 +143,8 @@ def derive(
         f"{scope}/backbone_of.frozen_up_to": frozen_up_to,
         # It would look for views that are not there.
         "train.probe": None,
-        # Monitors watch another model, and rules between windows name views that are not there.
-        **_without(["train.monitors", "Recipe.windows"]),
+        # Monitors watch another model, and rules and parts are named that are not there.
+        **_without({"train.monitors": (), "Recipe.windows": (), "train.initial_parts": None}),
         **bindings,
     }
     with config.kept():

@@ -18,12 +18,13 @@ from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.agreement import check_agreement, check_same_rows
 from brave_tf.training.callbacks import StepCallbacks
 from brave_tf.training.checkpoints import Checkpoints, SaveError
-from brave_tf.training.initial_weights import load_backbones
+from brave_tf.training.initial_weights import load_initial
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
 from brave_tf.training.monitors.further import MonitorError
 from brave_tf.training.monitors.non_finite import NonFiniteError
+from brave_tf.training.occasions import Occasions
 from brave_tf.training.resumption import (
     TENSORBOARD,
     lost_if_resuming,
@@ -162,6 +163,7 @@ def _train(
     checkpoints = Checkpoints(
         objective, model_dir, settings.keep_checkpoints, settings.keep_every, workers.chief, rows
     )
+    occasions = Occasions(objective, inputs, checkpoints, model_dir, workers, wait.look)
     saved_step = _agree_on_checkpoint(checkpoints, strategy, workers)
     step = saved_step or 0
     distributed = strategy.distribute_datasets_from_function
@@ -174,6 +176,7 @@ def _train(
         interruption,
         held_out=held_out,
         wait=wait,
+        occasions=occasions,
         chief=workers.chief,
         profile=profile,
     )
@@ -181,8 +184,8 @@ def _train(
         resume(checkpoints, model_dir, saved_step, allow_changes)
     elif saved_step is not None:
         checkpoints.restore(saved_step)
-    if saved_step is None and settings.initial_weights:
-        load_backbones(objective.backbones, settings.initial_weights, settings.initial_checkpoint)
+    if saved_step is None:
+        load_initial(objective, settings, rows)
     # Steps that only filled state took their batches too.
     batches = distributed(functools.partial(inputs.training, step + objective.filling_steps))
     if workers.chief:
@@ -220,6 +223,8 @@ def _train(
         print(monitor.summary(warnings.count))
     print(inputs.summary(), flush=True)
     complete = objective.step >= settings.num_steps
+    if complete:
+        occasions.finish()
     if not complete and interruption.exit_code is None:
         # Keras takes some errors for the end of the input, and goes on.
         raise errors.UserError(

@@ -1,4 +1,4 @@
-"""What a run does between its steps: it logs, watches, saves checkpoints, and stops when it is asked to."""
+"""What a run does between its steps: it logs, watches, saves checkpoints, has occasions happen, and stops."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from brave_tf.training.monitors.non_finite import NonFiniteWatch
 from brave_tf.training.monitors.profile import Profile
 from brave_tf.training.monitors.saving import Saving
 from brave_tf.training.monitors.step_log import StepLog
+from brave_tf.training.occasions import Occasions
 
 # Reading a figure of a step waits for the devices, so that they idle while the next one is prepared.
 _LOOK_EVERY_ON_ACCELERATORS = 10
@@ -46,6 +47,7 @@ class RunMonitor(tf.keras.callbacks.Callback):
       held_out: endless distributed batches, of which `inputs.held_out_batches` are one measurement of the
         loss on held-out clips, made at every checkpoint; None for no measurement.
       wait: waits for those.
+      occasions: of the objective; None for none.
       chief: whether this process writes charts and prints; one of several does.
       profile: the first and the last step that are traced; None for no trace.
 
@@ -64,12 +66,14 @@ class RunMonitor(tf.keras.callbacks.Callback):
         *,
         held_out: Iterable | None = None,
         wait: InputWait,
+        occasions: Occasions | None = None,
         chief: bool = True,
         profile: tuple[int, int] | None = None,
     ):
         super().__init__()
         self._objective, self._inputs, self._chief = objective, inputs, chief
         self._checkpoints, self._interruption = checkpoints, interruption
+        self._occasions = occasions
         self.charts, self._advice = Charts(folder, enabled=chief), Advice(quiet=not chief)
         self._log = StepLog(objective, inputs, self.charts, self._advice)
         self._held_out = None
@@ -107,8 +111,12 @@ class RunMonitor(tf.keras.callbacks.Callback):
             with further.naming(monitor, self._step):
                 monitor.begin(self._moment())
                 monitor.restart_clock()
+        if self._occasions and self._occasions.lack_loss(self._step):
+            self._occasions.measured(self._step, self._held_out.measure(self._step, None))
 
     def on_train_batch_begin(self, batch: int, logs: Mapping | None = None) -> None:
+        if self._occasions:
+            self._log.leave_out(self._occasions.take(self._step, self.save))
         for monitor in reversed(self._monitors):
             with further.naming(monitor, self._step):
                 monitor.before_step(self._step + 1)
@@ -181,4 +189,6 @@ class RunMonitor(tf.keras.callbacks.Callback):
           SaveError: it cannot be written.
         """
         self._non_finite.check_weights(self._step)
+        if self._occasions:
+            self._occasions.measured(self._step, held_out_loss)
         self._checkpoints.save(held_out_loss)

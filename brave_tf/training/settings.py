@@ -34,7 +34,11 @@ class Settings:
         `brave_tf_data_service` and `clip_dataset`; None: this process makes them.
       initial_weights: folder of a run or of an exported model whose backbones a new run begins with, those
         of the views of the same name; None: random weights. Not read any more once there is a checkpoint.
-      initial_checkpoint: of a run in `initial_weights`: `last`, `best` or a step.
+      initial_parts: what a new run begins with beside these: part of the objective -> folder of a run that
+        has a part of that name, or (folder, its name there). Parts are named by attributes, and by names
+        within these: 'bank', 'heads/narrow', 'backbones/flow'. What has a row for each clip is taken from
+        runs on the same clips alone.
+      initial_checkpoint: of a run in `initial_weights` and `initial_parts`: `last`, `best` or a step.
       held_out_split: split on which the loss is measured at every checkpoint, or None.
       held_out_every: keeps one clip in so many of `split` from training, for the loss to be measured on
         these; None: trains on all.
@@ -65,6 +69,7 @@ class Settings:
     split: str = "train"
     data_service: str | None = None
     initial_weights: str | None = None
+    initial_parts: Mapping[str, str | Sequence[str]] | None = None
     initial_checkpoint: str = "last"
     held_out_split: str | None = None
     held_out_every: int | None = None

@@ -18,6 +18,7 @@ _LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+_OTHER_SHAPE = "Shape mismatch in the collective"
 _EXAMPLE = (
     '{"cluster": {"worker": ["HOST0:PORT", "HOST1:PORT"]}, "task": {"type": "worker", "index": 0}}'
 )
@@ -88,10 +89,17 @@ def lost_workers(workers: Workers) -> Iterator[None]:
 
     Raises:
       LostWorkerError: see above.
+      UserError: processes have put together tensors of different shapes, which would happen again.
     """
     try:
         yield
     except tf.errors.OpError as error:
+        if workers.several and _OTHER_SHAPE in error.message:
+            raise errors.UserError(
+                f"process {workers.index} of the run gathers another number of rows than the others: "
+                f"{error.message.strip().splitlines()[0]} All devices have to have equal parts of a batch, "
+                "and what an objective gathers from them as many rows on each."
+            ) from error
         if not (workers.several and (isinstance(error, _LOST) or "ollective" in error.message)):
             raise
         lines = [line for line in error.message.splitlines() if "aborted by" in line]

@@ -29,6 +29,16 @@ def test_rows_are_gathered_in_order():
         np.testing.assert_array_equal(got, (ROWS[:, 0] * 1000).astype(np.int64))
 
 
+def test_unequal_rows_are_refused():
+    def one_more_on_the_second(x):
+        index = tf.distribute.get_replica_context().replica_id_in_sync_group
+        rows = tf.cond(index == 1, lambda: tf.concat([x, x[:1]], axis=0), lambda: x)
+        return replicas.gather_over_replicas(rows)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
+        on_two(one_more_on_the_second)
+
+
 def test_what_is_not_finite_stays_in_its_place():
     def gathered(x):
         bad = tf.where(tf.range(3)[:, None] == 1, np.nan, x)

@@ -1,5 +1,7 @@
 """Processes of a run compare what they are told to do; tests/training/test_multi_worker.py has several."""
 
+import json
+
 import gin
 import pytest
 import tensorflow as tf
@@ -47,3 +49,18 @@ def test_processes_that_agree_go_on(monkeypatch):
 def test_the_text_of_the_chief_comes_as_it_is():
     text = "name = 'Größe'\n" * 100
     assert agreement.told_by_chief(tf.distribute.get_strategy(), workers.ONE, text) == text
+
+
+def test_processes_with_other_clips_in_their_rows_do_not_begin(monkeypatch):
+    rows = {"count": 12, "digest": "a"}
+    strategy = tf.distribute.get_strategy()
+    hears(monkeypatch, json.dumps(rows))
+    agreement.check_same_rows(strategy, PAIR, rows)
+    agreement.check_same_rows(strategy, PAIR, None)
+    for other in ({"count": 11, "digest": "a"}, {"count": 12, "digest": "b"}):
+        with pytest.raises(errors.UserError, match="1 processes of the run read other clips"):
+            agreement.check_same_rows(strategy, PAIR, other)
+    # One that agrees with the chief hears of the others.
+    hears(monkeypatch, json.dumps(rows), differing=1)
+    with pytest.raises(errors.UserError, match="1 processes of the run read other clips"):
+        agreement.check_same_rows(strategy, PAIR, rows)

@@ -2,15 +2,20 @@
 
 import shutil
 
+import clustering
 import numpy as np
 import pytest
+import tensorflow as tf
+import toy_models
 import untrained_run
 import waiting_pipes
 
 from brave_tf.errors import UserError
 from brave_tf.interop import saved_model
-from brave_tf.training import recipe
-from brave_tf.training.initial_weights import load_backbones
+from brave_tf.training import checkpoint_files, recipe
+from brave_tf.training.checkpoints import FOLDER
+from brave_tf.training.initial_weights import load_backbones, load_initial
+from brave_tf.training.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +77,71 @@ def test_weights_that_are_a_pipe_are_not_waited_for(model_dir, exported, tmp_pat
         pytest.raises(UserError, match="has no weights for view 'narrow'"),
     ):
         load_backbones(objective.backbones, str(tmp_path / "exported"))
+
+
+ROWS = {"count": 12, "digest": "a"}
+
+
+def clustered():
+    return clustering.Clustering({"broad_audio": toy_models.dense_backbone(3, 4)})
+
+
+def begin_with(objective, rows=ROWS, **settings):
+    load_initial(objective, Settings("", lambda: None, batch_size=1, num_steps=1, **settings), rows)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A run with a bank and a classifier, and the objective that it has."""
+    objective = clustered()
+    checkpoint = tf.train.Checkpoint(objective=objective)
+    checkpoint_files.write(checkpoint, tmp_path / FOLDER, 3, rows=ROWS)
+    return str(tmp_path), objective
+
+
+def test_parts_of_another_run_are_taken_by_name(other):
+    folder, expected = other
+    objective = clustered()
+    kept = objective.queue.entries.numpy(), objective.backbones["broad_audio"].get_weights()
+    parts = {"bank": folder, "classifier/kernel": (folder, "classifier/kernel")}
+    begin_with(objective, initial_parts=parts)
+    np.testing.assert_array_equal(objective.bank.vectors, expected.bank.vectors)
+    np.testing.assert_array_equal(objective.classifier.kernel, expected.classifier.kernel)
+    np.testing.assert_array_equal(objective.queue.entries, kept[0])
+    for weight, before in zip(objective.backbones["broad_audio"].get_weights(), kept[1]):
+        np.testing.assert_array_equal(weight, before)
+
+
+def test_a_part_may_have_another_name_there(other):
+    folder, expected = other
+    objective = clustered()
+    # A second, frozen network, as that which chooses what another one learns.
+    objective.chooses = toy_models.dense_backbone(3, 4)
+    begin_with(objective, initial_parts={"chooses": (folder, "backbones/broad_audio")})
+    for weight, other_weight in zip(
+        objective.chooses.weights, expected.backbones["broad_audio"].weights
+    ):
+        np.testing.assert_array_equal(weight, other_weight)
+
+
+@pytest.mark.parametrize(
+    ("rows", "parts", "message"),
+    [
+        ({"count": 12, "digest": "b"}, "bank", "'bank', which has a row for each clip, but"),
+        ({"count": 11, "digest": "a"}, "kept", "'kept', which has a row for each clip, but"),
+        (None, "labels", "was not trained on the same clips"),
+        (ROWS, "heads/narrow", "Clustering has no 'heads' there"),
+        (ROWS, "backbones/narrow", "Clustering has no 'narrow' there"),
+    ],
+)
+def test_parts_that_cannot_be_taken(other, rows, parts, message):
+    objective = clustered()
+    objective.kept = {"first": objective.bank}
+    with pytest.raises(UserError, match=message):
+        begin_with(objective, rows, initial_parts={parts: other[0]})
+
+
+def test_a_part_of_another_shape_is_refused(other):
+    objective = clustered()
+    with pytest.raises(UserError, match="does not fit"):
+        begin_with(objective, initial_parts={"classifier": (other[0], "queue")})

@@ -121,3 +121,11 @@ CopiedWindow.of = 'narrow'
     assert len(load(tmp_path, rule).windows) == 1
     _, recipe = derive()
     assert recipe.windows == ()
+
+
+def test_parts_that_a_run_began_with_are_left_out(tmp_path):
+    parts = {"predictors/narrow": "runs/a", "projectors": ("runs/b", "projectors")}
+    load(tmp_path, f"train.initial_parts = {parts}\n")
+    assert gin.query_parameter("train.initial_parts") == parts
+    derive()
+    assert gin.query_parameter("train.initial_parts") is None

@@ -87,3 +87,16 @@ def test_other_errors_are_left_as_they_are(those, error):
 
 def test_the_sums_of_what_one_process_says_do_not_depend_on_its_devices():
     assert workers.total(two_replicas(), workers.ONE, [3, 0, 1]) == [3, 0, 1]
+
+
+def test_unequal_rows_are_no_lost_process():
+    """What TensorFlow says where one process gathers 4 rows, and the others 3."""
+    said = (
+        "Collective ops is aborted by: Shape mismatch in the collective instance 100. Op at device "
+    )
+    message = "process 0 of the run gathers another number of rows"
+    with pytest.raises(UserError, match=message) as raised, workers.lost_workers(TWO):
+        raise tf.errors.InvalidArgumentError(None, None, said)
+    assert not isinstance(raised.value, workers.LostWorkerError)
+    with pytest.raises(tf.errors.InvalidArgumentError), workers.lost_workers(workers.ONE):
+        raise tf.errors.InvalidArgumentError(None, None, said)

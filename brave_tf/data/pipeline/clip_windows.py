@@ -24,6 +24,10 @@ from brave_tf.data.views.base import View
 
 # Test crops of one clip take up to half a gigabyte; no more of them are made at the same time than fit.
 _CROP_BYTES = 2**30
+# Stream, item, place among the passes, seed -> the clip and its windows.
+_Cut = Callable[[Stream, Item, tf.Tensor, tf.Tensor], "tuple[Clip, tf.Tensor]"]
+# What is told of a clip beside its windows.
+_Told = Callable[[Item, Clip], "dict[str, tf.Tensor]"]
 
 
 def crop_dataset(
@@ -58,14 +62,42 @@ def crop_dataset(
     Raises:
       UserError: the view cannot be made from the split, see `Source.check`.
     """
+    stream = _open(data_dir, split, view)
+    told = _labels(num_labels)
+    cut, windows = _crops(view, temporal, spatial), temporal * spatial
+    return _in_order(stream, view, cut, windows, told, 0, [start_clip], skipped)
 
-    @tf.autograph.experimental.do_not_convert
-    def cut(stream: Stream, item: Item, which: tf.Tensor, seed: tf.Tensor) -> tuple:
-        clip = stream.parse(item)
-        return clip, view.crops(clip, temporal, spatial)
 
-    crops = temporal * spatial
-    return _in_order(data_dir, split, view, cut, crops, 0, [start_clip], num_labels, skipped)
+def row_dataset(
+    stream: Stream,
+    view: View,
+    row_of: Callable[[Item], tf.Tensor],
+    temporal: int = 1,
+    spatial: int = 1,
+    *,
+    start_clip: int = 0,
+    skipped: SkippedClips | None = None,
+) -> tf.data.Dataset:
+    """Makes the test crops of each clip of a stream, in its order, with the row of the clip.
+
+    Args:
+      stream: of the clips; those of other views that are to have the same rows have to be in it.
+      view: what to cut from a clip.
+      row_of: see `ClipRows.of`.
+      temporal: as in `crop_dataset`.
+      spatial: as in `crop_dataset`.
+      start_clip: as in `crop_dataset`.
+      skipped: as in `crop_dataset`.
+
+    Returns:
+      What `crop_dataset` returns, where 'label' is the row, and 'index' the position in the stream.
+    """
+
+    def told(item: Item, clip: Clip) -> dict[str, tf.Tensor]:
+        return {"label": row_of(item)}
+
+    cut, windows = _crops(view, temporal, spatial), temporal * spatial
+    return _in_order(stream, view, cut, windows, told, 0, [start_clip], skipped)
 
 
 def pass_dataset(
@@ -104,24 +136,59 @@ def pass_dataset(
         return clip, sample_views(clip, {"crops": view}, seed)["crops"][tf.newaxis]
 
     starts = [start for _, start in passes]
-    return _in_order(data_dir, split, view, cut, 1, seed, starts, num_labels, skipped)
+    stream = _open(data_dir, split, view)
+    return _in_order(stream, view, cut, 1, _labels(num_labels), seed, starts, skipped)
+
+
+def by_window(clips: tf.data.Dataset) -> tf.data.Dataset:
+    """Divides what is made here into the windows of clips, without the clips that have no label.
+
+    Returns:
+      A dataset of dicts: 'window' (n, *view.shape) float32, where n is what is cut from a clip, and 'index',
+      'path', 'pass' and 'label' of the clip, (n, ...) each; where the clips have several labels, 'label' is
+      (n, num_labels) bool.
+    """
+
+    def windows(clip: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        label = tf.cast(clip["multi_hot"], tf.bool) if "multi_hot" in clip else clip["label"]
+        crops = clip["crops"]
+        of_clip = {**{name: clip[name] for name in ("index", "path", "pass")}, "label": label}
+        repeated = {k: tf.repeat(v[tf.newaxis], crops.shape[0], 0) for k, v in of_clip.items()}
+        return {"window": crops, **repeated}
+
+    return clips.filter(lambda clip: clip["label"] >= 0).map(windows)
+
+
+def _open(data_dir: str | os.PathLike[str], split: str, view: View) -> Stream:
+    source = open_source(data_dir)
+    source.check(split, {"crops": view})
+    return source.stream(split, {"crops": view})
+
+
+def _crops(view: View, temporal: int, spatial: int) -> _Cut:
+    @tf.autograph.experimental.do_not_convert
+    def cut(stream: Stream, item: Item, which: tf.Tensor, seed: tf.Tensor) -> tuple:
+        clip = stream.parse(item)
+        return clip, view.crops(clip, temporal, spatial)
+
+    return cut
+
+
+def _labels(num_labels: int | None) -> _Told:
+    return lambda item, clip: labels_of(clip, num_labels)
 
 
 def _in_order(
-    data_dir: str | os.PathLike[str],
-    split: str,
+    stream: Stream,
     view: View,
-    cut: Callable[[Stream, Item, tf.Tensor, tf.Tensor], tuple[Clip, tf.Tensor]],
+    cut: _Cut,
     windows: int,
+    told: _Told,
     seed: int,
     starts: Sequence[int],
-    num_labels: int | None,
     skipped: SkippedClips | None,
 ) -> tf.data.Dataset:
     """Cuts so many windows from each clip, again and again from the clips `starts` on; see `crop_dataset`."""
-    source = open_source(data_dir)
-    source.check(split, {"crops": view})
-    stream = source.stream(split, {"crops": view})
 
     @tf.autograph.experimental.do_not_convert
     def items(which: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
@@ -133,7 +200,7 @@ def _in_order(
         with compiled_kernels():
             clip, crops = cut(stream, item, which, clip_seed)
         found = {"crops": crops, "index": index, "path": clip.path, "pass": which}
-        return {**found, **labels_of(clip, num_labels)}
+        return {**found, **told(item, clip)}
 
     each = tf.data.Dataset.from_tensor_slices(tf.constant(starts, tf.int64)).enumerate()
     bytes_per_clip = 4 * windows * math.prod(view.shape)

@@ -17,9 +17,9 @@ from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features import windows
-from brave_tf.evaluation.features.extraction import ExtractionJob, extract, mean_of_windows
 from brave_tf.evaluation.features.probe import Probe
-from brave_tf.evaluation.features.store import FeatureStore, Part, Rows, sole_writer
+from brave_tf.features.extraction import ExtractionJob, extract, mean_of_windows
+from brave_tf.features.store import FeatureStore, Part, Rows, sole_writer
 from brave_tf.finite_features import check_finite
 from brave_tf.storage.added_fields import told_text
 

@@ -160,7 +160,7 @@ def pass_windows(
     clips = clip_windows.pass_dataset(
         data_dir, split, view, passes, seed=seed, num_labels=num_labels
     )
-    return _by_window(clips)
+    return clip_windows.by_window(clips)
 
 
 def crop_windows(
@@ -182,18 +182,7 @@ def crop_windows(
     clips = clip_windows.crop_dataset(
         data_dir, split, view, temporal, spatial, start_clip=start, num_labels=num_labels
     )
-    return _by_window(clips)
-
-
-def _by_window(clips: tf.data.Dataset) -> tf.data.Dataset:
-    def windows(clip: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        label = tf.cast(clip["multi_hot"], tf.bool) if "multi_hot" in clip else clip["label"]
-        crops = clip["crops"]
-        of_clip = {**{name: clip[name] for name in ("index", "path", "pass")}, "label": label}
-        repeated = {k: tf.repeat(v[tf.newaxis], crops.shape[0], 0) for k, v in of_clip.items()}
-        return {"window": crops, **repeated}
-
-    return clips.filter(lambda clip: clip["label"] >= 0).map(windows)
+    return clip_windows.by_window(clips)
 
 
 def clip_key(split: str, index: int) -> str:

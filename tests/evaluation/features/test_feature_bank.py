@@ -15,9 +15,9 @@ from brave_tf.data.views.audio import AudioView
 from brave_tf.errors import UserError
 from brave_tf.evaluation.features import feature_bank, windows
 from brave_tf.evaluation.features.feature_bank import FeatureBank
-from brave_tf.evaluation.features.store import Rows
 from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.evaluation.protocols import knn, linear_layer, mlp, retrieval, svm
+from brave_tf.features.store import Rows
 from brave_tf.interop.models import ModelSource
 
 SETTINGS = EvalWindows(train_passes=2, temporal_crops=2, spatial_crops=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.store import (
+from brave_tf.features.store import (
     FeatureStore,
     Rows,
     size_of,

@@ -14,10 +14,12 @@ import tensorflow as tf
 
 from brave_tf.data.sources.attempts import user_errors
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features.store import FeatureStore, Rows
-from brave_tf.interop.models import Embed
+from brave_tf.features.store import FeatureStore, Rows
 from brave_tf.process.progress import Progress
 from brave_tf.storage.files import NotWrittenError
+
+# (B, *window) -> (B, D) float32.
+Embed = Callable[[tf.Tensor], tf.Tensor]
 
 _SECONDS_BETWEEN_PARTS = 60.0
 _BYTES_OF_A_PART = 2**27
@@ -58,6 +60,7 @@ def extract(
     description: str,
     strategy: tf.distribute.Strategy | None = None,
     check: Callable[[Rows], None] = lambda rows: None,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """Embeds the windows of jobs whose stores do not have all their rows.
 
@@ -67,10 +70,11 @@ def extract(
     Args:
       embed: (batch, *window) -> (batch, D) float32; is traced once, for the share of one device.
       jobs: what to embed.
-      batch_size: windows per forward pass, a multiple of the strategy's replicas.
+      batch_size: windows per forward pass, a multiple of the strategy's replicas in this process.
       description: what is embedded, for the progress line.
-      strategy: in whose scope the backbone was made; None for one device.
+      strategy: in whose scope the backbone was made; None for one device. Other processes of it take no part.
       check: raises UserError for rows that must not be stored.
+      look: called between batches; it may raise an error to interrupt.
 
     Raises:
       UserError: when a store stays empty, or too many clips cannot be read.
@@ -88,6 +92,7 @@ def extract(
     try:
         with user_errors(), Progress(total, description, "windows", done=done) as progress:
             for batch in batches:
+                look()
                 flying.append((forward(batch.pop("window")), batch))
                 if len(flying) > _IN_FLIGHT:
                     progress.add(gathered.add(*flying.popleft()))
@@ -133,23 +138,33 @@ def _chained(jobs: Sequence[ExtractionJob]) -> tf.data.Dataset:
 def _forward(
     embed: Embed, spec: tf.TensorSpec, batch_size: int, strategy: tf.distribute.Strategy | None
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    replicas = strategy.num_replicas_in_sync if strategy else 1
+    replicas = replicas_here(strategy)
 
     @tf.function(input_signature=[spec], autograph=False)
     def forward(batch: tf.Tensor) -> tf.Tensor:
         filled = _filled(batch, batch_size)
-        if replicas == 1:
+        # Outside of a replica some layers could only be read by all processes together.
+        if strategy is None or strategy.num_replicas_in_sync == 1:
             return embed(filled)
         shares = tf.reshape(filled, [replicas, -1, *filled.shape[1:]])
 
         def on_replica() -> tf.Tensor:
-            share = shares[tf.distribute.get_replica_context().replica_id_in_sync_group]
+            index = tf.distribute.get_replica_context().replica_id_in_sync_group
+            # Each process has as many replicas as the others.
+            share = shares[index % replicas]
             return embed(tf.ensure_shape(share, [batch_size // replicas, *filled.shape[1:]]))
 
         return tf.concat(strategy.experimental_local_results(strategy.run(on_replica)), axis=0)
 
     # Not the function, which warns of a trace for each backbone.
     return forward.get_concrete_function()
+
+
+def replicas_here(strategy: tf.distribute.Strategy | None) -> int:
+    """Returns the replicas of a strategy that are in this process; 1 without one."""
+    if strategy is None or strategy.num_replicas_in_sync == 1:
+        return 1
+    return len(strategy.extended.worker_devices)
 
 
 def _filled(batch: tf.Tensor, batch_size: int) -> tf.Tensor:

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.features import extraction
-from brave_tf.evaluation.features.extraction import ExtractionJob
-from brave_tf.evaluation.features.store import FeatureStore
+from brave_tf.features import extraction
+from brave_tf.features.extraction import ExtractionJob
+from brave_tf.features.store import FeatureStore
 
 CLIPS, CROPS = 10, 3
 WINDOWS = np.random.default_rng(0).normal(size=(2, CLIPS, CROPS, 4, 3)).astype(np.float32)
