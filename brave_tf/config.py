@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import logging
 import pathlib
 import re
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import gin
@@ -17,10 +16,10 @@ import gin
 from brave_tf import compat, errors, moved
 from brave_tf.configuration import (
     binding_checks,
+    explanations,
     gin_statements,
     model_config,
     trust,
-    value_types,
     written_values,
 )
 from brave_tf.configuration.gin_statements import MACRO, RECIPE, RECIPE_DIR
@@ -42,6 +41,7 @@ def load_config(
     bindings: Sequence[str] = (),
     for_training: bool = False,
     model: str | None = None,
+    elsewhere: Container[str] = (),
 ) -> None:
     """Replaces gin's configuration by that of `gin_files`, then `bindings`; later ones win.
 
@@ -55,6 +55,7 @@ def load_config(
         `binding_checks.check_chosen`.
       model: path of the configuration in a model's folder, which the others win over. It is data, whoever
         made it, see `model_config`; modules that `gin_files` and `bindings` import are for it too.
+      elsewhere: bindings that may have no effect here, see `binding_checks.check`.
 
     Raises:
       UserError: for an unknown file, configurable, parameter or scope, a syntax error, a value of a wrong
@@ -73,9 +74,9 @@ def load_config(
         for source in sources:
             gin_statements.parse(source)
         gin.finalize()
-        binding_checks.check(bound)
+        binding_checks.check(bound, elsewhere)
         if for_training:
-            binding_checks.check_chosen(bound)
+            binding_checks.check_chosen(bound, elsewhere)
         _settle(sources, binding_checks.unused_macros(bound))
         written_values.size_of(written_values.bindings_in(gin.config_str()))
     except BaseException as error:
@@ -83,9 +84,44 @@ def load_config(
         if isinstance(error, errors.UserError) or not isinstance(error, _UNUSABLE):
             raise
         given = [*gin_files] if model is None else [model, *gin_files]
-        raise errors.UserError(_explain(error, given, bindings)) from error
+        raise errors.UserError(explanations.explain(error, given, bindings)) from error
     finally:
         logging.disable(logging.NOTSET)
+
+
+def binds(configurable: str, gin_files: Sequence[str], bindings: Sequence[str]) -> bool:
+    """Whether a configurable is bound by `gin_files` or `bindings`, neither of which is loaded.
+
+    Raises:
+      UserError: a file is not found or cannot be read.
+    """
+    try:
+        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
+        found = gin_statements.bindings_of(sources)
+    except _UNUSABLE as error:
+        if isinstance(error, errors.UserError):
+            raise
+        raise errors.UserError(explanations.explain(error, gin_files, bindings)) from error
+    return any(each.configurable.rpartition(".")[2] == configurable for each in found)
+
+
+def load_known(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Does what `load_config` does, but leaves out what is bound to parts that nothing has imported.
+
+    It is for what the files say of further files, which import the rest. Nothing is checked.
+
+    Raises:
+      UserError: a file is not found or cannot be read.
+    """
+    gin.clear_config()
+    try:
+        for source in [gin_statements.source_of(name) for name in gin_files] + _given(bindings):
+            gin_statements.parse(source, skip_unknown=True)
+    except _UNUSABLE as error:
+        gin.clear_config()
+        if isinstance(error, errors.UserError):
+            raise
+        raise errors.UserError(explanations.explain(error, gin_files, bindings)) from error
 
 
 def load_text(text: str) -> None:
@@ -248,29 +284,6 @@ def _settle(sources: Sequence[gin_statements.GinText], unused: Sequence[str]) ->
         found.bindings[RECIPE, MACRO] = {"value": named[0].path.stem}
     found.load()
     load_text(gin.config_str())
-
-
-def _explain(error: Exception, gin_files: Sequence[str], bindings: Sequence[str]) -> str:
-    text = errors.message(error)
-    hint = ""
-    configurable = re.search(r"No configurable matching (?:reference )?'@?([^'(]+)", text)
-    parameter = re.search(r"onfigurable '([^']+)' .*parameter named '([^']+)'", text)
-    if parameter:
-        hint = errors.did_you_mean(parameter[2], _parameters(parameter[1]))
-    elif configurable:
-        hint = errors.did_you_mean(configurable[1], _configurables())
-        hint += " A part that lives in its own file needs an `import` line for it in the gin file."
-    sources = ", ".join([*gin_files, *(f"--gin_bindings={b!r}" for b in bindings)])
-    return f"cannot use the configuration {sources}: {text.rstrip('.')}.{hint}"
-
-
-def _configurables() -> list[str]:
-    return [name.rsplit(".", 1)[-1] for name in compat.gin_configurables()]
-
-
-def _parameters(configurable: str) -> list[str]:
-    wrapped = value_types.registered(configurable).wrapped
-    return [name for name in inspect.signature(wrapped).parameters if name != "self"]
 
 
 def _is_in(selector: str, module: str) -> bool:

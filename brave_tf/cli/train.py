@@ -69,16 +69,27 @@ def main(argv: list[str]) -> int:
 def _train(interruption: Interruption) -> int:
     startup.import_tensorflow()
     # Imported here so that --help and mistakes in flags answer at once.
-    from brave_tf.training import run
+    from brave_tf.training import run, stages
     from brave_tf.training.monitors import profile
 
     steps = profile.parse_steps(FLAGS.profile) if FLAGS.profile else None
-    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
     model_dir = FLAGS.model_dir or f"runs/{config.find_recipe(FLAGS.gin_file[0]).stem}"
-    if run.train(model_dir, FLAGS.allow_changes, interruption, steps):
-        print(
-            f"done: {model_dir}; next: brave_tf_eval --list, brave_tf_export --model_dir={model_dir}"
+    staged = stages.read_stages(FLAGS.gin_file, FLAGS.gin_bindings)
+    if staged is None:
+        config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
+        complete, trained = (
+            run.train(model_dir, FLAGS.allow_changes, interruption, steps),
+            model_dir,
         )
+    else:
+        if steps:
+            raise errors.UserError(
+                "--profile is of a run, but the recipe has several stages: profile the gin file of a stage."
+            )
+        complete = stages.train(staged, model_dir, FLAGS.allow_changes, interruption)
+        trained = f"{model_dir}/{staged.stages[-1].name}"
+    if complete:
+        print(f"done: {trained}; next: brave_tf_eval --list, brave_tf_export --model_dir={trained}")
         return 0
     print(f"interrupted and saved: start the same command with --model_dir={model_dir} to resume")
     return interruption.exit_code

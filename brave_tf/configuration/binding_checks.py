@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from brave_tf import errors
@@ -29,18 +29,28 @@ _UNSCOPED = re.compile(
 )
 
 
-def check_chosen(bindings: Sequence[Binding]) -> None:
+class NoEffectError(errors.UserError):
+    """A binding of the user would have no effect; `binding` is where it stands, and what it binds."""
+
+    def __init__(self, message: str, binding: str = ""):
+        super().__init__(message)
+        self.binding = binding
+
+
+def check_chosen(bindings: Sequence[Binding], elsewhere: Container[str] = ()) -> None:
     """Refuses bindings of the user for a part that the recipe has not chosen, such as another optimizer.
 
     It is for what trains: an evaluation may have parts of its own.
 
+    The arguments are those of `check`.
+
     Raises:
-      UserError: for the first one.
+      NoEffectError: for the first one.
     """
     history = _History(bindings)
     for index in history.last.values():
         binding, selector = bindings[index], history.selectors[index]
-        if not (_of_user(binding) and _is_chosen(selector)):
+        if not (_of_user(binding) and _is_chosen(selector)) or _named(binding) in elsewhere:
             continue
         chosen = history.chosen(index)
         if selector not in chosen:
@@ -48,11 +58,12 @@ def check_chosen(bindings: Sequence[Binding]) -> None:
             raise _without_effect(binding, f"the recipe does not use {binding.configurable}", names)
 
 
-def check(bindings: Sequence[Binding]) -> None:
+def check(bindings: Sequence[Binding], elsewhere: Container[str] = ()) -> None:
     """Refuses bindings of the user that have no effect, and values of a wrong type.
 
     Args:
       bindings: all that were read, in order; gin knows the configurables.
+      elsewhere: what `NoEffectError.binding` calls bindings that may have no effect here.
 
     Raises:
       UserError: for the first one: of a macro that nothing references, in a scope that is not used, for a
@@ -61,7 +72,7 @@ def check(bindings: Sequence[Binding]) -> None:
     """
     history = _History(bindings)
     for index, binding in enumerate(bindings):
-        if _of_user(binding):
+        if _of_user(binding) and _named(binding) not in elsewhere:
             history.check(index)
     for index in history.last.values():
         binding = bindings[index]
@@ -268,11 +279,14 @@ class _History:
         return None
 
 
-def _without_effect(binding: Binding, why: str, known: Iterable[str] = ()) -> errors.UserError:
+def _without_effect(binding: Binding, why: str, known: Iterable[str] = ()) -> NoEffectError:
     hint = errors.did_you_mean(binding.key.rpartition("/")[0] or binding.key, known)
-    return errors.UserError(
-        f"{binding.place}: the binding {binding.key} would have no effect: {why}.{hint}"
-    )
+    named = _named(binding)
+    return NoEffectError(f"{named} would have no effect: {why}.{hint}", named)
+
+
+def _named(binding: Binding) -> str:
+    return f"{binding.place}: the binding {binding.key}"
 
 
 def _selector(configurable: str) -> str:

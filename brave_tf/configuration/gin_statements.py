@@ -73,7 +73,7 @@ class GinText:
 
     @property
     def is_written(self) -> bool:
-        """Whether `gin.config_str` wrote it, with the macros of a recipe whether they are used or not."""
+        """Whether `gin.config_str` wrote it, with macros that may have no use."""
         return bool(WRITTEN.search(self.text))
 
     def chain(self) -> list[GinText]:
@@ -172,14 +172,16 @@ def imports_of(source: GinText) -> list[config_parser.ImportStatement]:
     return [each for each in found if isinstance(each, config_parser.ImportStatement)]
 
 
-def parse(source: GinText) -> None:
+def parse(source: GinText, skip_unknown: bool = False) -> None:
     """Has gin read a source; a file that it includes is looked for beside it first.
+
+    With `skip_unknown`, what is bound to configurables that gin does not know is left out.
 
     Raises:
       ValueError, TypeError, SyntaxError, ImportError, OSError: see `gin.parse_config`.
     """
     with _numbered(source) as file:
-        gin.parse_config(file)
+        gin.parse_config(file, skip_unknown=skip_unknown)
 
 
 @dataclasses.dataclass(frozen=True)

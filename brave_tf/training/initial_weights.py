@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +17,34 @@ from brave_tf.training import checkpoint_files, checkpoints
 from brave_tf.training.settings import Settings
 
 
-def load_initial(objective: Objective, settings: Settings, rows: Mapping[str, Any] | None) -> None:
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of a run.
+
+    Attributes:
+      folder: of the run.
+      name: of the part in its objective.
+      checkpoint: `last`, `best` or a step.
+    """
+
+    folder: str
+    name: str
+    checkpoint: str = checkpoints.LAST
+
+
+def load_initial(
+    objective: Objective,
+    settings: Settings,
+    rows: Mapping[str, Any] | None,
+    more: Mapping[str, Part] = types.MappingProxyType({}),
+) -> None:
     """Assigns what the settings of a run say that it begins with.
 
     Args:
       objective: whose parts they are.
       settings: of the run, `initial_weights` and `initial_parts`.
       rows: of its clips, see `ClipRows.identity`; None: it keeps nothing for each.
+      more: further parts, after those of the settings.
 
     Raises:
       UserError: something is not there, or does not fit.
@@ -31,13 +54,21 @@ def load_initial(objective: Objective, settings: Settings, rows: Mapping[str, An
         load_backbones(objective.backbones, settings.initial_weights, checkpoint)
     for name, source in (settings.initial_parts or {}).items():
         folder, there = (source, name) if isinstance(source, str) else source
-        part = _part(objective, name)
-        step = checkpoints.find_step(folder, checkpoint)
-        holder = tf.Module()
-        holder.part = part
-        if any(isinstance(each, State) and each.by_clip for each in holder.submodules):
-            _check_rows(name, folder, step, rows)
-        checkpoints.restore_weights(_under(there, part), folder, str(step))
+        _load_part(objective, name, Part(folder, there, checkpoint), rows)
+    for name, source in more.items():
+        _load_part(objective, name, source, rows)
+
+
+def _load_part(
+    objective: Objective, name: str, source: Part, rows: Mapping[str, Any] | None
+) -> None:
+    part = _part(objective, name)
+    step = checkpoints.find_step(source.folder, source.checkpoint)
+    holder = tf.Module()
+    holder.part = part
+    if any(isinstance(each, State) and each.by_clip for each in holder.submodules):
+        _check_rows(name, source.folder, step, rows)
+    checkpoints.restore_weights(_under(source.name, part), source.folder, str(step))
 
 
 def _part(objective: Objective, name: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import pathlib
+import types
+from collections.abc import Mapping
 
 import gin
 import tensorflow as tf
@@ -18,7 +20,7 @@ from brave_tf.training import recipe as recipe_lib
 from brave_tf.training.agreement import check_agreement, check_same_rows
 from brave_tf.training.callbacks import StepCallbacks
 from brave_tf.training.checkpoints import Checkpoints, SaveError
-from brave_tf.training.initial_weights import load_initial
+from brave_tf.training.initial_weights import Part, load_initial
 from brave_tf.training.input_wait import InputWait, StoppedWaitingError, undone_unless_whole
 from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption, SharedInterruption
@@ -48,6 +50,7 @@ def train(
     allow_changes: bool = False,
     interruption: Interruption | None = None,
     profile: tuple[int, int] | None = None,
+    initial_parts: Mapping[str, Part] = types.MappingProxyType({}),
 ) -> bool:
     """Runs the configured recipe, from the newest checkpoint in `model_dir` if there is one.
 
@@ -63,6 +66,7 @@ def train(
       interruption: what asks the run to stop, inside its `with`; None for SIGINT, SIGTERM and
         SIGHUP during the call.
       profile: the first and the last step of which a profile trace is written; None for no trace.
+      initial_parts: parts of other runs that it begins with, beside those of its settings.
 
     Returns:
       True when the run reached its last step, False when it was interrupted.
@@ -108,6 +112,7 @@ def train(
             stack.enter_context(wait),
             profile,
             warnings,
+            initial_parts,
         )
         if workers.several:
             # Those who are left would take the end of the first one for a loss.
@@ -154,6 +159,7 @@ def _train(
     wait: InputWait,
     profile: tuple[int, int] | None,
     warnings: WarningCount,
+    initial_parts: Mapping[str, Part],
 ) -> bool:
     settings = inputs.settings
     objective = build_objective(settings, inputs.recipe, strategy)
@@ -185,7 +191,7 @@ def _train(
     elif saved_step is not None:
         checkpoints.restore(saved_step)
     if saved_step is None:
-        load_initial(objective, settings, rows)
+        load_initial(objective, settings, rows, initial_parts)
     # Steps that only filled state took their batches too.
     batches = distributed(functools.partial(inputs.training, step + objective.filling_steps))
     if workers.chief:
