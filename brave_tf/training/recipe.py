@@ -15,7 +15,7 @@ from brave_tf import config, errors
 from brave_tf.data.views.base import View
 from brave_tf.data.views.windows import WindowRule, check_rules
 from brave_tf.objectives.base import NARROW, ONLINE, Objective
-from brave_tf.training import checkpoints
+from brave_tf.training import checkpoints, stage_record
 from brave_tf.training.settings import Settings
 
 CONFIG_FILE = "config.gin"
@@ -144,9 +144,11 @@ def load_run(model_dir: str, restore: bool = True, checkpoint: str = checkpoints
     """
     path = pathlib.Path(model_dir) / CONFIG_FILE
     if not path.is_file():
-        raise errors.UserError(
-            f"{model_dir} holds no run: {path} was not found. Give the --model_dir that brave_tf_train wrote."
-        )
+        stages = stage_record.stage_folders(model_dir)
+        advice = "the --model_dir that brave_tf_train wrote"
+        if stages:
+            advice = f"that of one of its stages, {', '.join(stages)}"
+        raise errors.UserError(f"{model_dir} holds no run: {path} was not found. Give {advice}.")
     config.load_config([], model=str(path))
     return rebuild_run(model_dir, restore, checkpoint)
 

@@ -207,6 +207,11 @@ def test_a_damaged_record_is_refused(recipe, tmp_path, text):
         stages.train(read(recipe), str(tmp_path / "run"))
 
 
+def test_who_asks_for_the_whole_is_told_of_the_stages(whole):
+    with pytest.raises(UserError, match=f"{whole}/first, {whole}/second, {whole}/third"):
+        load_run(str(whole))
+
+
 def test_layers_are_called_as_in_a_run_of_its_own(whole):
     names = [
         {name for name, _ in tf.train.list_variables(str(whole / stage / "checkpoints" / "step-2"))}
