@@ -29,8 +29,8 @@ _OWN = 1
 class UberNCE(InfoNCE):
     """InfoNCE with labels, a baseline: keys in the queue with the label of a clip are positives too.
 
-    The loss is the mean over positives of -log softmax, as in the released code; in the paper (section 3.1)
-    the logarithm is of the sum over them. A clip without a label (-1) has its own key alone.
+    The loss is the mean over positives of -log softmax, as in the released code; in the paper the logarithm
+    is of the sum over them. A clip without a label (-1) has its own key alone.
 
     Arguments and errors are those of `InfoNCE`.
     """
@@ -45,7 +45,7 @@ class UberNCE(InfoNCE):
 
 @gin.configurable
 class CoCLR(InfoNCE):
-    """InfoNCE whose further positives the frozen network of another modality finds (paper, section 3.2).
+    """InfoNCE whose further positives the frozen network of another modality finds (paper, section 3).
 
     A frozen network maps another view of the clip, such as the flow of the key's window, to kf; a second
     queue keeps the kf of earlier batches in step with their keys. With the softmax over the logits of

@@ -7,6 +7,10 @@ import tensorflow as tf
 
 from brave_tf.objectives.state import State, state_variable
 
+# What XLA compiles draws the same bits by this algorithm, and no other; not the same fractions.
+_ALGORITHM = "philox"
+_FRACTIONS = 2**53
+
 
 class Draws(State):
     """Seeds of the steps, one after the other, from the seed of a run.
@@ -31,16 +35,19 @@ class Draws(State):
         Args:
           index: of what is drawn; a step may draw several things.
         """
-        return tf.random.stateless_uniform((), self._of(index), dtype=tf.float64)
+        below = tf.math.floormod(self._bits((), index), _FRACTIONS)
+        return tf.cast(below, tf.float64) / _FRACTIONS
 
     def permutation(self, index: int, count: int) -> tf.Tensor:
         """Returns (count,) int32, the numbers below `count` in any order; `index` is as for `chance`."""
-        order = tf.random.stateless_uniform((count,), self._of(index), dtype=tf.float64)
-        return tf.argsort(order)
+        return tf.argsort(self._bits((count,), index))
 
     def advance(self) -> None:
         """Goes on to the next step; for `Terms.writes`."""
         self.seed.assign(self.seed + tf.constant([0, 1], tf.int64))
 
-    def _of(self, index: int) -> tf.Tensor:
-        return tf.random.experimental.stateless_fold_in(self.seed, tf.constant(index, tf.int64))
+    def _bits(self, shape: tuple[int, ...], index: int) -> tf.Tensor:
+        number = tf.constant(index, tf.int64)
+        seed = tf.random.experimental.stateless_fold_in(self.seed, number, alg=_ALGORITHM)
+        every = {"minval": None, "maxval": None, "dtype": tf.int64}
+        return tf.random.stateless_uniform(shape, seed, alg=_ALGORITHM, **every)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Callable, NamedTuple
@@ -47,7 +46,7 @@ def two_layers(input_size: int, name: str) -> tf.keras.Model:
 
 @gin.configurable
 class InfoNCE(base.Objective):
-    """A clip's query finds the key of its other view among the keys of earlier batches (paper, section 3.1).
+    """A clip's query finds the key of its other view among the keys of earlier batches (paper, section 3).
 
     With q the query, k its key by a momentum copy of the network, and Q_1 to Q_K the keys of a queue, all of
     length 1, the logits are (q k, q Q_1, ..., q Q_K) / T, and the loss is the cross-entropy of the first.
@@ -127,8 +126,12 @@ class InfoNCE(base.Objective):
 
     def terms(self, batch: Batch, training: bool) -> base.Terms:
         """Computes the loss of each query; see the class."""
-        features, z = self._queries(batch[self.query], training)
-        keys = self._keys(batch[self.key], training)
+        size = self.clips_per_process if training else None
+        encode = encoder(self, self.query, training)
+        features, z = processes.by_process(encode, batch[self.query], size)
+        encode, order = encoder(self.target, self.key, training), self._order
+        keys = processes.shuffled(lambda x: encode(x)[1], batch[self.key], size, order)
+        keys = tf.math.l2_normalize(keys, axis=-1)
         query = tf.math.l2_normalize(z, axis=-1)
         to_own = tf.reduce_sum(query * keys, axis=-1, keepdims=True)
         to_queue = tf.matmul(query, self.queue.entries, transpose_b=True)
@@ -147,21 +150,6 @@ class InfoNCE(base.Objective):
             {self.query: z, self.key: keys},
             writes=[*found.writes, self.draws.advance],
         )
-
-    def _queries(self, clips: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns (B, F) features and (B, D) projections of this replica's clips."""
-        encode = encoder(self, self.query, training)
-        return processes.by_process(encode, clips, self.clips_per_process if training else None)
-
-    def _keys(self, clips: tf.Tensor, training: bool) -> tf.Tensor:
-        """Returns (B, D) keys of this replica's clips, of length 1, without gradients."""
-        encode = encoder(self.target, self.key, training)
-        if training and self.clips_per_process is not None:
-            order = functools.partial(self.draws.permutation, _ORDER)
-            z = processes.shuffled(lambda x: encode(x)[1], clips, self.clips_per_process, order)
-        else:
-            _, z = encode(clips)
-        return tf.math.l2_normalize(tf.stop_gradient(z), axis=-1)
 
     def positives(self, batch: Batch, keys: tf.Tensor, training: bool) -> Positives:
         """Finds out which keys are positives of which clips.
@@ -184,6 +172,9 @@ class InfoNCE(base.Objective):
         shares = tf.cast(positives, logits.dtype)
         shares /= tf.reduce_sum(shares, axis=-1, keepdims=True)
         return -tf.reduce_sum(shares * tf.nn.log_softmax(logits), axis=-1)
+
+    def _order(self, count: int) -> tf.Tensor:
+        return self.draws.permutation(_ORDER, count)
 
     def _require(self, argument: str, value: object, usable: bool, expected: str) -> None:
         if not usable:

@@ -41,7 +41,7 @@ def by_process(encode: Encode, clips: tf.Tensor, clips_per_process: int | None) 
 def shuffled(
     encode: Encode,
     clips: tf.Tensor,
-    clips_per_process: int,
+    clips_per_process: int | None,
     permutation: Callable[[int], tf.Tensor],
 ) -> tf.Tensor:
     """Encodes the clips of all replicas in another order, so that clips meet others in their process.
@@ -52,13 +52,15 @@ def shuffled(
     Args:
       encode: the network, (B, ...) -> (B, D).
       clips: (B, ...) of this replica.
-      clips_per_process: as for `by_process`.
+      clips_per_process: as for `by_process`; None: in their order, all at once.
       permutation: returns for a number of clips N, of all replicas, the same (N,) int32 on each: which clip,
         in rank-major order, is in each place of the shuffled batch.
 
     Returns:
       (B, D) of this replica's clips, without gradients.
     """
+    if clips_per_process is None:
+        return tf.stop_gradient(encode(clips))
     own, every = clip_positions(clips.shape[0]), gather_over_replicas(clips)
     order = permutation(every.shape[0])
     mixed = tf.gather(every, tf.gather(order, own))
