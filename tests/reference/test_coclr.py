@@ -1,11 +1,13 @@
 """CoCLR's own training steps, one after the other, against the values of its released code."""
 
+import drawn_windows
 import golden_peers
 import numpy as np
 import pytest
 import tensorflow as tf
 from replicas import two_replicas
 
+from brave_tf.data.views.rgb import RgbView
 from brave_tf.models.norm import BatchNorm
 from brave_tf.objectives.coclr import CoCLR, UberNCE
 from brave_tf.objectives.info_nce import InfoNCE
@@ -279,7 +281,30 @@ def check_averages_of_each_replica(golden):
         peer.check(f"replica{process}/grad_x1", own, golden_peers.GRADIENTS)
 
 
+def frames_of(length, start):
+    """The frames of the window of a clip that starts at a frame, as the peer's data sets would take them."""
+    view = RgbView(num_frames=32, frame_step=1, last_start=False, hold_first=True)
+    clip = drawn_windows.clip(length)
+    return view, clip, view.frame_indices(clip, tf.constant(start / 25, tf.float64)).numpy()
+
+
+def check_windows(golden):
+    """Starts of test windows are the peer's, every 15 frames: here each clip has as many as another."""
+    for key in (key for key in golden.arrays.files if key.startswith("windows/")):
+        length = int(key.rpartition("/")[2])
+        starts = np.arange(0, max(length - 32, 0) + 1, 15)
+        golden.check(key, [frames_of(length, start)[-1] for start in starts])
+    for key in (key for key in golden.arrays.files if key.startswith("train_last_frame/")):
+        view, clip, _ = frames_of(int(key.rpartition("/")[2]), 0)
+        last = set()
+        for seed in range(300):
+            start = view.random_start(clip, (seed, 0), loop=True)
+            last.add(int(view.frame_indices(clip, start)[-1]))
+        golden.check(key, sorted(last))
+
+
 def test_every_key(golden):
+    check_windows(golden)
     check_info_nce(golden)
     check_uber_nce(golden)
     check_mining(golden)
