@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import co_training
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -225,3 +226,13 @@ def test_what_cannot_be_is_refused(options, said):
     backbones = {"narrow": dense_backbone(4, 3), "b": "narrow", "flow": dense_backbone(4, 3)}
     with pytest.raises(errors.UserError, match=said):
         CoCLR(**{"backbones": backbones, "head": co_training.head, "queue_size": 16, **options})
+
+
+def test_gin_binds_each_by_its_own_name():
+    gin.parse_config("UberNCE.queue_size = 4\nCoCLR.top = 2\nCoCLR.queue_size = 8")
+    backbones = {"narrow": dense_backbone(4, 3), "b": "narrow"}
+    assert InfoNCE(backbones).queue.size == 2048
+    assert UberNCE(backbones).queue.size == 4
+    objective = CoCLR({**backbones, "flow": dense_backbone(4, 3)})
+    assert (objective.queue.size, objective.second_queue.size, objective.top) == (8, 8, 2)
+    assert objective.heads["narrow"].output_shape == (None, 128)

@@ -10,10 +10,10 @@ from replicas import two_replicas
 from brave_tf.data.views.rgb import RgbView
 from brave_tf.models.norm import BatchNorm
 from brave_tf.objectives.coclr import CoCLR, UberNCE
-from brave_tf.objectives.info_nce import InfoNCE
+from brave_tf.objectives.info_nce import InfoNCE, two_layers
 
-# Those of the parts that other tests are of: learning rates and heads.
-ELSEWHERE = ("schedule/", "head/")
+# Those of the parts that other tests are of, learning rates; and the layers of the head in words.
+ELSEWHERE = ("schedule/", "head/layers")
 WEIGHTS = ("w1", "b1", "w2", "b2")
 
 
@@ -310,4 +310,5 @@ def test_every_key(golden):
     check_mining(golden)
     check_processes_on_one_device(golden)
     check_averages_of_each_replica(golden)
+    golden.check("head/parameters_1024_to_128", two_layers(1024, name="head").count_params())
     golden.check_all_used(*ELSEWHERE)
