@@ -14,7 +14,6 @@ from brave_tf.objectives.info_nce import (
     InfoNCE,
     Positives,
     encoder,
-    same_number,
     two_layers,
 )
 from brave_tf.objectives.momentum_schedules import Momentum
@@ -23,6 +22,7 @@ from brave_tf.objectives.state import finite_rows, state_variable
 
 # Number of the draw of the rule about own keys, among those of a step.
 _OWN = 1
+_SAME_SOURCE = "queue/same_source"
 
 
 @gin.configurable
@@ -39,7 +39,7 @@ class UberNCE(InfoNCE):
 
     def positives(self, batch: Batch, keys: tf.Tensor, training: bool) -> Positives:
         ids = {"label": batch["label"]}
-        alike = same_number(batch["label"], self.queue.ids["label"])
+        alike = self.queue.shares("label", batch["label"])
         return Positives(alike, [lambda: self.queue.push(keys, ids)])
 
 
@@ -55,6 +55,9 @@ class CoCLR(InfoNCE):
     As in the released code, and not in the paper, no optimizer step is taken before the queue is full, and
     most batches do without the own keys of clips that have other positives, see `drop_own`; evaluation keeps
     them.
+
+    The monitor `queue/same_source` is the share of the queue that is of a clip's own source. Near 1, groups
+    say nothing: see `ClipGroups`.
 
     `take_frozen` gives the frozen network its weights; without them a run is refused. Which views are which
     follows from `backbones`: for flow trained by RGB (`reverse` in the released code), exchange the two.
@@ -77,6 +80,7 @@ class CoCLR(InfoNCE):
 
     clip_fields = ("group",)
     queue_ids = ("group",)
+    monitor_names = (*InfoNCE.monitor_names, _SAME_SOURCE)
     further_views = 1
 
     def __init__(
@@ -135,9 +139,8 @@ class CoCLR(InfoNCE):
     def positives(self, batch: Batch, keys: tf.Tensor, training: bool) -> Positives:
         _, z = encoder(self, self.frozen, training=False)(batch[self.frozen])
         second = tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
-        groups = self.queue.ids["group"]
-        same = same_number(batch["group"], groups)
-        alike = same | self._mined(second, ~same & (groups >= 0))
+        same = self.queue.shares("group", batch["group"])
+        alike = same | self._mined(second, ~same & (self.queue.ids["group"] >= 0))
         drops = training & (self.draws.chance(_OWN) < self.drop_own)
         own = ~(drops & tf.reduce_any(alike, axis=-1))
         # An entry is of one clip in both queues, or in none.
@@ -145,7 +148,8 @@ class CoCLR(InfoNCE):
         first, other = (tf.where(enters, each, np.nan) for each in (keys, second))
         ids = {"group": batch["group"]}
         writes = [lambda: self.queue.push(first, ids), lambda: self.second_queue.push(other)]
-        return Positives(alike, writes, own)
+        monitors = {_SAME_SOURCE: tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)}
+        return Positives(alike, writes, own, monitors)
 
     def contrast(self, logits: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
         """Returns the (B,) losses, -log of the sum of softmax over the positives; see `InfoNCE.contrast`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Callable, NamedTuple
@@ -32,11 +34,13 @@ class Positives(NamedTuple):
       alike: (B, K) bool, which entries of the queue are positives of a clip.
       writes: what is written to the state, as in `Terms`.
       own: (B,) bool, whether the own key is one; None: it is.
+      monitors: as in `Terms`.
     """
 
     alike: tf.Tensor
     writes: Sequence[Callable[[], object]]
     own: tf.Tensor | None = None
+    monitors: Mapping[str, tf.Tensor] = types.MappingProxyType({})
 
 
 def two_layers(input_size: int, name: str) -> tf.keras.Model:
@@ -69,8 +73,7 @@ class InfoNCE(base.Objective):
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: other views, a number that cannot be, or batch normalisations that `clips_per_process` does
-        not suit.
+      UserError: views or a number that cannot be, or batch normalisations unfit for `clips_per_process`.
     """
 
     # A queue follows whole steps.
@@ -108,8 +111,8 @@ class InfoNCE(base.Objective):
         self.target = MomentumCopy(*pair, momentum)
         self.queue = Queue(queue_size, self.heads[self.query].output_shape[-1], self.queue_ids)
         self.draws = Draws()
-        network = self.backbones[self.query], self.heads[self.query]
-        processes.check_norms(self._binding("clips_per_process"), clips_per_process, network)
+        name, models = self._binding("clips_per_process"), [each[self.query] for each in pair]
+        processes.check_norms(name, clips_per_process, models)
 
     def check_batch(self, clips: int) -> None:
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -129,7 +132,8 @@ class InfoNCE(base.Objective):
         size = self.clips_per_process if training else None
         encode = encoder(self, self.query, training)
         features, z = processes.by_process(encode, batch[self.query], size)
-        encode, order = encoder(self.target, self.key, training), self._order
+        encode = encoder(self.target, self.key, training)
+        order = functools.partial(self.draws.permutation, _ORDER)
         keys = processes.shuffled(lambda x: encode(x)[1], batch[self.key], size, order)
         keys = tf.math.l2_normalize(keys, axis=-1)
         query = tf.math.l2_normalize(z, axis=-1)
@@ -140,13 +144,13 @@ class InfoNCE(base.Objective):
         every = tf.pad(found.alike, [[0, 0], [1, 0]], constant_values=True)
         nearest = tf.math.top_k(logits, min(5, self.queue.size + 1)).indices
         hits = tf.cast(tf.gather(every, nearest, batch_dims=1), tf.float32)
-        positives = every
-        if found.own is not None:
-            positives = tf.concat([found.own[:, tf.newaxis], found.alike], axis=-1)
+        own = every[:, 0] if found.own is None else found.own
+        positives = tf.concat([own[:, tf.newaxis], found.alike], axis=-1)
+        monitors = hits[:, 0], tf.reduce_max(hits, axis=-1)
         return base.Terms(
             {"contrast": self.contrast(logits, positives)},
             {self.query: features},
-            dict(zip(self.monitor_names, (hits[:, 0], tf.reduce_max(hits, axis=-1)))),
+            {**dict(zip(self.monitor_names, monitors)), **found.monitors},
             {self.query: z, self.key: keys},
             writes=[*found.writes, self.draws.advance],
         )
@@ -173,21 +177,12 @@ class InfoNCE(base.Objective):
         shares /= tf.reduce_sum(shares, axis=-1, keepdims=True)
         return -tf.reduce_sum(shares * tf.nn.log_softmax(logits), axis=-1)
 
-    def _order(self, count: int) -> tf.Tensor:
-        return self.draws.permutation(_ORDER, count)
-
     def _require(self, argument: str, value: object, usable: bool, expected: str) -> None:
         if not usable:
             raise errors.UserError(f"{self._binding(argument)} = {value}: expected {expected}.")
 
     def _binding(self, argument: str) -> str:
         return f"{type(self).__name__}.{argument}"
-
-
-def same_number(numbers: tf.Tensor, of_queue: tf.Tensor) -> tf.Tensor:
-    """Returns (B, K) bool, where (B,) and (K,) integers are equal and not -1, which stands for none."""
-    numbers = tf.cast(numbers, of_queue.dtype)[:, tf.newaxis]
-    return (numbers == of_queue[tf.newaxis]) & (numbers >= 0)
 
 
 def encoder(networks: object, view: str, training: bool) -> Callable[[tf.Tensor], tuple]:

@@ -69,9 +69,12 @@ def test_losses_are_those_of_a_loop(steps):
     objective = co_training.make(norm=False)
     batch = filled(objective, steps)
     assert bool(objective.queue.full) == (steps == FILLING)
+    assert objective.draws.seed[1] == steps
     expected = losses_of_a_loop(objective, batch, drops=False)
-    got = objective.terms(batch, training=False).losses["contrast"]
-    np.testing.assert_allclose(got, expected, rtol=1e-4)
+    terms = objective.terms(batch, training=False)
+    np.testing.assert_allclose(terms.losses["contrast"], expected, rtol=1e-4)
+    same = objective.queue.ids["group"].numpy() == batch["group"][:, None]
+    np.testing.assert_allclose(terms.monitors["queue/same_source"], same.mean(axis=1), rtol=1e-5)
 
 
 def test_own_keys_are_left_out_of_some_batches_in_training():

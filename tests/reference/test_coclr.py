@@ -185,8 +185,8 @@ class Mining(Peer):
             mask = "mask" if name == "with_self" else "mask_without_self"
             self.check(f"{self.now}{mask}", self.compared[-1][1])
             self.check(f"{self.now}logits", self.compared[-1][0])
-            accuracy = [np.mean(values) for values in found.monitors.values()]
-            self.check(f"{self.now}accuracy_top1_top5", accuracy)
+            means = {each: np.mean(values) for each, values in found.monitors.items()}
+            self.check(f"{self.now}accuracy_top1_top5", accuracies(means))
         return found
 
     def take(self, step):
