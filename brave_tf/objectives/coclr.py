@@ -18,7 +18,7 @@ from brave_tf.objectives.info_nce import (
 )
 from brave_tf.objectives.momentum_schedules import Momentum
 from brave_tf.objectives.queue import Queue
-from brave_tf.objectives.state import finite_rows, state_variable
+from brave_tf.objectives.state import finite_rows
 
 # Number of the draw of the rule about own keys, among those of a step.
 _OWN = 1
@@ -59,8 +59,9 @@ class CoCLR(InfoNCE):
     The monitor `queue/same_source` is the share of the queue that is of a clip's own source. Near 1, groups
     say nothing: see `ClipGroups`.
 
-    `take_frozen` gives the frozen network its weights; without them a run is refused. Which views are which
-    follows from `backbones`: for flow trained by RGB (`reverse` in the released code), exchange the two.
+    The frozen network is `backbones/<view>` and `heads/<view>` of a run of `InfoNCE`, by
+    `train.initial_parts`; a run without is refused. Which view is which follows from `backbones`: for flow
+    trained by RGB (`reverse` in the released code), exchange the two.
 
     Args:
       backbones: two views that share one, which is trained, and one with another, which is frozen, such as
@@ -106,33 +107,15 @@ class CoCLR(InfoNCE):
             models[self.frozen].trainable = False
         width = self.heads[self.frozen].output_shape[-1]
         self.second_queue = Queue(queue_size, width, name="second_queue")
-        self.has_frozen = state_variable(tf.constant(False), "has_frozen")
-
-    def take_frozen(self, backbone: tf.keras.Model, head: tf.keras.Model) -> None:
-        """Sets the frozen network to one that has learned, that of the same view of a run of `InfoNCE`.
-
-        Args:
-          backbone: such as `run.objective.backbones['flow']`.
-          head: such as `run.objective.heads['flow']`.
-
-        Raises:
-          UserError: they are of another architecture.
-        """
-        for models, model in ((self.backbones, backbone), (self.heads, head)):
-            try:
-                models[self.frozen].set_weights(model.get_weights())
-            except ValueError as error:
-                raise errors.UserError(
-                    f"CoCLR: the weights of {model.name!r} do not fit the frozen network of view "
-                    f"{self.frozen!r}: {error}. Bind the architecture that they are of."
-                ) from error
-        self.has_frozen.assign(True)
+        self._drawn = self._frozen_sums()
 
     def filling(self) -> bool:
-        if not self.has_frozen.numpy():
+        if any(sums == drawn for sums, drawn in zip(self._frozen_sums(), self._drawn)):
             raise errors.UserError(
-                f"CoCLR: the frozen network of view {self.frozen!r} has learned nothing, and would mine at "
-                "random: give it the weights of a run of InfoNCE by take_frozen."
+                f"CoCLR: the frozen network of view {self.frozen!r} has a backbone or a head as it was "
+                "drawn, and would mine at random: bind train.initial_parts = "
+                f"{{'backbones/{self.frozen}': RUN, 'heads/{self.frozen}': RUN}}, RUN the folder of a run of "
+                "InfoNCE with that view."
             )
         return not self.queue.full.numpy()
 
@@ -163,3 +146,8 @@ class CoCLR(InfoNCE):
         nearest = tf.math.top_k(similar, self.top).indices
         chosen = tf.reduce_any(tf.one_hot(nearest, self.queue.size, True, False), axis=1)
         return chosen & candidates & self.queue.full & finite_rows(second)[:, tf.newaxis]
+
+    def _frozen_sums(self) -> list[list[float]]:
+        """Returns the sums of the weights of the frozen backbone and head, to know them again."""
+        models = self.backbones[self.frozen], self.heads[self.frozen]
+        return [[float(np.sum(weight)) for weight in model.get_weights()] for model in models]

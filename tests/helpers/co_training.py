@@ -62,7 +62,8 @@ def make(
             backbones, head, queue_size=QUEUE, momentum=0.9, temperature=TEMPERATURE, **options
         )
         if kind is CoCLR:
-            objective.take_frozen(backbone(norm), head(FEATURES, "head"))
+            objective.backbones["flow"].set_weights(backbone(norm).get_weights())
+            objective.heads["flow"].set_weights(head(FEATURES, "head").get_weights())
         objective.compile(tf.keras.optimizers.SGD(0.1, momentum=0.9), jit_compile=jit)
     return objective
 

@@ -16,6 +16,8 @@ from brave_tf import errors
 from brave_tf.objectives.coclr import CoCLR, UberNCE
 from brave_tf.objectives.info_nce import InfoNCE
 from brave_tf.training.checkpoints import Checkpoints
+from brave_tf.training.initial_weights import load_initial
+from brave_tf.training.settings import Settings
 
 PROGRAM = pathlib.Path(co_training.__file__).with_name("co_training_steps.py")
 FILLING = co_training.QUEUE // co_training.CLIPS
@@ -172,26 +174,35 @@ def test_what_is_not_finite_enters_neither_queue(view):
     assert objective.queue.ids["group"].numpy()[3] == -1
 
 
-def test_a_run_without_the_weights_of_the_frozen_network_is_refused():
-    objective = co_training.make()
-    objective.has_frozen.assign(False)
+@pytest.mark.parametrize("lacking", ["backbones", "heads"])
+def test_a_frozen_network_as_it_was_drawn_is_refused(lacking):
+    shared = {"narrow": dense_backbone(4, 3), "b": "narrow"}
+    objective = CoCLR({**shared, "flow": dense_backbone(4, 3)}, queue_size=8)
+    drawn = getattr(objective, lacking)["flow"].get_weights()
+    for models in (objective.backbones, objective.heads):
+        models["flow"].set_weights([weight + 1 for weight in models["flow"].get_weights()])
+    assert objective.filling()
+    getattr(objective, lacking)["flow"].set_weights(drawn)
     with pytest.raises(
-        errors.UserError, match="CoCLR: the frozen network of view 'flow' has learn"
+        errors.UserError, match="frozen network of view 'flow' .* 'heads/flow': RUN"
     ):
-        co_training.train(objective, co_training.batches(1), 1)
-    other = dense_backbone(co_training.INPUTS, co_training.FEATURES + 1)
-    with pytest.raises(errors.UserError, match="do not fit the frozen network of view 'flow'"):
-        objective.take_frozen(other, objective.heads["flow"])
+        objective.filling()
 
 
-def test_the_frozen_network_is_that_of_a_run_of_the_view():
-    objective = co_training.make()
+def test_the_frozen_network_is_a_part_of_a_run_of_its_view(tmp_path):
     backbones = {"flow": co_training.backbone(True), "later_flow": "flow"}
-    run = InfoNCE(backbones, co_training.head, clips_per_process=2)
-    objective.take_frozen(run.backbones["flow"], run.heads["flow"])
-    for models, found in ((run.backbones, objective.backbones), (run.heads, objective.heads)):
+    first = InfoNCE(backbones, co_training.head, queue_size=8, clips_per_process=2)
+    first.compile(tf.keras.optimizers.SGD(0.1))
+    Checkpoints(first, str(tmp_path), keep=1).save()
+    parts = dict.fromkeys(("backbones/flow", "heads/flow"), str(tmp_path))
+    objective = co_training.make()
+    options = {"data_dir": "none", "batch_size": 8, "num_steps": 1, "initial_parts": parts}
+    settings = Settings(optimizer=tf.keras.optimizers.SGD, **options)
+    load_initial(objective, settings, None)
+    for models, found in ((first.backbones, objective.backbones), (first.heads, objective.heads)):
         for got, expected in zip(found["flow"].weights, models["flow"].weights):
             np.testing.assert_array_equal(got, expected)
+    assert objective.filling()
 
 
 def test_for_the_reverse_the_modalities_are_exchanged():
