@@ -60,6 +60,11 @@ class Queue(State):
                 "a size that is a multiple of it, or another train.batch_size."
             )
 
+    def shares(self, name: str, numbers: tf.Tensor) -> tf.Tensor:
+        """Returns (B, K) bool, which entries have the same id as which of (B,) integers; -1 is no id."""
+        numbers = tf.cast(numbers, tf.int64)[:, tf.newaxis]
+        return (numbers == self.ids[name][tf.newaxis]) & (numbers >= 0)
+
     def push(self, keys: tf.Tensor, ids: Mapping[str, tf.Tensor] | None = None) -> None:
         """Writes the keys of all replicas in rank-major order and moves the pointer on; for `Terms.writes`.
 

@@ -33,6 +33,13 @@ def test_keys_that_are_not_finite_never_enter():
     np.testing.assert_array_equal(queue.ids["group"], [-1, 8, -1, -1])
 
 
+def test_entries_of_the_same_id():
+    queue = Queue(4, 2, ids=("group",))
+    queue.push(np.ones((3, 2), np.float32), {"group": tf.constant([7, 8, -1])})
+    got = queue.shares("group", tf.constant([8, -1, 7]))
+    np.testing.assert_array_equal(got, [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]])
+
+
 def test_a_queue_that_is_no_multiple_of_a_batch_is_refused():
     queue = Queue(6, 2)
     queue.check_batch(3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -149,6 +150,15 @@ def frame_shape(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns height and width, () int32, of a frame: of a JPEG () string, from its header, or of pixels."""
     shape = tf.image.extract_jpeg_shape(frame) if frame.dtype == tf.string else tf.shape(frame)
     return shape[0], shape[1]
+
+
+def is_region(region: Any) -> bool:
+    """Tells whether something is a region of a frame: (top, left, bottom, right) as fractions of it."""
+    try:
+        top, left, bottom, right = map(float, region)
+    except (TypeError, ValueError):
+        return False
+    return 0 <= top < bottom <= 1 and 0 <= left < right <= 1
 
 
 def decode_crop(frames: tf.Tensor, window: tf.Tensor) -> tf.Tensor:

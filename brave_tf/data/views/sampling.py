@@ -55,6 +55,7 @@ def frame_indices(
     frame_rate: float,
     record_rate: tf.Tensor,
     count: tf.Tensor,
+    hold: bool = False,
 ) -> tf.Tensor:
     """Chooses frames by time, so that records of any frame rate give windows of the same duration.
 
@@ -65,6 +66,8 @@ def frame_indices(
       frame_rate: frames per second that the window is described in.
       record_rate: () float64, frames per second of the record.
       count: () int32, how many frames the record has.
+      hold: whether a window that is longer than the record has all of it at its end, wherever it starts, and
+        the first frame before that.
 
     Returns:
       (num_frames,) int32 in [0, count): frame i is the one shown at start + i * frame_step / frame_rate,
@@ -72,10 +75,17 @@ def frame_indices(
     """
     times = tf.range(num_frames, dtype=tf.float64) * (frame_step / frame_rate)
     frames = tf.floor((tf.cast(start, tf.float64) + times) * record_rate + _ROUNDING)
-    return tf.cast(tf.math.floormod(tf.cast(frames, tf.int64), tf.cast(count, tf.int64)), tf.int32)
+    frames, count = tf.cast(frames, tf.int64), tf.cast(count, tf.int64)
+    if hold:
+        from_first = frames - frames[0]
+        short = count - (from_first[-1] + 1)
+        frames = tf.where(short < 0, tf.maximum(from_first + short, 0), frames)
+    return tf.cast(tf.math.floormod(frames, count), tf.int32)
 
 
-def random_start(length: tf.Tensor, window: tf.Tensor, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
+def random_start(
+    length: tf.Tensor, window: tf.Tensor, seed: tf.Tensor, *, loop: bool, last: bool = True
+) -> tf.Tensor:
     """Draws the first position of a window, uniformly.
 
     Args:
@@ -84,11 +94,13 @@ def random_start(length: tf.Tensor, window: tf.Tensor, seed: tf.Tensor, *, loop:
       seed: (2,) int32.
       loop: what to do when the window is longer than the clip: True draws from all positions, for the
         window runs over the end whatever its start; False gives 0.
+      last: whether the last position at which the window fits can be drawn where there are others.
 
     Returns:
       () int32 in [0, length - window], or [0, length) when looped.
     """
-    choices = tf.where(window <= length, length - window + 1, length if loop else 1)
+    fit = length - window + 1 if last else tf.maximum(length - window, 1)
+    choices = tf.where(window <= length, fit, length if loop else 1)
     return tf.random.stateless_uniform((), seed, minval=0, maxval=choices, dtype=tf.int32)
 
 
@@ -107,8 +119,10 @@ def linear_starts(length: tf.Tensor, window: tf.Tensor, num: int) -> tf.Tensor:
     return tf.cast(tf.linspace(tf.zeros_like(last), last, num) + _ROUNDING, tf.int32)
 
 
-def extended_length(length: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
-    """Returns () int32: `length` repeated as often as it takes for `window` to fit."""
+def extended_length(length: tf.Tensor, window: tf.Tensor, hold: bool = False) -> tf.Tensor:
+    """Returns () int32: `length` repeated as often as it takes for `window` to fit; see `frame_indices`."""
+    if hold:
+        return tf.maximum(length, window)
     return length * tf.maximum(-(-window // length), 1)
 
 
@@ -142,7 +156,7 @@ def audio_window(
 
 
 def linear_times(
-    length: tf.Tensor, window: tf.Tensor, rate: tf.Tensor, count: int
+    length: tf.Tensor, window: tf.Tensor, rate: tf.Tensor, count: int, hold: bool = False
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns what `View.crop_times` does, of windows that `linear_starts` spaces.
 
@@ -151,6 +165,7 @@ def linear_times(
       window: () int32, frames or samples that a window spans.
       rate: () float64, frames or samples per second.
       count: number of windows.
+      hold: as for `frame_indices`.
     """
-    first = linear_starts(extended_length(length, window), window, count) % length
+    first = linear_starts(extended_length(length, window, hold), window, count) % length
     return tuple(tf.cast(number, tf.float64) / rate for number in (first, window, length))

@@ -52,6 +52,8 @@ class VideoView(View):
         does; see `frames.random_crop_window`.
       mean: of each channel, or one for all, in the units of the view; None for values as they are.
       deviation: by which each channel is divided.
+      last_start: whether a training window may be the last one that fits, where no rule puts it.
+      hold_first: whether a window longer than its clip holds the first frame, then shows all, not looping.
       highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
@@ -72,6 +74,8 @@ class VideoView(View):
     crop_draw: str = added_field("height")
     mean: Sequence[float] | float | None = added_field(None)
     deviation: Sequence[float] | float | None = added_field(None)
+    last_start: bool = added_field(True)
+    hold_first: bool = added_field(False)
     seconds: dataclasses.InitVar[float | None] = None
 
     def __post_init__(self, seconds: float | None) -> None:
@@ -94,7 +98,7 @@ class VideoView(View):
         self._require("max_aspect", self.max_aspect >= self.min_aspect, "at least min_aspect")
         self._require(
             "region",
-            self.region is None or _is_region(self.region),
+            self.region is None or frames.is_region(self.region),
             "None, or (top, left, bottom, right) as fractions of the frame in [0, 1], top < bottom and "
             "left < right",
         )
@@ -137,7 +141,8 @@ class VideoView(View):
 
     def random_start(self, clip: Clip, seed: tf.Tensor, *, loop: bool) -> tf.Tensor:
         count = stored_values.count(self._jpegs(clip))
-        first = sampling.random_start(count, self._window(clip), seed, loop=loop)
+        window, how = self._window(clip), {"loop": loop and not self.hold_first}
+        first = sampling.random_start(count, window, seed, last=self.last_start, **how)
         return tf.cast(first, tf.float64) / clip.frame_rate
 
     def places(self, clip: Clip) -> sampling.Places:
@@ -153,6 +158,7 @@ class VideoView(View):
             self.frame_rate,
             clip.frame_rate,
             stored_values.count(self._jpegs(clip)),
+            self.hold_first,
         )
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -227,7 +233,8 @@ class VideoView(View):
 
     def crop_times(self, clip: Clip, temporal: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         window = self._window(clip)
-        return sampling.linear_times(clip.num_frames, window, clip.frame_rate, temporal)
+        rate, hold = clip.frame_rate, self.hold_first
+        return sampling.linear_times(clip.num_frames, window, rate, temporal, hold)
 
     def preparation(self) -> dict[str, Any]:
         # Both sides of a frame have as many pixels or more, so that the region has enough of them.
@@ -275,7 +282,8 @@ class VideoView(View):
     def _crop_frames(self, clip: Clip, temporal: int) -> tf.Tensor:
         """Returns the frames of the test windows, (temporal, num_frames) int32."""
         window = self._window(clip)
-        length = sampling.extended_length(stored_values.count(self._jpegs(clip)), window)
+        count = stored_values.count(self._jpegs(clip))
+        length = sampling.extended_length(count, window, self.hold_first)
         starts = tf.cast(sampling.linear_starts(length, window, temporal), tf.float64)
         return tf.stack(
             [self.frame_indices(clip, start / clip.frame_rate) for start in tf.unstack(starts)]
@@ -285,14 +293,6 @@ class VideoView(View):
         if spatial == 1:
             return [(side - self.size) // 2]
         return tf.unstack(sampling.linear_starts(side, tf.constant(self.size), spatial))
-
-
-def _is_region(region: Any) -> bool:
-    try:
-        top, left, bottom, right = map(float, region)
-    except (TypeError, ValueError):
-        return False
-    return 0 <= top < bottom <= 1 and 0 <= left < right <= 1
 
 
 def _split(seed: tf.Tensor) -> list[tf.Tensor]:

@@ -56,6 +56,25 @@ def test_random_start_in_a_clip_that_is_too_short(loop, expected):
     assert draws == expected
 
 
+def test_the_last_start_can_be_left_out():
+    draws = {
+        int(sampling.random_start(tf.constant(10), tf.constant(7), seed(i), loop=True, last=False))
+        for i in range(100)
+    }
+    assert draws == {0, 1, 2}
+    for length, expected in ((7, 0), (8, 0)):
+        length, window = tf.constant(length), tf.constant(7)
+        assert sampling.random_start(length, window, seed(1), loop=True, last=False) == expected
+
+
+@pytest.mark.parametrize("start", [0.0, 0.12])
+def test_the_first_frame_is_held_in_a_clip_that_is_too_short(start):
+    got = sampling.frame_indices(start, 6, 2, 25.0, RATE, tf.constant(8), hold=True)
+    np.testing.assert_array_equal(got, [0, 0, 1, 3, 5, 7])
+    fits = sampling.frame_indices(start, 6, 2, 25.0, RATE, tf.constant(14), hold=True)
+    np.testing.assert_array_equal(fits, np.arange(0, 12, 2) + round(start * 25))
+
+
 def test_audio_window_inside_is_the_sound_itself():
     pcm = tf.range(100.0)
     got = sampling.audio_window(pcm, tf.constant(60), 40, tf.constant(80))

@@ -44,6 +44,19 @@ def test_the_narrow_window_starts_where_it_fits(frames, starts):
     assert min(drawn) <= 0.05 * starts and max(drawn) >= 0.95 * (starts - 1)
 
 
+@pytest.mark.parametrize("frames, starts", [(40, range(9)), (20, [0])])
+def test_a_view_may_hold_the_first_frame_and_leave_out_the_last_start(frames, starts):
+    view, clip = RgbView(last_start=False, hold_first=True), clip_of(frames)
+    draw = tf.function(lambda seed: view.random_start(clip, seed, loop=True))
+    drawn = {round(float(draw(tf.constant([i, 0]))) * 25, 6) for i in range(200)}
+    assert drawn == set(starts)
+    first, window, length = view.crop_times(clip, 3)
+    np.testing.assert_allclose(first * 25, [0, max(frames - 31, 0) // 2, max(frames - 31, 0)])
+    if frames < 31:
+        held = [max(2 * i - 11, 0) for i in range(16)]
+        np.testing.assert_array_equal(view.frame_indices(clip, 0.2), held)
+
+
 def test_duration_and_shape():
     assert RELEASED_NARROW.duration == pytest.approx(1.28)
     assert RELEASED_BROAD.duration == pytest.approx(10.24)
