@@ -63,16 +63,13 @@ def load_config(
         that refers to itself, or a model's configuration that is more than data.
     """
     gin.clear_config()
-    # gin logs each way in which it does not find an included file, until it does.
-    logging.disable(logging.ERROR)
     try:
         sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
         _trust_imports(sources)
         if model is not None:
             sources.insert(0, model_config.source_of(model))
         bound = gin_statements.bindings_of(sources)
-        for source in sources:
-            gin_statements.parse(source)
+        _parse(sources)
         gin.finalize()
         binding_checks.check(bound, elsewhere)
         if for_training:
@@ -85,8 +82,6 @@ def load_config(
             raise
         given = [*gin_files] if model is None else [model, *gin_files]
         raise errors.UserError(explanations.explain(error, given, bindings)) from error
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def binds(configurable: str, gin_files: Sequence[str], bindings: Sequence[str]) -> bool:
@@ -115,8 +110,8 @@ def load_known(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     """
     gin.clear_config()
     try:
-        for source in [gin_statements.source_of(name) for name in gin_files] + _given(bindings):
-            gin_statements.parse(source, skip_unknown=True)
+        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
+        _parse(sources, skip_unknown=True)
     except _UNUSABLE as error:
         gin.clear_config()
         if isinstance(error, errors.UserError):
@@ -243,6 +238,16 @@ def recipe_of(text: str) -> str | None:
     """Returns the name of the recipe that a written configuration was loaded from, None for another."""
     found = re.search(rf"^{RECIPE} = '(.+)'$", text, re.MULTILINE)
     return found and found[1]
+
+
+def _parse(sources: Sequence[gin_statements.GinText], skip_unknown: bool = False) -> None:
+    # gin logs each way in which it does not find an included file, until it does.
+    logging.disable(logging.ERROR)
+    try:
+        for source in sources:
+            gin_statements.parse(source, skip_unknown)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _given(bindings: Sequence[str]) -> list[gin_statements.GinText]:

@@ -194,6 +194,11 @@ def test_stages_that_cannot_be(recipe, tmp_path, text, words):
         stages.train(read(recipe, text), str(tmp_path / "run"))
 
 
+def test_nothing_is_said_of_how_gin_finds_files(recipe, caplog):
+    read(recipe)
+    assert not caplog.records
+
+
 def test_other_recipes_have_no_stages(recipe):
     common = pathlib.Path(recipe).with_name("common.gin")
     assert stages.read_stages([str(common)], []) is None
