@@ -39,6 +39,7 @@ class Comparison(NamedTuple):
 
     @property
     def name(self) -> str:
+        """Of the term."""
         return "_".join((self.rule, *self.kinds))
 
 

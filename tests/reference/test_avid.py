@@ -4,12 +4,14 @@ import golden_peers
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_spectrogram import LogSpectrogram
 from brave_tf.objectives.agreement_search import AGREEMENTS, nearest_rows
 from brave_tf.objectives.avid import AVID
 from brave_tf.objectives.avid_cma import AVIDCMA
 
-# Those of the parts that other tests are of: heads, and what sound is heard as.
-ELSEWHERE = ("head/", "backbone/", "spectrogram/")
+# Those of the parts that other tests are of: heads and backbones.
+ELSEWHERE = ("head/", "backbone/")
 VIEWS = {"video": "narrow", "audio": "broad_audio"}
 TERMS = {
     "loss_v2a": "video_to_audio",
@@ -150,9 +152,30 @@ def check_two_replicas_on_one_device(golden):
             golden.check(f"{key}/grad_{modality}", gradient, golden_peers.GRADIENTS)
 
 
+def check_spectrogram(golden):
+    inputs, constants = golden.case("spectrogram")
+    mean, deviation = (golden.arrays[f"spectrogram/{name}_of_bins"] for name in ("mean", "std"))
+    golden.used.update({"spectrogram/mean_of_bins", "spectrogram/std_of_bins"})
+    options = {
+        "sample_rate": constants["rate"],
+        "frame_length": constants["stft_size"],
+        "frame_step": constants["hop"],
+    }
+    plain = LogSpectrogram(**options)
+    golden.check("spectrogram/decibels", plain(inputs["waveform"])[::4])
+    golden.check(
+        "spectrogram/shape", [1, *AudioView(duration=constants["seconds"], log_mel=plain).shape]
+    )
+    deviation = (deviation + 1e-5).tolist()
+    normalised = LogSpectrogram(mean=mean.tolist(), deviation=deviation, **options)
+    key = "spectrogram/normalised_first_frames"
+    golden.check(key, normalised(inputs["waveform"])[: len(golden.arrays[key])])
+
+
 def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "avid")
     check_avid(golden)
     check_cma(golden)
     check_two_replicas_on_one_device(golden)
+    check_spectrogram(golden)
     golden.check_all_used(*ELSEWHERE)

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_filter_bank import LogFilterBank
 from brave_tf.objectives.gdt import GDT, KINDS
 
-# Those of the parts that other tests are of: heads, learning rates and what sound is heard as. The moments of
-# clips are those of the peer's loader, which draws one of 1001 places; a window here starts anywhere.
-ELSEWHERE = ("head/", "backbone/", "schedule/", "sampling/", "audio/")
+# Those of the parts that other tests are of: heads, backbones and learning rates. The moments of clips are
+# those of the peer's loader, which draws one of 1001 places; a window here starts anywhere.
+ELSEWHERE = ("head/", "backbone/", "schedule/", "sampling/")
 MODALITIES = {"video": "narrow", "audio": "broad_audio"}
 
 
@@ -111,12 +113,32 @@ def check(case, hypothesis, objective):
             case.golden.check(f"{key}/grad_{modality}", gradient, golden_peers.GRADIENTS)
 
 
+def check_sound(golden):
+    """What the peer hears: 16 bits of the sound, from a moment on, for a second."""
+    inputs, constants = golden.case("logfbank")
+    rate = constants["rate"]
+    samples = np.clip(np.round(inputs["waveform"] * constants["int16_scale"]), -32768, 32767)
+    begin = int(constants["start_seconds"] * rate)
+    pcm = (samples[begin : begin + rate] / 32768).astype(np.float32)
+    for bins in (40, 257):
+        key, options = f"audio/logfbank_{bins}", {"sample_rate": rate, "mel_bins": bins}
+        plain = LogFilterBank(mean=None, deviation=None, **options)
+        values = np.transpose(plain(pcm))
+        every = -(-values.shape[1] // golden.arrays[key].shape[1])
+        golden.check(key, values[:, ::every])
+        frames, _ = AudioView(duration=1.0, log_mel=plain).shape
+        golden.check(f"{key}_shape", [1, bins, frames])
+        normalised = np.sum(LogFilterBank(**options)(pcm), dtype=np.float64)
+        golden.check(f"{key}_normalised_sum", normalised)
+
+
 def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "gdt")
     case = Case(golden)
     for hypothesis in case.constants["hypotheses"]:
         released = case.make(hypothesis, clips_per_process=case.clips, compat="released")
         check(case, hypothesis, released)
+    check_sound(golden)
     golden.check_all_used(*ELSEWHERE)
 
 
