@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 import tensorflow as tf
@@ -12,6 +12,7 @@ from brave_tf.objectives import base
 from brave_tf.objectives.agreement_search import AGREEMENTS, nearest_rows
 from brave_tf.objectives.avid import AUDIO, AVID, CROSS, VIDEO, Scores
 from brave_tf.objectives.noise_contrast import rows_outside
+from brave_tf.objectives.occasions import AtStart, Occasion, RowFeatures
 from brave_tf.objectives.pseudo_labels import PseudoLabels
 
 
@@ -19,10 +20,11 @@ from brave_tf.objectives.pseudo_labels import PseudoLabels
 class AVIDCMA(AVID):
     """AVID, and within each modality a clip finds the clips that are near to it in both.
 
-    It goes on from the networks, the banks and Z of AVID. `search_positives` finds the rows P of each clip:
-    those with the largest min(V_y V_j, A_y A_j). The terms `video_to_positives` and `audio_to_positives` are
-    those of AVID within a modality, with the mean loss of all of P, and the first of the negatives. All
-    negatives are outside P, but the clip itself may be one, as in the released code.
+    It goes on from the networks, the banks and Z of AVID. At the start, and on further occasions, the rows P
+    of each clip are searched: those with the largest min(V_y V_j, A_y A_j). The terms `video_to_positives`
+    and `audio_to_positives` are those of AVID within a modality, with the mean loss of all of P, and the
+    first of the negatives. All negatives are outside P, but the clip itself may be one, as in the released
+    code.
 
     A clip without a row has its own embeddings in place of its positives.
 
@@ -31,6 +33,7 @@ class AVIDCMA(AVID):
       positives: rows of P.
       negatives_within: negatives of the terms within a modality.
       agreement: what the search goes by, see `agreement_search.nearest_rows`.
+      occasions: when it searches again, such as `[@EveryEpochs()]`. It needs no features: bind `views = ()`.
       within_modal_weight: of the terms within a modality, 0 for none.
       **options: the other arguments of `AVID`.
 
@@ -46,6 +49,7 @@ class AVIDCMA(AVID):
         positives: int = 32,
         negatives_within: int = 64,
         agreement: str = "consensus",
+        occasions: Sequence[Occasion] = (),
         within_modal_weight: float = 1.0,
         **options,
     ):
@@ -64,9 +68,15 @@ class AVIDCMA(AVID):
                 raise errors.UserError(f"AVIDCMA.{argument} = {value}: expected {expected}.")
         self.agreement, self.negatives_within = agreement, negatives_within
         self.positives = PseudoLabels(self.num_clips, (positives,), name="positives")
+        self.occasions = [AtStart(views=()), *occasions]
+
+    def on_occasion(self, occasion: Occasion, features: RowFeatures) -> None:
+        """Searches the positives of all clips."""
+        del occasion, features
+        self.search_positives()
 
     def search_positives(self) -> None:
-        """Finds the positives of all clips by the banks, between steps; all processes have to do so."""
+        """Finds the positives of all clips by the banks as they are now, between steps."""
         banks = self.video_bank.vectors.numpy(), self.audio_bank.vectors.numpy()
         count = self.positives.values.shape[-1]
         self.positives.replace(nearest_rows(*banks, count, self.agreement))
@@ -93,7 +103,7 @@ class AVIDCMA(AVID):
         check = tf.debugging.assert_equal(
             found[:, 0] >= 0,
             rows >= 0,
-            "AVIDCMA knows no positives of a clip as yet: search_positives finds them, before the first step",
+            "AVIDCMA knows no positives of a clip as yet: its occasion at the start searches them",
         )
         with tf.control_dependencies([check]):
             return tf.identity(found)

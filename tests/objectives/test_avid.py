@@ -7,8 +7,10 @@ from replicas import two_replicas
 from toy_models import dense_backbone
 
 from brave_tf import errors
+from brave_tf.objectives.agreement_search import nearest_rows
 from brave_tf.objectives.avid import AVID
 from brave_tf.objectives.avid_cma import AVIDCMA
+from brave_tf.objectives.occasions import Passed, RowFeatures
 
 CLIPS, ROWS, K, T = 6, 20, 5, 0.3
 RNG = np.random.default_rng(0)
@@ -114,6 +116,18 @@ def test_terms_without_weight_are_not_computed():
     objective = make(cross_modal_weight=0.0, within_modal_weight=1.0)
     assert objective.term_weights == {"video_to_video": 0.5, "audio_to_audio": 0.5}
     assert list(objective.terms(BATCH, training=True).losses) == objective.term_names
+
+
+def test_positives_are_searched_on_occasions_by_the_banks_as_they_are():
+    objective = make(AVIDCMA)
+    found = objective.positives.values.numpy()
+    (start,) = objective.occasions
+    assert start.due(Passed(step=0, batch_size=CLIPS, epoch_clips=ROWS)) and start.views == ()
+    objective.audio_bank.vectors.assign(objective.audio_bank.vectors.numpy()[::-1])
+    objective.on_occasion(start, RowFeatures(of=None))
+    banks = objective.video_bank.vectors.numpy(), objective.audio_bank.vectors.numpy()
+    np.testing.assert_array_equal(objective.positives.values, nearest_rows(*banks, 3))
+    assert not np.array_equal(objective.positives.values, found)
 
 
 def test_positives_have_to_be_searched_first():
