@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 
 import gin
@@ -38,7 +39,7 @@ class AVIDCMA(AVID):
       **options: the other arguments of `AVID`.
 
     Raises:
-      UserError: as in `AVID`.
+      UserError: as in `AVID`, or there is no such argument.
     """
 
     within = {"video_to_positives": (VIDEO, VIDEO), "audio_to_positives": (AUDIO, AUDIO)}
@@ -53,6 +54,11 @@ class AVIDCMA(AVID):
         within_modal_weight: float = 1.0,
         **options,
     ):
+        known = list(inspect.signature(AVID.__init__).parameters)[1:]
+        for name in set(options) - set(known):
+            raise errors.UserError(
+                f"AVIDCMA has no argument {name!r}.{errors.did_you_mean(name, known)}"
+            )
         super().__init__(backbones, within_modal_weight=within_modal_weight, **options)
         for argument, value, usable, expected in (
             ("positives", positives, 0 < positives < self.num_clips, "1 or more, fewer than clips"),

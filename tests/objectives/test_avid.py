@@ -146,6 +146,7 @@ def test_positives_have_to_be_searched_first():
         (AVID, {"audio": "sound"}, "AVID.backbones has .* expected two views"),
         (AVIDCMA, {"positives": ROWS}, "AVIDCMA.positives = 20"),
         (AVIDCMA, {"negatives_within": 7}, "AVIDCMA.negatives_within = 7: expected 1 to 6"),
+        (AVIDCMA, {"negativs": 7}, "AVIDCMA has no argument 'negativs'.*negatives"),
         (AVIDCMA, {"agreement": "all"}, "AVIDCMA.agreement = all"),
     ],
 )
