@@ -141,10 +141,8 @@ class AVID(base.Objective):
         positive, negative = scores[self.term_names[0]]
         normalizer = self.normalizer.or_first(tf.reduce_mean(tf.exp(negative)))
         losses = {name: nce(*of_term, normalizer) for name, of_term in scores.items()}
-        monitors = {
-            "similarity/positive": self.temperature * tf.reduce_mean(positive, axis=-1),
-            "similarity/negative": self.temperature * tf.reduce_mean(negative, axis=-1),
-        }
+        similar = (self.temperature * tf.reduce_mean(each, -1) for each in (positive, negative))
+        monitors = dict(zip(self.monitor_names, similar))
         writes = [
             lambda: self.normalizer.settle(normalizer),
             self.draws.advance,
