@@ -45,7 +45,7 @@ def sound_signatures(name: str, view: AudioView, sizes: Sizes, embed: Embed) -> 
             values = checked(spectrogram, "spectrogram", expected, FAR_OUT_LOG_MEL, far)
         return embed(values)
 
-    spectrogram = (None, sizes[0], view.log_mel.mel_bins)
+    spectrogram = (None, sizes[0], view.log_mel.bins)
     spectrogram = tf.TensorSpec(spectrogram, tf.float32, "spectrogram")
     return {
         name: traced(of_pcm, tf.TensorSpec((None, None), tf.float32, "pcm")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.objectives.replicas import clip_positions
 from brave_tf.objectives.state import State, state_variable
 
 # What XLA compiles draws the same bits by this algorithm, and no other; not the same fractions.
@@ -42,12 +43,29 @@ class Draws(State):
         """Returns (count,) int32, the numbers below `count` in any order; `index` is as for `chance`."""
         return tf.argsort(self._bits((count,), index))
 
+    def numbers(
+        self, index: int, clips: int | tf.Tensor, each: int, below: int, training: bool
+    ) -> tf.Tensor:
+        """Draws for each clip of this replica: (B, each) int64, uniform in [0, below).
+
+        Args:
+          index: as for `chance`.
+          clips: B, of this replica.
+          each: numbers for one clip.
+          below: what all numbers are below.
+          training: False: the same in all steps, so that held-out losses can be compared.
+        """
+        total = clips * tf.distribute.get_strategy().num_replicas_in_sync
+        seed = self.seed if training else tf.stack([self.seed[0], -1])
+        drawn = tf.math.floormod(self._bits((total, each), index, seed), below)
+        return tf.gather(drawn, clip_positions(clips))
+
     def advance(self) -> None:
         """Goes on to the next step; for `Terms.writes`."""
         self.seed.assign(self.seed + tf.constant([0, 1], tf.int64))
 
-    def _bits(self, shape: tuple[int, ...], index: int) -> tf.Tensor:
-        number = tf.constant(index, tf.int64)
-        seed = tf.random.experimental.stateless_fold_in(self.seed, number, alg=_ALGORITHM)
+    def _bits(self, shape: tuple, index: int, seed: tf.Tensor | None = None) -> tf.Tensor:
+        number, seed = tf.constant(index, tf.int64), self.seed if seed is None else seed
+        seed = tf.random.experimental.stateless_fold_in(seed, number, alg=_ALGORITHM)
         every = {"minval": None, "maxval": None, "dtype": tf.int64}
         return tf.random.stateless_uniform(shape, seed, alg=_ALGORITHM, **every)

@@ -48,3 +48,40 @@ def test_replicas_and_xla_draw_the_same():
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(tf.function(draw, jit_compile=True)(), found[0])
     np.testing.assert_array_equal(draw(), found[0])
+
+
+CLIPS, EACH, BELOW = 4, 6, 11
+
+
+def numbers(draws, clips=CLIPS, training=True):
+    return draws.numbers(0, clips, EACH, BELOW, training)
+
+
+def test_each_step_has_numbers_of_its_own_and_held_out_clips_the_same():
+    draws = Draws()
+    steps, held_out = [], []
+    for _ in range(2):
+        steps.append(numbers(draws).numpy())
+        np.testing.assert_array_equal(steps[-1], numbers(draws))
+        held_out.append(numbers(draws, training=False).numpy())
+        draws.advance()
+    assert not np.array_equal(*steps) and not np.array_equal(steps[0], held_out[0])
+    np.testing.assert_array_equal(*held_out)
+
+
+def test_all_numbers_are_as_likely():
+    found = Draws().numbers(0, 100, 110, BELOW, True).numpy()
+    assert found.dtype == np.int64
+    assert stats.chisquare(np.bincount(found.ravel(), minlength=BELOW)).pvalue > 1e-4
+
+
+def test_replicas_have_their_parts_of_the_numbers_of_one_device():
+    np.random.seed(3)
+    expected = numbers(Draws())
+    strategy = two_replicas()
+    np.random.seed(3)
+    with strategy.scope():
+        draws = Draws()
+    run = tf.function(lambda: strategy.run(lambda: numbers(draws, CLIPS // 2)))
+    parts = strategy.experimental_local_results(run())
+    np.testing.assert_array_equal(tf.concat(parts, axis=0), expected)

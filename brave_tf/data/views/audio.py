@@ -11,30 +11,45 @@ import tensorflow as tf
 from brave_tf.data.records import fields as record_fields
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.views import sampling
-from brave_tf.data.views.base import View
+from brave_tf.data.views.base import Augmentation, View
 from brave_tf.data.views.log_mel import LogMel
+from brave_tf.data.views.spectrogram import Spectrogram
+from brave_tf.storage.added_fields import added_field
+
+# What makes the seed of the augmentations of sound another one than those of the spectrogram.
+_OF_SOUND = 2**16
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class AudioView(View):
-    """Sound as a log-mel spectrogram: (frames, mel_bins) float32, see `LogMel`.
+    """Sound as a spectrogram: (frames, bins) float32, see `LogMel`.
 
     The defaults are the audio view of the released BraVe code: 10.24 s at 48 kHz, (3072, 80), not augmented.
     A window that runs over the end starts again with the frames of the clip: see `sampling.audio_window`.
 
     Attributes:
       duration: seconds of sound.
-      log_mel: the spectrogram, and the sample rate that records must have.
+      log_mel: the spectrogram, and the sample rate that records must have: `LogMel`, `LogSpectrogram`,
+        `LogFilterBank`, or another `Spectrogram`.
+      sound_augmentations: functions (samples, seed) -> samples, applied in this order to the (num_samples,)
+        of a training window before the spectrogram is made, such as `@random_volume`.
     """
 
     modality: ClassVar[str] = "audio"
     reversible: ClassVar[bool] = True
     duration: float = 10.24
-    log_mel: LogMel = dataclasses.field(default_factory=LogMel)
+    log_mel: Spectrogram = dataclasses.field(default_factory=LogMel)
+    sound_augmentations: tuple[Augmentation, ...] = added_field(())
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "sound_augmentations", tuple(self.sound_augmentations))
+        self._require(
+            "sound_augmentations",
+            all(map(callable, self.sound_augmentations)),
+            "functions, which gin lists as @name without parentheses",
+        )
         self._require("duration", self.duration > 0, "seconds above 0")
         self._require(
             "duration",
@@ -54,7 +69,7 @@ class AudioView(View):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.log_mel.frames(self.num_samples), self.log_mel.mel_bins)
+        return (self.log_mel.frames(self.num_samples), self.log_mel.bins)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -75,7 +90,12 @@ class AudioView(View):
         return sampling.audio_window(clip.audio, first, self.num_samples, self._period(clip))
 
     def sample(self, clip: Clip, start: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return self._augment(self._spectrogram(self.window(clip, start)), seed)
+        sound = self.window(clip, start)
+        of_sound = tf.random.experimental.stateless_fold_in(seed, _OF_SOUND)
+        for index, augmentation in enumerate(self.sound_augmentations):
+            of_this = tf.random.experimental.stateless_fold_in(of_sound, index)
+            sound = tf.ensure_shape(augmentation(sound, of_this), (self.num_samples,))
+        return self._augment(self._spectrogram(sound), seed)
 
     def crops(self, clip: Clip, temporal: int = 10, spatial: int = 1) -> tf.Tensor:
         del spatial

@@ -11,12 +11,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from brave_tf.data.views.spectrogram import Spectrogram
 from brave_tf.errors import UserError
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
-class LogMel:
+class LogMel(Spectrogram):
     """Turns PCM into log(log_offset + log_scale * mel), where mel is the magnitude STFT in mel bands.
 
     The defaults are the preset of the released BraVe code: at 48 kHz a Hann window of 320 samples (6.7 ms)
@@ -73,9 +74,9 @@ class LogMel:
         )
         _warn_of_empty_bands(self)
 
-    def _require(self, field: str, usable: bool, expected: str) -> None:
-        if not usable:
-            raise UserError(f"LogMel.{field} = {getattr(self, field)}: expected {expected}.")
+    @property
+    def bins(self) -> int:
+        return self.mel_bins
 
     def frames(self, num_samples: int) -> int:
         """Returns how many frames `num_samples` samples give."""

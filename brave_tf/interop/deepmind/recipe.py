@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from brave_tf.data.views.base import View
+from brave_tf.data.views.log_mel import LogMel
 from brave_tf.errors import UserError
 from brave_tf.interop.deepmind.haiku_file import Arrays, Checkpoint
 from brave_tf.models import resnet_v2
@@ -164,6 +165,11 @@ def released_config(views: Mapping[str, View], objective: BraVe) -> dict[str, An
     broad = {name: views[name] for name in objective.broad}
     video = next((view for view in broad.values() if view.modality != "audio"), None)
     audio = next((view for view in broad.values() if view.modality == "audio"), None)
+    if audio is not None and not isinstance(audio.log_mel, LogMel):
+        raise UserError(
+            f"the released code has no {type(audio.log_mel).__name__}: a checkpoint for it can be made of "
+            "views of sound with LogMel alone."
+        )
     config = {
         **_CONFIG,
         "include_video_in_broad_view": video is not None,

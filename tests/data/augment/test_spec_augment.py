@@ -49,3 +49,9 @@ def test_without_masks_nothing_changes():
 def test_refuses_what_is_no_fraction(field):
     with pytest.raises(UserError, match=rf"spec_augment\.{field}"):
         spec_augment(SPECTROGRAM, (0, 0), **{field: 10})
+
+
+def test_what_is_hidden_can_be_one_value():
+    got = spec_augment(SPECTROGRAM, (1, 0), value=0.0).numpy()
+    changed = got != SPECTROGRAM.numpy()
+    assert changed.any() and not got[changed].any()

@@ -174,3 +174,30 @@ def test_gin_chooses_a_preset_of_the_spectrogram():
     view = AudioView()
     assert view.shape == (1024, 80)
     assert view.log_mel.empty_bands() == []
+
+
+def test_sound_is_augmented_before_its_spectrogram_in_training_alone():
+    def shifted(sound, seed):
+        return sound + tf.random.stateless_uniform((), seed)
+
+    def doubled(sound, seed):
+        return 2 * sound
+
+    pcm = np.random.default_rng(0).normal(size=8000).astype(np.float32)
+    plain = AudioView(duration=0.5, log_mel=SMALL)
+    view = AudioView(duration=0.5, log_mel=SMALL, sound_augmentations=[shifted, doubled])
+    clip, seed = clip_of(pcm), tf.constant([3, 4])
+    got = [view.sample(clip, 0.0, tf.constant(s)) for s in ([3, 4], [3, 4], [3, 5])]
+    np.testing.assert_array_equal(got[0], got[1])
+    assert not np.allclose(got[0], got[2])
+    drawn = []
+    AudioView(
+        duration=0.5,
+        log_mel=SMALL,
+        sound_augmentations=[lambda sound, s: drawn.append(shifted(sound, s)) or sound],
+    ).sample(clip, 0.0, seed)
+    np.testing.assert_allclose(got[0], SMALL(2 * drawn[0]), atol=1e-5)
+    np.testing.assert_array_equal(view.crops(clip), plain.crops(clip))
+    assert repr(plain) == repr(AudioView(duration=0.5, log_mel=SMALL, sound_augmentations=[]))
+    with pytest.raises(UserError, match="AudioView.sound_augmentations"):
+        AudioView(sound_augmentations=["louder"])

@@ -1,14 +1,19 @@
 """Round trips between runs and checkpoints in the released format."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_released
 
+from brave_tf.data.views.audio import AudioView
+from brave_tf.data.views.log_filter_bank import LogFilterBank
+from brave_tf.data.views.rgb import RgbView
 from brave_tf.errors import UserError
 from brave_tf.interop.deepmind import haiku_file, runs
+from brave_tf.interop.deepmind.recipe import released_config
 from brave_tf.interop.deepmind.weights import parts, to_haiku
 from brave_tf.training import recipe
 
@@ -170,3 +175,9 @@ def test_models_that_the_released_code_does_not_have_are_named(tmp_path):
         to_haiku(parts(tiny_released.make_objective(*bindings)))
     with pytest.raises(UserError, match="name a .npy file"):
         runs.export_checkpoint(str(tmp_path), str(tmp_path / "a"))
+
+
+def test_sound_that_the_released_code_does_not_hear_is_named():
+    views = {"narrow": RgbView(), "broad_audio": AudioView(log_mel=LogFilterBank())}
+    with pytest.raises(UserError, match="the released code has no LogFilterBank"):
+        released_config(views, types.SimpleNamespace(broad=["broad_audio"]))
