@@ -1,5 +1,7 @@
 """Every page: its links, the flags, files, tasks and bindings of its commands, and the README's tables."""
 
+import importlib
+import pkgutil
 import re
 
 import gin
@@ -7,6 +9,7 @@ import page_commands
 import pytest
 from page_commands import ROOT
 
+import brave_tf
 from bench import discovery
 from brave_tf import config
 from brave_tf.configuration import recipe_header
@@ -91,7 +94,9 @@ def known_flags():
 def test_bindings_and_flags_in_the_text_exist(page, known_flags):
     quoted = re.findall(r"`([^`\n]+)`", prose(page))
     quoted += re.findall(r'--gin_bindings="(.+?)"', "\n".join(quoted))
-    config.load_config(["as_v_fa"])
+    for info in pkgutil.walk_packages(brave_tf.__path__, "brave_tf."):
+        importlib.import_module(info.name)
+    gin.clear_config()
     for binding in filter(BINDING.fullmatch, quoted):
         gin.parse_config(binding)
     for flag in re.findall(r"(?<!\S)--(\w+)", "\n".join(quoted)):
