@@ -1,5 +1,7 @@
 """Every page: its links, the flags, files, tasks and bindings of its commands, and the README's tables."""
 
+import importlib
+import pkgutil
 import re
 
 import gin
@@ -8,10 +10,10 @@ import pytest
 from page_commands import ROOT
 
 from bench import discovery
-from brave_tf import config
+from brave_tf import config, objectives
 from brave_tf.configuration import recipe_header
 from brave_tf.evaluation.tasks import registry
-from brave_tf.training import recipe
+from brave_tf.training import optimizers, recipe
 from brave_tf.training.settings import Settings
 
 PAGES = sorted(
@@ -91,6 +93,10 @@ def known_flags():
 def test_bindings_and_flags_in_the_text_exist(page, known_flags):
     quoted = re.findall(r"`([^`\n]+)`", prose(page))
     quoted += re.findall(r'--gin_bindings="(.+?)"', "\n".join(quoted))
+    # A recipe imports those that it has alone.
+    for package in (objectives, optimizers):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     config.load_config(["as_v_fa"])
     for binding in filter(BINDING.fullmatch, quoted):
         gin.parse_config(binding)
