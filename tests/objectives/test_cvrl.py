@@ -26,7 +26,7 @@ def make(**options):
 
 
 def expected(objective):
-    """Losses of both directions, accuracy, entropy, cosines with the own and with other views, of each clip."""
+    """Losses of both directions, accuracy, entropy, cosines with its own and other views, by clip."""
     z = {v: objective.projectors[v](objective.embed(v, BATCH[v])).numpy() for v in objective.order}
     a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (z["narrow"], z["again"]))
     found = []

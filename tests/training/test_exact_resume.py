@@ -1,4 +1,4 @@
-"""A deterministic run that is killed again and again ends as if it had not been, whatever its objective keeps.
+"""A deterministic run that is killed again and again ends as if it had not been, whatever it keeps.
 
 BRAVE_TF_KILLS is how often each is killed, in place of KILLS.
 """
