@@ -115,15 +115,20 @@ def compiled(args: argparse.Namespace, precision: str, xla: str) -> tuple[Recipe
 def build(args: argparse.Namespace, precision: str, xla: str) -> RecipeStep:
     """Builds the recipe that the flags name, and a batch; raises as `compiled`."""
     recipe, objective = compiled(args, precision, xla)
-    batch = {name: _random(_shape(name, view, args), args) for name, view in recipe.views.items()}
+    narrow = recipe.views[NARROW].shape if NARROW in recipe.views else None
+    batch = {
+        name: _random(_shape(view, view.shape == narrow, args), args)
+        for name, view in recipe.views.items()
+    }
     batch["label"] = tf.zeros((args.batch_size,), tf.int64)
     return RecipeStep(objective, batch, xla == "on")
 
 
-def _shape(name: str, view: View, args: argparse.Namespace) -> tuple[int, ...]:
+def _shape(view: View, narrow: bool, args: argparse.Namespace) -> tuple[int, ...]:
+    """That of a view as the flags change it; others of the narrow one's shape are changed with it."""
     if view.modality == "audio":
         return (args.audio_frames or view.shape[0], *view.shape[1:])
-    if name != NARROW:
+    if not narrow:
         return view.shape
     frames, height, width, channels = view.shape
     frames, size = args.narrow_frames or frames, args.narrow_size

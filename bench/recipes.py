@@ -1,16 +1,18 @@
-"""BraVe recipes: time of a training step and of its parts, as shares of the machine's limits.
+"""Recipes: time of a training step and of its parts, as shares of the machine's limits.
 
 Without flags it is the V/A step of the released configuration on 2 clips of 16 frames of 112 pixels and
 1,024 x 80 spectrograms. `step` is what training calls; `update` is its optimizer on given gradients; the
 others are inference. Multiply-adds are those of convolutions and matrix products, three times the forward
-pass's for a step, and their limit is a product of square matrices in the same precision. The update's limit
-is a copy of memory: it has to read weights, slots and gradients once and write the first two. `cpu_share`,
-by CPU seconds, holds on a machine that others load too.
+pass's for a step and once more for a momentum copy, and their limit is a product of square matrices in the
+same precision. The update's limit is a copy of memory: it has to read weights, slots and gradients once and
+write the first two. `cpu_share`, by CPU seconds, holds on a machine that others load too. With `--recipe`,
+several times to compare, every file of `--gin_file` comes after the recipe.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +20,7 @@ import tensorflow as tf
 
 from bench import limits, recipe_step, timing
 from brave_tf.inspection.multiply_adds import graph_cost
+from brave_tf.objectives.momentum_copy import MomentumCopy
 
 _PRODUCT, _COPY = "matrix product", "memory copy"
 _PASSES = 5  # Over the memory of the weights: three read, two written.
@@ -27,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags."""
     recipe_step.add_recipe_arguments(parser)
     recipe_step.add_variant_arguments(parser)
+    parser.add_argument("--recipe", action="append", help="name of one, such as k600_cvrl_r3d50")
     parser.add_argument("--repeats", type=int, default=5)
     limits.add_size_arguments(parser)
 
@@ -34,7 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measures every precision, with and without XLA, each in turn with the limits."""
     variants = recipe_step.variants(args)
-    rows = [row for variant in variants for row in _rows(args, *variant)]
+    rows = []
+    for recipe in args.recipe or [None]:
+        texts, chosen = {}, args
+        if recipe is not None:
+            texts, chosen = {"recipe": recipe}, copy.copy(args)
+            chosen.gin_file = [recipe, *(args.gin_file or [])]
+        rows += [{**texts, **row} for variant in variants for row in _rows(chosen, *variant)]
     return {"settings": {**vars(args), "variants": variants}, "rows": rows}
 
 
@@ -57,9 +67,10 @@ def _rows(args: argparse.Namespace, precision: str, xla: str) -> list[dict[str, 
     weights = sum(
         v.shape.num_elements() * v.dtype.size for v in measured.objective.trainable_variables
     )
+    copies = len(measured.objective.nested(MomentumCopy))
     work = {
         **costs,
-        "step": costs["forward"] * limits.STEP_COST,
+        "step": costs["forward"] * (limits.STEP_COST + copies),
         "update": weights * _PASSES,
         _PRODUCT: args.matrix**3,
         _COPY: limits.copied_bytes(args.copy_mb),

@@ -42,6 +42,15 @@ PAPER = {
     "as_v_fa": "93.2 95.8 70.2 76.9 70.3 92.6 36.3",
     "as_v_fa_x2": "92.8 96.5 70.6 79.3 70.5 92.9 36.4",
 }
+# Of other methods: their rows in the same tables, and what their authors' code states.
+PEERS = {
+    "k600_cvrl_r3d50": (
+        "UCF101 90.6 linear, 93.4 fine-tuned; HMDB51 59.7 linear, 68.0 fine-tuned; K600 70.4 linear"
+    ),
+    "k400_cvrl_r3d50": "K400 63.8 linear",
+    "k400_rho_byol_r3d50": "UCF101 95.5 fine-tuned; HMDB51 73.6 fine-tuned",
+    "k400_rho_byol_s3d": "UCF101 96.3 fine-tuned; HMDB51 75.0 fine-tuned",
+}
 # Recipes of no data set -> the row whose settings they have; those with the most modalities come first.
 GENERAL = {
     "v_fa": "as_v_fa",
@@ -73,6 +82,9 @@ def test_it_loads_and_its_header_is_complete(name):
     if name in PAPER:
         assert re.match(r"main results: |ablation: ", header.row)
         assert header.paper
+    if name in PEERS:
+        assert header.row.startswith("other methods: ")
+        assert f"brave_tf_train --gin_file=gin/{name}.gin" in header.command
     if name in [*PAPER, *GENERAL]:
         assert f"brave_tf_train --gin_file=gin/{name}.gin" in header.command
         assert settings.num_steps == 300_000
@@ -81,6 +93,7 @@ def test_it_loads_and_its_header_is_complete(name):
 
 def test_rows_and_general_recipes_are_told_by_their_headers():
     assert recipe_header.rows() == sorted(PAPER)
+    assert recipe_header.peers() == sorted(PEERS)
     assert recipe_header.general() == list(GENERAL)
     assert not any(recipe_header.read(name).row for name in GENERAL)
 
@@ -103,6 +116,16 @@ def test_the_header_has_the_papers_figures(name):
     figures = PAPER[name].split()
     columns = {3: ABLATION, 5: MAIN, 7: SOUND}[len(figures)]
     assert recipe_header.read(name).paper == dict(zip(columns, figures))
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_the_header_has_the_other_methods_figures(name):
+    expected = {}
+    for part in PEERS[name].split("; "):
+        data_set, *figures = re.split(r",? ", part)
+        for figure, protocol in zip(figures[::2], figures[1::2]):
+            expected[f"{data_set} {protocol}"] = figure
+    assert recipe_header.read(name).paper == expected
 
 
 @pytest.mark.parametrize(
@@ -176,7 +199,7 @@ def test_the_schedule_of_as_v_fa():
     np.testing.assert_allclose(rates, [0, 0.5, 1.0, 0.5, 0.0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*PAPER, *GENERAL])
+@pytest.mark.parametrize("name", [*PAPER, *GENERAL, *PEERS])
 def test_the_tiny_overlay_keeps_the_views_and_shrinks_them(name):
     full, tiny = load(name)[0], load(name, "gin/overlays/tiny.gin")
     assert list(tiny[0].views) == list(full.views)
@@ -186,16 +209,19 @@ def test_the_tiny_overlay_keeps_the_views_and_shrinks_them(name):
     assert (tiny[1].batch_size, tiny[1].num_steps) == (2, 4)
 
 
-@pytest.mark.parametrize("name", ["k600_v_vvv_r3d50", *GENERAL])
+@pytest.mark.parametrize("name", ["k600_v_vvv_r3d50", *GENERAL, *PEERS])
 def test_the_laptop_overlay_keeps_the_views_and_shrinks_them(name):
     recipe, settings = load(name, "gin/overlays/laptop.gin")
     kinds = {"video": (16, 48, 48, 3), "flow": (16, 48, 48, 2), "audio": (1024, 40)}
     for view, shape in shapes(recipe).items():
-        assert shape == ((8, 64, 64, 3) if view == "narrow" else kinds[view.split("_")[1]])
+        broad = view.startswith("broad_")
+        assert shape == (kinds[view.split("_")[1]] if broad else (8, 64, 64, 3))
         assert recipe.views[view].modality != "audio" or (
             recipe.views[view].log_mel.empty_bands() == []
         )
     objective = recipe.build(0)
-    assert list(objective.backbones) == sorted(recipe.views, key=lambda v: (v == "narrow", v))
+    full = load(name)[0].objective
+    assert type(objective).__name__ == full.__name__
+    assert list(objective.backbones) == sorted(recipe.views)
     assert objective.backbones["narrow"].count_params() < 1e6
     assert settings.num_steps == 1000

@@ -1,4 +1,4 @@
-"""What the header of a recipe says: the row of the paper's tables that it is, and the paper's figures."""
+"""What the header of a recipe says: the row of the paper's tables that it is, and the figures there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from brave_tf.configuration.gin_statements import RECIPE_DIR
 
 _FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
 _FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
+# Before what a row of another method is.
+PEER = "other methods: "
 # Before the views of a recipe that is of no data set.
 _GENERAL = "v_"
 
@@ -20,7 +22,8 @@ class Header:
 
     Attributes:
       title: its first line.
-      row: which row of the paper's tables it is; None for the general recipes and the demo's, which are none.
+      row: which row of the paper's tables it is, or of the tables of another method's authors; None for the
+        general recipes and the demo's, which are none.
       command: the first command that runs it.
       paper: "<data set> <protocol>", such as "HMDB51 linear" -> accuracy in per cent, as written.
     """
@@ -37,8 +40,13 @@ def names() -> list[str]:
 
 
 def rows() -> list[str]:
-    """Returns the names of the recipes that are rows of the paper's tables."""
-    return [name for name in names() if read(name).row is not None]
+    """Returns the names of the recipes of BraVe that are rows of the paper's tables."""
+    return [name for name in _with_row() if not read(name).row.startswith(PEER)]
+
+
+def peers() -> list[str]:
+    """Returns the names of the recipes of other methods."""
+    return [name for name in _with_row() if read(name).row.startswith(PEER)]
 
 
 def general() -> list[str]:
@@ -56,6 +64,10 @@ def read(name: str) -> Header:
     comment = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     fields = dict(match.groups() for match in map(_FIELD.match, comment) if match)
     return Header(comment[0][2:], fields.get("Row"), fields["Command"], _figures(fields))
+
+
+def _with_row() -> list[str]:
+    return [name for name in names() if read(name).row is not None]
 
 
 def _figures(fields: dict[str, str]) -> dict[str, str]:

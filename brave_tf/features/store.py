@@ -251,3 +251,12 @@ def sole_writer(folder: str | os.PathLike[str] | None) -> Iterator[None]:
 def size_of(folder: str | os.PathLike[str]) -> int:
     """Returns the bytes that the stores in a folder take."""
     return sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file())
+
+
+def aligned(passes: list[Rows]) -> Rows:
+    """Puts the windows of passes side by side, of the clips that could be read in all of them."""
+    index = functools.reduce(np.intersect1d, [rows.index for rows in passes])
+    chosen = [rows.features[np.isin(rows.index, index)] for rows in passes]
+    first = np.isin(passes[0].index, index)
+    labels, paths = passes[0].labels[first], passes[0].paths[first]
+    return Rows(np.concatenate(chosen, axis=1), index, labels, paths)

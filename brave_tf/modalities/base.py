@@ -111,6 +111,21 @@ class Modality:
             )
         return {}
 
+    def tested(self, view: View, test_size: int) -> dict[str, Any]:
+        """Returns the fields of a view of evaluations that are others for test crops of another size.
+
+        Args:
+          view: that of the windows.
+          test_size: what is asked for, in pixels.
+
+        Raises:
+          UserError: it has no frames.
+        """
+        raise UserError(
+            f"eval_windows.test_size = {test_size} is of rgb and flow: take it out to evaluate "
+            f"{self.view_in_words()}."
+        )
+
     def view_in_words(self) -> str:
         """Returns what a view of it is called in the message about `eval_windows`."""
         return f"a view of {self.name}"

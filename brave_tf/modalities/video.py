@@ -24,6 +24,9 @@ class VideoModality(Modality):
             "resize": windows.resize or (view.resize if size == view.size else None),
         }
 
+    def tested(self, view: View, test_size: int) -> dict[str, Any]:
+        return {"size": test_size, "resize": max(view.resize or 0, test_size)}
+
     def spatial_crops(self, asked: int) -> int:
         return asked
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.models import heads as heads_lib
-from brave_tf.objectives import base
+from brave_tf.objectives import base, similarity
 from brave_tf.objectives.replicas import clip_positions, gather_over_replicas
 from brave_tf.objectives.weight_penalty import weight_penalty
 
@@ -32,7 +32,8 @@ class CVRL(base.Objective):
 
     and `second_to_first`, where a and b are exchanged; the loss is their sum (paper, section 3.1). Gradients
     flow into the projections of other devices too. The monitors `accuracy/contrast`, whether b_i is the
-    nearest to a_i of all b, and `entropy/contrast`, in nats, are of softmax(a_i b_j / T) over j.
+    nearest to a_i of all b, and `entropy/contrast`, in nats, are of softmax(a_i b_j / T) over j;
+    `similarity/positive` is a_i b_i, `similarity/negative` the mean of a_i b_j over all other clips j.
 
     The released code does not divide the loss by the number R of its replicas, as with `loss_scale` R here.
 
@@ -52,7 +53,7 @@ class CVRL(base.Objective):
     # Clips of other parts of a step would be no candidates.
     accumulates = False
 
-    monitor_names = ("accuracy/contrast", "entropy/contrast")
+    monitor_names = ("accuracy/contrast", "entropy/contrast", *similarity.NAMES)
 
     def __init__(
         self,
@@ -111,6 +112,7 @@ class CVRL(base.Objective):
         monitors = {
             "accuracy/contrast": tf.cast(found, tf.float32),
             "entropy/contrast": -tf.reduce_sum(chances * logs, axis=-1),
+            **similarity.similarities(to_other * self.temperature, own),
         }
         return base.Terms(losses, features, monitors, projections=z)
 

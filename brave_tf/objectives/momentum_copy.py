@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Callable
 
+import numpy as np
 import tensorflow as tf
 
 from brave_tf import errors
@@ -88,6 +89,18 @@ class MomentumCopy(State):
             online = tf.cast(online, target.dtype)
             # Equal weights stay equal in every bit.
             target.assign(target + tf.cast(change, target.dtype) * (online - target))
+
+    def distance(self) -> float:
+        """Returns how far the copies are from their networks now, as a share of the networks' length.
+
+        The L2 norm of the difference of all weights that are averaged, over that of the networks' own.
+        """
+        online, apart = 0.0, 0.0
+        for weight, target in self._pairs(averaged=True):
+            value = weight.numpy().astype(np.float64)
+            online += np.sum(np.square(value))
+            apart += np.sum(np.square(value - target.numpy()))
+        return float(np.sqrt(apart / max(online, 1e-24)))
 
 
 def _copy(model: tf.keras.Model) -> tf.keras.Model:

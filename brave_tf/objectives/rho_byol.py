@@ -12,7 +12,7 @@ import tensorflow as tf
 from brave_tf import errors
 from brave_tf.models import heads as heads_lib
 from brave_tf.models.precision import in_full
-from brave_tf.objectives import base
+from brave_tf.objectives import base, similarity
 from brave_tf.objectives.momentum_copy import MomentumCopy
 from brave_tf.objectives.momentum_schedules import Momentum
 
@@ -31,6 +31,9 @@ class RhoBYOL(base.Objective):
     time. The target network is averaged before the step, with the momentum of the step before, as in the
     released code.
 
+    The monitors `similarity/positive` and `similarity/negative` are the mean over pairs of p_i z_j, and of
+    p_i with z_j of the other clips on the same device, which no term compares.
+
     Args:
       backbones: rho views with one backbone, such as `{'narrow': @r3d(), 'second': 'narrow'}`.
       projector: builds the projector, `projector(input_size, name=...)`.
@@ -45,6 +48,8 @@ class RhoBYOL(base.Objective):
       UserError: fewer than two views, views that do not share a backbone, or a temperature that is not
         positive.
     """
+
+    monitor_names = similarity.NAMES
 
     def __init__(
         self,
@@ -106,13 +111,17 @@ class RhoBYOL(base.Objective):
             z[view] = self.projector(features[view], training=training)
             p[view] = tf.math.l2_normalize(self.predictor(z[view], training=training), axis=-1)
         targets = self._targets(batch, training)
+        cosines = []
         for i in self.order:
             for j in self.order:
                 if i != j:
                     cosine = tf.reduce_sum(p[i] * targets[j], axis=-1)
                     losses[f"{i}_to_{j}"] = -cosine / self.temperature
+                    cosines.append(tf.matmul(p[i], targets[j], transpose_b=True))
         followed = tf.add_n(list(losses.values())) / (len(self.order) - 1)
-        return base.Terms(losses, features, {}, projections=z, followed=followed)
+        own = tf.range(tf.shape(followed)[0])
+        monitors = similarity.similarities(tf.add_n(cosines) / len(cosines), own)
+        return base.Terms(losses, features, monitors, projections=z, followed=followed)
 
     def _targets(self, batch: Mapping[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """Returns view -> (B, D) projections by the target network, of length 1."""

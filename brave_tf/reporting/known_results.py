@@ -13,6 +13,7 @@ COLUMNS = {
     "ucf101/finetune": "UCF101 fine-tuned",
     "hmdb51/linear": "HMDB51 linear",
     "hmdb51/finetune": "HMDB51 fine-tuned",
+    "kinetics400/linear": "K400 linear",
     "kinetics600/linear": "K600 linear",
     "esc50/linear": "ESC-50 linear",
     "audioset/mlp": "AudioSet MLP",
@@ -45,7 +46,7 @@ class Published:
 
 
 def paper_row(recipe: str) -> Published | None:
-    """Returns the row of the paper's tables that a recipe is, None for one that is none.
+    """Returns the row of the paper's tables, or of another method's, that a recipe is; None where it is none.
 
     Args:
       recipe: its name, which need not be that of a recipe.
@@ -55,7 +56,8 @@ def paper_row(recipe: str) -> Published | None:
     header = recipe_header.read(recipe)
     if header.row is None:
         return None
-    return Published(f"paper, {recipe}", header.row.replace("main results: ", ""), header.paper)
+    details = header.row.removeprefix("main results: ").removeprefix(recipe_header.PEER)
+    return Published(f"paper, {recipe}", details, header.paper)
 
 
 def _published(name: str, details: str, **figures: str) -> Published:

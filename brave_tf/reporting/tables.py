@@ -39,7 +39,10 @@ def comparison(runs: Sequence[Run]) -> tuple[list[list[str]], int]:
         return [], 0
     rows = [["", "backbones, data", *columns]]
     rows += [[name, "", *(cells.get(c, NONE) for c in columns)] for name, cells in ours]
-    for published in (*papers, *CHECKPOINTS, *PEERS):
+    # A run of another method's recipe has that method's row already.
+    shown = {row.details for row in papers}
+    others = [row for row in PEERS if f"{row.name}, {row.details}" not in shown]
+    for published in (*papers, *CHECKPOINTS, *others):
         figures = [published.figures.get(column, NONE) for column in columns]
         if set(figures) != {NONE}:
             rows.append([published.name, published.details, *figures])

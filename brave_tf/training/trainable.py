@@ -17,11 +17,12 @@ _PLAIN = frozenset("/._-+=,:@%~()[]* ")
 
 
 def recipes(held: Held) -> list[str]:
-    """Returns the names of the recipes whose views can be made from clips: general ones, then the paper's.
+    """Returns the names of the recipes whose views can be made from clips.
 
-    The demo's, which are made for its own clips, are left out.
+    General ones come first, then those of the paper, then those of other methods. The demo's, which are made
+    for its own clips, are left out.
     """
-    known = [*recipe_header.general(), *recipe_header.rows()]
+    known = [*recipe_header.general(), *recipe_header.rows(), *recipe_header.peers()]
     return [name for name in known if held.has(modalities(name))]
 
 

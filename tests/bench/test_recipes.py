@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny_run
 
 from bench import __main__ as command
-from bench import recipe_step
+from bench import recipe_step, recipes
 from brave_tf.errors import UserError
 
 SMALL = ["--precision=float32", "--narrow_frames=2", "--narrow_size=32", "--audio_frames=32"]
@@ -95,6 +95,26 @@ def test_variants_and_sizes_follow_the_flags(tiny):
         built.objective.step == 2
         and (built.objective.trainable_variables[0] != before).numpy().any()
     )
+
+
+def test_recipes_are_measured_one_after_the_other(capsys, monkeypatch):
+    monkeypatch.setattr(
+        recipes, "_rows", lambda args, *variant: [{"part": "step", "of": args.gin_file}]
+    )
+    flags = ("--recipe=as_v_a", "--recipe=k600_cvrl_r3d50", "--gin_file=own.gin")
+    found = run(capsys, "recipes", *flags, "--precision=float32")["rows"]
+    names = ["as_v_a", "k600_cvrl_r3d50"]
+    assert [(row["recipe"], row["of"]) for row in found] == [(n, [n, "own.gin"]) for n in names]
+    (row,) = run(capsys, "recipes", "--precision=float32")["rows"]
+    assert row["of"] is None and "recipe" not in row
+
+
+def test_views_of_the_narrow_ones_shape_have_its_size():
+    tiny = ("--gin_file=k600_cvrl_r3d50", "--gin_file=gin/overlays/tiny.gin")
+    args = arguments(*tiny, "--narrow_frames=2", "--narrow_size=16")
+    built = recipe_step.build(args, "float32", "off")
+    shapes = {name: value.shape for name, value in built.batch.items() if name != "label"}
+    assert len(shapes) == 2 and set(shapes.values()) == {(2, 2, 16, 16, 3)}
 
 
 def test_an_unknown_recipe_is_an_error(capsys):

@@ -6,6 +6,8 @@ import functools
 import importlib.util
 import json
 import pathlib
+import types
+from collections.abc import Mapping
 from types import ModuleType
 
 import numpy as np
@@ -51,13 +53,33 @@ class Golden:
         assert difference < tolerance, (key, difference)
         self.used.add(key)
 
-    def check_all_used(self, *elsewhere: str) -> None:
-        """Makes sure that every key was compared, but those that begin as one of `elsewhere`."""
+    def keys(self, prefix: str) -> list[str]:
+        """The keys that begin so; there are some."""
+        found = [key for key in self.arrays.files if key.startswith(prefix)]
+        assert found, prefix
+        return found
+
+    def read(self, key: str) -> np.ndarray:
+        """What stands under a key that others are of, such as the steps of rates; it counts as compared."""
+        self.used.add(key)
+        return self.arrays[key]
+
+    def check_exactly(self, key: str, got: object) -> None:
+        """Compares indices and counts with those under a key."""
+        np.testing.assert_array_equal(got, self.arrays[key], err_msg=key)
+        self.used.add(key)
+
+    def check_all_used(self, exceptions: Mapping[str, str] = types.MappingProxyType({})) -> None:
+        """Makes sure that every key was compared, or is an exception that has a reason, but not both.
+
+        Args:
+          exceptions: keys that are not compared -> why.
+        """
         keys = set(self.arrays.files) - {"__cases__"}
-        left = {key for key in keys - self.used if not key.startswith(elsewhere)}
-        assert not left, sorted(left)
-        unknown = [each for each in elsewhere if not any(key.startswith(each) for key in keys)]
-        assert not unknown, unknown
+        left = keys - self.used - set(exceptions)
+        assert not left, f"neither compared nor listed: {sorted(left)}"
+        assert set(exceptions) <= keys - self.used, "listed, but compared or not there"
+        assert all(exceptions.values())
 
 
 def feature_table(features: np.ndarray, name: str) -> tf.keras.Model:

@@ -26,7 +26,7 @@ def make(**options):
 
 
 def expected(objective):
-    """Losses of both directions, accuracy and entropy of each clip."""
+    """Losses of both directions, accuracy, entropy, cosines with its own and other views, by clip."""
     z = {v: objective.projectors[v](objective.embed(v, BATCH[v])).numpy() for v in objective.order}
     a, b = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (z["narrow"], z["again"]))
     found = []
@@ -40,7 +40,9 @@ def expected(objective):
     shares = np.exp(a @ b.T / T)
     shares /= shares.sum(axis=-1, keepdims=True)
     found.append(shares.argmax(axis=-1) == np.arange(CLIPS))
-    return [*found, -(shares * np.log(shares)).sum(axis=-1)]
+    found.append(-(shares * np.log(shares)).sum(axis=-1))
+    own = np.eye(CLIPS, dtype=bool)
+    return [*found, (a @ b.T)[own], [row[~one].mean() for row, one in zip(a @ b.T, own)]]
 
 
 def test_losses_are_those_of_a_loop():
@@ -48,7 +50,10 @@ def test_losses_are_those_of_a_loop():
     assert objective.order == ["narrow", "again"]
     assert objective.projectors["narrow"] is objective.projectors["again"]
     terms = objective.terms(BATCH, training=True)
-    for got, value in zip([*terms.losses.values(), *terms.monitors.values()], expected(objective)):
+    assert tuple(terms.monitors) == objective.monitor_names
+    found, computed = [*terms.losses.values(), *terms.monitors.values()], expected(objective)
+    assert len(found) == len(computed)
+    for got, value in zip(found, computed):
         np.testing.assert_allclose(got, value, rtol=1e-4)
 
 

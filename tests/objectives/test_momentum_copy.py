@@ -49,6 +49,23 @@ def test_weights_are_averaged_and_statistics_are_its_own():
     np.testing.assert_array_equal(norm_of(online).moving_mean, before)
 
 
+def test_its_distance_is_a_share_of_the_weights_that_are_averaged():
+    online = backbone()
+    copy = MomentumCopy({"narrow": online, "other": online}, momentum=0.75)
+    copy.begin()
+    assert copy.distance() == 0.0
+    before = [weight.numpy() for weight in online.trainable_weights]
+    change(online, 0)
+    copy.update(tf.constant(0, tf.int64))
+    after = [weight.numpy() for weight in online.trainable_weights]
+    apart = sum(np.sum((0.75 * (new - old)) ** 2) for new, old in zip(after, before))
+    length = sum(np.sum(new**2) for new in after)
+    assert copy.distance() == pytest.approx(np.sqrt(apart / length), rel=1e-5)
+    # Statistics have no part in it.
+    norm_of(online).moving_mean.assign_add(tf.ones_like(norm_of(online).moving_mean))
+    assert copy.distance() == pytest.approx(np.sqrt(apart / length), rel=1e-5)
+
+
 def test_equal_weights_stay_equal_in_every_bit():
     online = backbone()
     copy = MomentumCopy({"narrow": online}, momentum=0.996)

@@ -30,14 +30,20 @@ def unit(x):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def pair_losses(objective):
-    losses = {}
+def compared(objective):
+    """Predictions and targets of each view."""
     p, z = {}, {}
     for view in VIEWS:
         features = objective.embed(view, BATCH[view])
         p[view] = unit(objective.predictor(objective.projector(features)).numpy())
         features = objective.target.backbones[view](BATCH[view])
         z[view] = unit(objective.target.heads["projector"](features).numpy())
+    return p, z
+
+
+def pair_losses(objective):
+    losses = {}
+    p, z = compared(objective)
     for i in VIEWS:
         for j in VIEWS:
             if i != j:
@@ -58,6 +64,19 @@ def test_losses_of_pairs_what_is_logged_and_what_is_followed(together):
     logged = np.mean(followed) / (1 if together else 6)
     logs = objective.test_on_batch(BATCH, return_dict=True)
     np.testing.assert_allclose(logs["loss"], logged, rtol=1e-4)
+
+
+def test_what_is_shown_of_pairs_and_of_other_clips():
+    objective = make()
+    terms = objective.terms(BATCH, training=True)
+    p, z = compared(objective)
+    pairs = [p[i] @ z[j].T for i in VIEWS for j in VIEWS if i != j]
+    cosines, own = np.mean(pairs, axis=0), np.eye(CLIPS, dtype=bool)
+    assert tuple(terms.monitors) == objective.monitor_names
+    positive, negative = terms.monitors.values()
+    np.testing.assert_allclose(positive, cosines[own], atol=1e-5)
+    expected = [row[~one].mean() for row, one in zip(cosines, own)]
+    np.testing.assert_allclose(negative, expected, atol=1e-5)
 
 
 def test_the_target_is_averaged_before_the_step_with_the_momentum_of_the_one_before():

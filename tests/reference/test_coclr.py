@@ -11,9 +11,13 @@ from brave_tf.data.views.rgb import RgbView
 from brave_tf.models.norm import BatchNorm
 from brave_tf.objectives.coclr import CoCLR, UberNCE
 from brave_tf.objectives.info_nce import InfoNCE, two_layers
+from brave_tf.training.optimizers.epochs import by_epoch
+from brave_tf.training.optimizers.schedules import piecewise
 
-# Those of the parts that other tests are of, learning rates; and the layers of the head in words.
-ELSEWHERE = ("schedule/", "head/layers")
+EXCEPTIONS = {
+    "schedule/epochs": "the epochs of which there are rates",
+    "head/layers": "the layers of the head in words",
+}
 WEIGHTS = ("w1", "b1", "w2", "b2")
 
 
@@ -303,6 +307,17 @@ def check_windows(golden):
         golden.check(key, sorted(last))
 
 
+def check_rates(golden):
+    milestones = {"lr_infonce_250_280": [250, 280], "lr_coclr_80": [80]}
+    for name, epochs in milestones.items():
+        rates = piecewise([1e-3 * 0.1**i for i in range(len(epochs) + 1)], epochs)
+        schedule = by_epoch(rates, whole=True, clips=20, batch_size=10)
+        # Its last step is of an epoch as its first one is.
+        for step in (0, 1):
+            found = [schedule(2 * int(e) + step) for e in golden.arrays["schedule/epochs"]]
+            golden.check(f"schedule/{name}_f64", found)
+
+
 def test_every_key(golden):
     check_windows(golden)
     check_info_nce(golden)
@@ -311,4 +326,5 @@ def test_every_key(golden):
     check_processes_on_one_device(golden)
     check_averages_of_each_replica(golden)
     golden.check("head/parameters_1024_to_128", two_layers(1024, name="head").count_params())
-    golden.check_all_used(*ELSEWHERE)
+    check_rates(golden)
+    golden.check_all_used(EXCEPTIONS)

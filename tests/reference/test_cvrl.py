@@ -1,15 +1,24 @@
-"""CVRL's own training step against the values of its released code."""
+"""CVRL's own training step, and the parts of its recipe, against the values of its released code."""
 
+import drawn_windows
+import gin
 import golden_peers
 import numpy as np
 import tensorflow as tf
 from replicas import two_replicas
 
+from brave_tf import config
+from brave_tf.data.augment.color_jitter import jitter_colors
+from brave_tf.data.augment.gaussian_blur import apply_blur
+from brave_tf.data.augment.random_gray import gray
+from brave_tf.data.augment.random_solarization import solarize
+from brave_tf.data.views.falling_gap import gap_of
+from brave_tf.data.views.rgb import RgbView
 from brave_tf.objectives.cvrl import CVRL
+from brave_tf.training.optimizers.warmup import whole_cosine
 
-# Those of the parts that other tests are of: windows of a record, augmentations, schedules and heads.
-ELSEWHERE = ("sampling/", "augment/", "schedule/", "head/")
 KEY = "contrastive/"
+RECIPE = "k600_cvrl_r3d50"
 
 
 class WithKernels(tf.keras.layers.Layer):
@@ -137,12 +146,90 @@ def check_two_replicas_on_one_device(golden):
     return gradients(objective, first, second), float(np.mean(figures["contrastive_loss"]))
 
 
+def check_sampling(golden):
+    """The rule draws by `gap_of` and `places`, in records of the frame rate of the view."""
+    steps, stride = (int(golden.read(f"sampling/{name}")) for name in ("num_steps", "stride"))
+    view = RgbView(num_frames=steps, frame_step=stride)
+    shares = tf.constant(golden.read("sampling/u"), tf.float64)
+
+    def frames(clip, start):
+        return view.frame_indices(clip, tf.constant(start / 25, tf.float64)).numpy()
+
+    for length in golden.read("sampling/lengths"):
+        clip, key = drawn_windows.clip(length), f"sampling/{length}"
+        places = view.places(clip)
+        if places.starts > 0:
+            gaps = gap_of(shares, places.starts).numpy()
+            limits, last = places.starts - gaps, gaps[-1]
+        else:
+            # No window fits: both start anywhere in the record.
+            gaps, limits, last = np.full(shares.shape, -1), np.full(shares.shape, places.length), 0
+        golden.check_exactly(f"{key}/gap", gaps)
+        golden.check_exactly(f"{key}/first_start_limit", limits)
+        both = [*frames(clip, 0), *frames(clip, last)]
+        golden.check_exactly(f"{key}/frames_of_start_0_and_gap", both)
+    for key in golden.keys("sampling/indices/"):
+        length, offset = map(int, key.rpartition("length")[2].split("_offset"))
+        golden.check_exactly(key, frames(drawn_windows.clip(length), offset))
+
+
+def check_augmentations(golden):
+    inputs, constants = golden.case("augment")
+    amounts = [constants[key] for key in ("brightness", "contrast", "saturation", "hue")]
+    video = tf.constant(inputs["image"])[tf.newaxis]
+    golden.check("augment/solarize", solarize(video, 0.5)[0])
+    golden.check("augment/gray", gray(video)[0])
+    blurred = apply_blur(video, constants["sigma"], constants["kernel_size"])
+    golden.check("augment/blur", blurred[0])
+    for key in golden.keys("augment/jitter_order_"):
+        order = [int(digit) for digit in key.rpartition("_")[2]]
+        golden.check(key, jitter_colors(video, order, amounts, "tensorflow", "clip")[0])
+    # It was noted before it is clipped.
+    brighter = jitter_colors(video, [0], amounts, "tensorflow", "clip")[0]
+    np.testing.assert_allclose(
+        brighter, np.minimum(golden.read("augment/brightness"), 1), atol=1e-6
+    )
+
+
+def check_recipe(golden):
+    """The rates of pre-training and of the linear layer, and the head."""
+    config.load_config([RECIPE])
+    rates = {"pretrain": gin.get_configurable("whole_cosine")()}
+    head = gin.get_configurable("projector/mlp_head")(2048)
+    config.load_config([RECIPE, "gin/evaluation/cvrl_linear.gin"])
+    # What the peer's file has in place of epochs.
+    linear = {"peak": 32.0, "warmup_steps": 1787, "total_steps": 35_744}
+    with gin.config_scope("linear"):
+        rates["linear"] = whole_cosine(**linear)
+    for row, schedule in rates.items():
+        steps = golden.read(f"schedule/{row}/steps")
+        found = np.array([float(schedule(step)) for step in steps])
+        golden.check(f"schedule/{row}/lr", found)
+    weights = sum(v.shape.num_elements() for v in head.trainable_weights)
+    golden.check_exactly("head/trainable_parameters", weights)
+    norms = [layer for layer in head.layers if "batch_norm" in layer.name]
+    golden.check_exactly("head/statistics", sum(2 * norm.gamma.shape[0] for norm in norms))
+    golden.check_exactly("head/layers", ["global average pool", *map(described, head.layers[1:])])
+
+
+def described(layer):
+    """A layer in the words of the file."""
+    if "linear" in layer.name:
+        return f"dense {layer.units} with{'' if layer.use_bias else 'out'} bias"
+    if "batch_norm" in layer.name:
+        return f"batch norm momentum {layer.momentum} eps {layer.epsilon:.0e}".replace("-0", "-")
+    return "ReLU"
+
+
 def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "cvrl")
     check_one_replica(golden)
     check_decay(golden)
     check_two_replicas_on_one_device(golden)
-    golden.check_all_used(*ELSEWHERE)
+    check_sampling(golden)
+    check_augmentations(golden)
+    check_recipe(golden)
+    golden.check_all_used()
 
 
 def test_two_replicas_take_the_same_step(shared_dir):

@@ -1,16 +1,28 @@
-"""rho-BYOL's own training steps, one after the other, against the values of its released code."""
+"""rho-BYOL's own training steps, one after the other, and its recipe's parts, against its released code."""
 
+import drawn_windows
+import gin
 import golden_peers
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from brave_tf import config
+from brave_tf.data.views.in_order import InOrder
+from brave_tf.data.views.windows import draw_windows
 from brave_tf.models.norm import BatchNorm
 from brave_tf.objectives.momentum_schedules import cosine_momentum
 from brave_tf.objectives.rho_byol import RhoBYOL
+from brave_tf.training.optimizers.lars import lars
+from brave_tf.training.optimizers.schedules import piecewise
+from brave_tf.training.optimizers.warmup import whole_cosine
+from brave_tf.training.recipe import Recipe, bound
+from brave_tf.training.settings import Settings
 
-# Those of the parts that other tests are of: LARS, windows of a record, learning rates and heads.
-ELSEWHERE = ("lars/", "clips/", "schedule/lr", "schedule/linear", "head/")
+RECIPE = "k400_rho_byol_r3d50"
+EXCEPTIONS = {
+    "clips/test_starts_10": "test windows are those of all methods, from the first to the last that fits",
+}
 HEADS = ("projector", "predictor")
 WEIGHTS = {"w1": 0, "scale": 1, "offset": 2, "w2": 3, "b2": 4}
 MOMENTUM = 0.9
@@ -134,14 +146,96 @@ def golden(shared_dir):
     return golden_peers.Golden(shared_dir, "rho_byol")
 
 
-def test_every_key(golden):
+def check_lars(golden):
+    inputs, constants = golden.case("lars")
+    rates = constants["lr"]
+    changes = [i for i in range(1, len(rates)) if rates[i] != rates[i - 1]]
+    schedule = piecewise([rates[0], *(rates[i] for i in changes)], changes)
+    names = ("momentum", "trust_coefficient", "weight_decay")
+    options = {name: constants[name] for name in names}
+    optimizer = lars(schedule, nesterov=False, compat="slowfast", **options)
+    names = {"w": "net/kernel", "b": "net/bias", "bn": "norm/gamma"}
+    variables = {key: tf.Variable(inputs[key], name=name) for key, name in names.items()}
+    for step in range(len(rates)):
+        gradients = [tf.constant(inputs[f"grads_{key}"][step]) for key in names]
+        optimizer.apply_gradients(zip(gradients, variables.values()))
+        for key, variable in variables.items():
+            golden.check(f"lars/step{step}/{key}", variable)
+
+
+def check_clips(golden, monkeypatch):
+    """The rule of the recipe, given the peer's draws."""
+    inputs, constants = golden.case("clips")
+    config.load_config([RECIPE])
+    view, rate = bound(Recipe).views["narrow"], constants["target_fps"]
+    assert view.frame_rate == rate and view.num_frames == constants["num_frames"]
+    clip = drawn_windows.clip(constants["video_frames"], frame_rate=constants["fps"])
+    spanned = constants["num_frames"] * constants["sampling_rate"] - 1
+    for key in golden.keys("clips/rho"):
+        count, index = map(int, key.removeprefix("clips/rho").split("/"))
+        shares = tf.constant(inputs["u"][index][:count], tf.float64)
+        views = drawn_windows.views(*map(str, range(count)), view=view)
+        windows = draw_windows(clip, views, tf.constant([1, 2]))
+        with monkeypatch.context() as patch:
+            patch.setattr(tf.random, "stateless_uniform", lambda *_, own=shares, **__: own)
+            drawn = InOrder(list(views)).draw(clip, windows, tf.constant([1, 2]))
+        starts = np.array([window.start.numpy() * rate for window in drawn.values()])
+        gaps = [0.0, *(starts[1:] - starts[:-1] - spanned)]
+        golden.check(key, np.stack([starts, starts + spanned, gaps], axis=1))
+    for key in golden.keys("clips/frames_of_start_"):
+        start = float(key.removeprefix("clips/frames_of_start_").replace("_", "."))
+        frames = view.frame_indices(clip, tf.constant(start / rate, tf.float64))
+        golden.check_exactly(key, frames)
+
+
+def check_schedules(golden):
+    _, constants = golden.case("rho2")
+    schedule = cosine_momentum(constants["momentum"], total=constants["max_epoch"])
+    epochs = golden.read("schedule/epochs")
+    golden.check("schedule/momentum_f64", [schedule(epoch).numpy() for epoch in epochs])
+    config.load_config([RECIPE])
+    # The recipe's, by steps of which each epoch has equally many.
+    length = bound(Settings).num_steps / constants["max_epoch"]
+    shards = gin.query_parameter("rate_by_shard.shards")
+    for rho, peak in {"2": 0.6, "4": gin.query_parameter("whole_cosine.peak")}.items():
+        gin.bind_parameter("whole_cosine.peak", peak)
+        rate = gin.get_configurable("rate_by_shard")()
+        found = np.array([float(rate(tf.constant(epoch * length))) for epoch in epochs]) / shards
+        golden.check(f"schedule/lr_rho{rho}_one_shard_f64", found)
+    config.load_config([RECIPE, "gin/evaluation/rho_byol_linear.gin"])
+    bindings = ("learning_rate", "warmup_epochs", "epochs")
+    settings = [gin.query_parameter(f"linear_layer_training.{name}") for name in bindings]
+    with gin.config_scope("linear"):
+        rate = whole_cosine(*settings)
+    found = [float(rate(epoch)) for epoch in golden.read("schedule/linear_epochs")]
+    golden.check("schedule/lr_linear_f64", found)
+
+
+def check_heads(golden):
+    config.load_config([RECIPE])
+    words, size = ["global average pool"], 2048
+    for name in HEADS:
+        model = gin.get_configurable(f"{name}/mlp_head")(size)
+        weights = sum(v.shape.num_elements() for v in model.trainable_weights)
+        golden.check_exactly(f"head/{name}_parameters", weights)
+        for layer in model.layers[1:]:
+            word = "batch norm" if "batch_norm" in layer.name else "ReLU"
+            if "linear" in layer.name:
+                bias = "with bias" if layer.use_bias else "without bias"
+                first = f"{name}: " if layer is model.layers[1] else ""
+                word = f"{first}dense {layer.input_shape[-1]} -> {layer.units} {bias}"
+            words.append(word)
+        size = model.output_shape[-1]
+    golden.check_exactly("head/layers", words)
+
+
+def test_every_key(golden, monkeypatch):
     for case in ("rho2", "rho4", "rho2_together"):
         peer = Peer(golden, case)
         for step in range(peer.steps):
             peer.take(step)
-    _, constants = golden.case("rho2")
-    schedule = cosine_momentum(constants["momentum"], total=constants["max_epoch"])
-    epochs = golden.arrays["schedule/epochs"]
-    golden.used.add("schedule/epochs")
-    golden.check("schedule/momentum_f64", [schedule(epoch).numpy() for epoch in epochs])
-    golden.check_all_used(*ELSEWHERE)
+    check_lars(golden)
+    check_clips(golden, monkeypatch)
+    check_schedules(golden)
+    check_heads(golden)
+    golden.check_all_used(EXCEPTIONS)

@@ -9,8 +9,13 @@ import tensorflow as tf
 from brave_tf.objectives.clustering import kmeans
 from brave_tf.objectives.xdc import XDC
 
-# Those of the video network, which its own tests are of.
-ELSEWHERE = ("backbone/",)
+BACKBONE = "R(2+1)D-18 with middle planes per convolution is not in the package"
+EXCEPTIONS = {
+    "backbone/parameters_without_classifier": BACKBONE,
+    "backbone/classifier_400": BACKBONE,
+    "backbone/batch_norm_epsilon": BACKBONE,
+    "backbone/batch_norm_momentum_torch": "a mistake of the released code, by its authors' account",
+}
 VIEWS = {"video": "narrow", "audio": "broad_audio"}
 OTHER = {"video": "audio", "audio": "video"}
 
@@ -24,10 +29,10 @@ def check_clusters(golden, inputs, constants):
         for iterations in (1, constants["iterations"]):
             found, after = find(iterations=iterations), f"after_{iterations}"
             golden.check(f"derived/{name}_centroids_{after}", found.centroids)
-            golden.check(f"derived/{name}_labels_{after}", found.labels, 0.5)
+            golden.check_exactly(f"derived/{name}_labels_{after}", found.labels)
             golden.check(f"derived/{name}_inertia_{after}_f64", found.inertia)
         sizes = np.bincount(found.labels, minlength=constants["k"])
-        golden.check(f"derived/{name}_cluster_sizes", sizes, 0.5)
+        golden.check_exactly(f"derived/{name}_cluster_sizes", sizes)
         labels[name] = found.labels
     return labels
 
@@ -67,4 +72,4 @@ def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "xdc")
     inputs, constants = golden.case("derived")
     check_step(golden, inputs, constants, check_clusters(golden, inputs, constants))
-    golden.check_all_used(*ELSEWHERE)
+    golden.check_all_used(EXCEPTIONS)

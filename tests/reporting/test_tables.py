@@ -35,6 +35,16 @@ def test_results_stand_beside_the_row_of_the_recipe(tmp_path):
     assert "GDT" not in shown  # Which has been fine-tuned only.
 
 
+def test_a_run_of_another_method_has_its_row_once(tmp_path):
+    entries = [reported.result("kinetics600/linear", 0.5)]
+    rows, _ = tables.comparison(runs(tmp_path, entries, recipe="k600_cvrl_r3d50"))
+    shown = as_dicts(rows)
+    assert shown["paper, k600_cvrl_r3d50"]["backbones, data"] == "CVRL, R3D-50, Kinetics-600"
+    assert shown["paper, k600_cvrl_r3d50"]["K600 linear"] == "70.4"
+    assert "CVRL" not in shown
+    assert "CoCLR" in shown
+
+
 def test_runs_that_have_nothing_to_do_with_the_paper(tmp_path):
     entries = [reported.result("demo/linear", 0.99)]
     assert tables.comparison(runs(tmp_path, entries, recipe="demo_v_fa")) == ([], 0)

@@ -18,7 +18,8 @@ from brave_tf.training import trainable
 from brave_tf.training.recipe import Recipe, bound
 from brave_tf.training.settings import Settings
 
-ALL = [*recipe_header.general(), *recipe_header.rows()]
+PEERS = recipe_header.peers()
+ALL = [*recipe_header.general(), *recipe_header.rows(), *PEERS]
 
 
 def held(*together, rate=None):
@@ -53,6 +54,8 @@ def test_modalities_are_those_of_the_views(name):
 )
 def test_recipes_for_clips(together, letters):
     def views(name):
+        if name in PEERS:
+            return "v"
         words = name.split("_")
         return words[words.index("v") + 1]
 

@@ -19,9 +19,9 @@ from brave_tf.errors import UserError
 from brave_tf.evaluation.features import windows
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.features.extraction import ExtractionJob, extract, mean_of_windows
-from brave_tf.features.store import FeatureStore, Part, Rows, sole_writer
+from brave_tf.features.store import FeatureStore, Part, Rows, aligned, sole_writer
 from brave_tf.finite_features import check_finite
-from brave_tf.storage.added_fields import told_text
+from brave_tf.storage.added_fields import told_fields, told_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ class FeatureBank:
     Args:
       probe: the frozen backbone.
       data_dir: folder of prepared records, or media files.
-      num_labels: classes of a dataset whose clips have several labels; None where each has one.
+      num_labels: classes of clips that have several labels; None where each has one.
       settings: which windows; None for those bound as `eval_windows`.
 
     Raises:
@@ -104,6 +104,7 @@ class FeatureBank:
     ):
         self.windows = windows.EvalWindows() if settings is None else settings
         self.view: View = self.windows.view(probe.view, probe.is_narrow)
+        self._test_view = self.windows.test_view(self.view)
         _check_batch(self.windows.batch_size, probe)
         self.probe, self.num_labels, self.data_dir = probe, num_labels, data_dir
         self._clips = functools.lru_cache(maxsize=None)(
@@ -132,6 +133,7 @@ class FeatureBank:
             "window": list(self.view.shape),
             "precision": self.probe.backbone.precision,
             **{name: getattr(self.view, name) for name in video if hasattr(self.view, name)},
+            **{n: v for n, v in told_fields(self.windows).items() if n == "test_size"},
         }
 
     def labels(self, split: str) -> np.ndarray:
@@ -161,7 +163,7 @@ class FeatureBank:
         """
         stores = self._train_stores(split)
         rows = {
-            name: _aligned([store.load() for store in passes]) for name, passes in stores.items()
+            name: aligned([store.load() for store in passes]) for name, passes in stores.items()
         }
         return self._features(split, rows)
 
@@ -196,7 +198,7 @@ class FeatureBank:
         with sole_writer(self.probe.cache):
             for name, clips in self._usable(split).items():
                 keys = [{"pass": number, "seed": seed} for number in passes]
-                stores[name] = [self._store(name, clips, key) for key in keys]
+                stores[name] = [self._store(name, clips, self.view, key) for key in keys]
                 make = functools.partial(self._passes, name)
                 jobs.append(ExtractionJob(make, len(clips.labels), stores[name]))
             self._extract(jobs, f"{split}, {len(passes)} passes")
@@ -208,9 +210,10 @@ class FeatureBank:
         with sole_writer(self.probe.cache):
             for name, clips in self._usable(split).items():
                 key = {"crops": [temporal, spatial]}
-                store = self._store(name, clips, {**key, "average": False})
+                keyed = functools.partial(self._store, name, clips, self._test_view)
+                store = keyed({**key, "average": False})
                 if average and not store.done:
-                    store = self._store(name, clips, {**key, "average": True})
+                    store = keyed({**key, "average": True})
                 stores[name] = store
                 make = functools.partial(self._crops, name)
                 jobs.append(
@@ -225,15 +228,17 @@ class FeatureBank:
 
     def _crops(self, split: str, passes: list[tuple[int, int]]) -> tf.data.Dataset:
         ((_, start),) = passes
-        arguments = (self.data_dir, split, self.view, *self.windows.crops(self.view), start)
+        arguments = (self.data_dir, split, self._test_view, *self.windows.crops(self.view), start)
         return windows.crop_windows(*arguments, num_labels=self.num_labels)
 
-    def _store(self, split: str, clips: windows.LabelledClips, key: dict[str, Any]) -> FeatureStore:
-        told = windows.told_augmentations(self.view, self.view.augmentations)
+    def _store(
+        self, split: str, clips: windows.LabelledClips, view: View, key: dict[str, Any]
+    ) -> FeatureStore:
+        told = windows.told_augmentations(view, view.augmentations)
         key = {
             **key,
             **({"augmentations": told} if told else {}),
-            "view": told_text(replace(self.view, augmentations=())),
+            "view": told_text(replace(view, augmentations=())),
             "weights": self.probe.backbone.weights,
             "precision": self.probe.backbone.precision,
             "config": config.bindings_of_others("brave_tf.evaluation"),
@@ -289,12 +294,3 @@ def _check_batch(batch_size: int, probe: Probe) -> None:
 
 def _keys(split: str, rows: Rows) -> np.ndarray:
     return np.array([windows.clip_key(split, index) for index in rows.index], str)
-
-
-def _aligned(passes: list[Rows]) -> Rows:
-    """Puts the windows of passes side by side, of the clips that could be read in all of them."""
-    index = functools.reduce(np.intersect1d, [rows.index for rows in passes])
-    chosen = [rows.features[np.isin(rows.index, index)] for rows in passes]
-    first = np.isin(passes[0].index, index)
-    labels, paths = passes[0].labels[first], passes[0].paths[first]
-    return Rows(np.concatenate(chosen, axis=1), index, labels, paths)

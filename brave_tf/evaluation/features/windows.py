@@ -24,7 +24,7 @@ from brave_tf.storage.added_fields import added_field
 from brave_tf.storage.digests import digest_of_files
 
 _COUNTS = ("train_passes", "temporal_crops", "spatial_crops", "batch_size")
-_SIZES = ("num_frames", "size", "resize")
+_SIZES = ("num_frames", "size", "resize", "test_size")
 
 
 @gin.configurable("eval_windows")
@@ -50,6 +50,8 @@ class EvalWindows:
       batch_size: windows per forward pass, over all devices.
       seed: of windows and augmentations.
       augmentations: functions after the crop of a training window; None for those above.
+      test_size: side of the squares that are cut from test frames, where it is not `size`: CVRL and rho-BYOL
+        train on 224 pixels and test on 256. Test frames are resized to it, or to `resize` if that is larger.
 
     Raises:
       UserError: a value cannot be used.
@@ -64,6 +66,7 @@ class EvalWindows:
     batch_size: int = 8
     seed: int = 0
     augmentations: Sequence[Augmentation] | None = added_field(None)
+    test_size: int | None = added_field(None)
 
     def __post_init__(self) -> None:
         for name in (*_COUNTS, *(name for name in _SIZES if getattr(self, name) is not None)):
@@ -91,6 +94,20 @@ class EvalWindows:
         return dataclasses.replace(
             view, augmentations=tuple(augmentations), step_augmentations=(), **changes
         )
+
+    def test_view(self, view: View) -> View:
+        """Returns the view of test crops.
+
+        Args:
+          view: that of the windows, from `view`.
+
+        Raises:
+          UserError: a size is asked for, which the view does not have.
+        """
+        if self.test_size is None:
+            return view
+        changes = modalities.find(view.modality).tested(view, self.test_size)
+        return dataclasses.replace(view, **changes)
 
     def crops(self, view: View) -> tuple[int, int]:
         """Returns the temporal and the spatial crops of a test clip."""

@@ -6,6 +6,7 @@ from typing import Callable
 
 from brave_tf.training.monitors.clip_pictures import ClipPictures
 from brave_tf.training.monitors.few_clips import FewClipsWatch
+from brave_tf.training.monitors.momentum_copies import MomentumCopyFigures
 from brave_tf.training.monitors.monitor import Monitor
 from brave_tf.training.monitors.probes import RecipeProbe
 from brave_tf.training.monitors.projector import FeatureSnapshots
@@ -15,6 +16,7 @@ from brave_tf.training.monitors.standstill import StandstillWatch
 BEFORE_SAVING: tuple[Callable[[], Monitor], ...] = (
     FewClipsWatch,
     StandstillWatch,
+    MomentumCopyFigures,
     ClipPictures,
 )
 # ... the checkpoint, and these.

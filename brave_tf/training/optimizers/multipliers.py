@@ -13,6 +13,9 @@ from brave_tf.errors import UserError
 
 T = TypeVar("T")
 
+# Overlays go with objectives that have no predictors too.
+_OF_SOME_OBJECTIVES = ("predictor/",)
+
 
 class Multipliers:
     """Mixin, first base of a Keras optimizer: holds the factors and checks that each is of use.
@@ -30,11 +33,12 @@ class Multipliers:
         """Makes the slots.
 
         Raises:
-          UserError: an expression is found in no variable's name.
+          UserError: an expression is found in no variable's name; `predictor/` need not be.
         """
         names = [plain_name(variable) for variable in var_list]
         for pattern in self.multipliers:
-            if not any(re.search(pattern, name) for name in names):
+            found = any(re.search(pattern, name) for name in names)
+            if not found and pattern not in _OF_SOME_OBJECTIVES:
                 raise UserError(
                     f"the optimizer's multipliers have {pattern!r}, which is found in no variable's "
                     f"name: correct or remove it. Names are like {', '.join(names[-3:])}."

@@ -6,7 +6,7 @@ import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training.optimizers.schedules import LearningRate, as_schedule
+from brave_tf.training.optimizers.schedules import LearningRate, as_schedule, warmup_cosine
 
 schedules = tf.keras.optimizers.schedules
 
@@ -34,6 +34,36 @@ def warmup_into(
             f"warmup_into.steps = {steps}, initial = {initial}: expected 0 or more of each."
         )
     return WarmupInto(schedule, steps, initial) if steps else as_schedule(schedule)
+
+
+@gin.configurable
+def whole_cosine(
+    peak: float = gin.REQUIRED,
+    warmup_steps: float = gin.REQUIRED,
+    total_steps: int = gin.REQUIRED,
+    initial: float = 0.0,
+) -> schedules.LearningRateSchedule:
+    """Half a cosine from `peak` to 0 over all steps, the first of which are a linear rise into it.
+
+    `peak` itself is never reached, unlike that of `warmup_cosine`: see `warmup_into`. CVRL and SlowFast
+    (rho-BYOL), in pre-training and in linear evaluation.
+
+    Args:
+      peak: rate that the cosine has at step 0.
+      warmup_steps: of the rise.
+      total_steps: step from which on the rate is 0.
+      initial: the rate of step 0.
+
+    Raises:
+      UserError: no step is left after the rise, or a rate cannot be used.
+    """
+    if not 0 <= warmup_steps < total_steps:
+        raise UserError(
+            f"whole_cosine.warmup_steps = {warmup_steps}, total_steps = {total_steps}: expected "
+            "0 <= warmup_steps < total_steps."
+        )
+    whole = warmup_cosine(peak, warmup_steps=0, total_steps=total_steps, final=0.0, initial=0.0)
+    return warmup_into(whole, warmup_steps, initial)
 
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")

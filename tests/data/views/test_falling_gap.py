@@ -1,10 +1,9 @@
 import drawn_windows
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy import stats
 
-from brave_tf.data.views.falling_gap import FallingGap, gap_of
+from brave_tf.data.views.falling_gap import FallingGap
 from brave_tf.errors import UserError
 
 RULE = FallingGap(views=("one", "two"))
@@ -55,19 +54,6 @@ def test_in_a_clip_that_is_too_short_both_start_anywhere():
 
 def test_a_clip_of_one_window_has_it_twice():
     np.testing.assert_array_equal(drawn_frames(31, 20), 0)
-
-
-def test_gaps_are_those_of_the_public_code(shared_dir):
-    golden = np.load(shared_dir / "golden_peers" / "cvrl.npz")
-    shares = tf.constant(golden["sampling/u"], tf.float64)
-    lengths = [length for length in golden["sampling/lengths"] if length >= 31]
-    assert len(lengths) == 6
-    for length in lengths:
-        gaps = gap_of(shares, tf.constant(length - 30, tf.int32)).numpy()
-        np.testing.assert_array_equal(gaps, golden[f"sampling/{length}/gap"])
-        np.testing.assert_array_equal(
-            length - 30 - gaps, golden[f"sampling/{length}/first_start_limit"]
-        )
 
 
 @pytest.mark.parametrize("views", [("one",), ("one", "two", "three")])

@@ -102,6 +102,37 @@ def test_another_protocol_fold_or_run_computes_nothing_again(folds, tmp_path, co
     assert computed == [2, 2, 2, 0, 2]
 
 
+def test_another_size_of_test_crops_is_computed_anew_and_told(folds, tmp_path, computed):
+    def of(**changes):
+        settings = EvalWindows(train_passes=1, temporal_crops=5, spatial_crops=3, **changes)
+        return bank(folds, settings, weights="w", cache=str(tmp_path))
+
+    for settings in ({}, {"test_size": 9}, {"test_size": 9}):
+        of(**settings).train("fold1")
+        of(**settings).test("fold1")
+    assert computed == [2, 30, 0, 30, 0, 0]
+    assert of(test_size=9).settings["test_size"] == 9
+    assert "test_size" not in of().settings
+
+
+def test_test_crops_have_their_size(folds):
+    seen = []
+
+    def embed(crops):
+        seen.append(crops.shape)
+        return tf.reduce_mean(crops, axis=(1, 2, 3))
+
+    probe = coloured_clips.probe()
+    probe = dataclasses.replace(probe, backbone=dataclasses.replace(probe.backbone, embed=embed))
+    settings = dataclasses.replace(SETTINGS, test_size=12)
+    each = FeatureBank(probe, folds, None, settings)
+    each.train("fold2")
+    assert {shape[2] for shape in seen} == {coloured_clips.VIEW.size}
+    seen.clear()
+    each.test("fold2")
+    assert {shape[2] for shape in seen} == {12}
+
+
 def test_parts_have_the_same_features(folds, cache):
     each = bank(folds, cache=cache)
     whole = each.train("fold1+fold2")

@@ -160,6 +160,22 @@ def test_windows_are_bound_in_gin():
     assert (view.size, view.resize) == (64, 70)
 
 
+def test_test_crops_of_another_size():
+    settings = EvalWindows(num_frames=3, test_size=256)
+    view = settings.view(RgbView(), is_narrow=True)
+    tested = settings.test_view(view)
+    assert view.shape == (3, 224, 224, 3)
+    assert tested == dataclasses.replace(view, size=256, resize=256)
+    larger = EvalWindows(size=112, resize=300, test_size=256)
+    assert larger.test_view(larger.view(RgbView(), is_narrow=True)).resize == 300
+    view = EvalWindows().view(RgbView(), is_narrow=True)
+    assert EvalWindows().test_view(view) is view
+    with pytest.raises(UserError, match="eval_windows.test_size = 256 is of rgb and flow"):
+        EvalWindows(test_size=256).test_view(AudioView(duration=0.1))
+    with pytest.raises(UserError, match="eval_windows.test_size = 0"):
+        EvalWindows(test_size=0)
+
+
 def test_a_view_without_flips_is_evaluated_without_flips():
     unflipped = RgbView(augmentations=(random_gray,))
     settings = EvalWindows()

@@ -17,3 +17,9 @@ def test_a_linear_layer_is_scored_on_the_validation_split(monkeypatch, dataset):
     assert not (head.several_labels or head.hidden)
     config.load_config([], ["linear_layer.test_split = 'test'"])
     assert task.protocol(None, "records")[2:4] == ("train", "test")
+
+
+@pytest.mark.parametrize("dataset", ["kinetics400", "kinetics600"])
+def test_so_are_the_others(dataset):
+    named = {name for name in registry.list_tasks() if name.startswith(f"{dataset}/")}
+    assert {f"{dataset}/{kind}" for kind in ("linear", "finetune", "knn")} <= named

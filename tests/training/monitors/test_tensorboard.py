@@ -17,6 +17,8 @@ TERMS = ("narrow_to_broad_audio", "broad_audio_to_narrow")
 VIEWS = ("narrow", "broad_audio")
 # In runs of other precisions and objectives.
 ABSENT = {"optimizer/loss_scale", "accuracy/narrow", "accuracy/broad_audio"}
+ABSENT |= {"accuracy/contrast", "entropy/contrast", "similarity/positive", "similarity/negative"}
+ABSENT |= {"target/distance", "target/momentum"}
 
 
 @pytest.fixture(scope="module")

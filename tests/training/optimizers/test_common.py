@@ -165,6 +165,13 @@ def test_pattern_without_a_variable_is_refused(factory):
         optimizer.build(make_variables())
 
 
+def test_objectives_may_have_no_predictors():
+    kernel, *_ = make_variables()
+    optimizer = sgd(0.1, multipliers={"predictor/": 3.0})
+    optimizer.build([kernel])
+    assert optimizer.multiplier(kernel) == 1.0
+
+
 def test_factors_of_all_patterns_found_multiply():
     optimizer = sgd(0.1, multipliers={"predictor/": 3.0, "kernel": 2.0})
     kernel, predictor, bias = make_variables()

@@ -1,0 +1,100 @@
+"""The files in gin/evaluation have the settings by which CVRL and rho-BYOL were evaluated."""
+
+import inspect
+
+import numpy as np
+import peer_values
+import pytest
+
+from brave_tf import config
+from brave_tf.data.augment.random_flip import random_flip
+from brave_tf.evaluation.features.windows import EvalWindows
+from brave_tf.evaluation.protocols import knn, linear_layer
+from brave_tf.evaluation.protocols.finetune_recipe import FineTuning
+from brave_tf.training.recipe import Recipe, bound
+
+
+def load(recipe, name):
+    """The narrow view of a recipe, for windows by a file."""
+    config.load_config([recipe, f"gin/evaluation/{name}.gin"])
+    windows = EvalWindows()
+    view = windows.view(bound(Recipe).views["narrow"], is_narrow=True)
+    return windows, view, windows.test_view(view)
+
+
+def heads(monkeypatch):
+    """The head that the task of a linear layer would train."""
+    monkeypatch.setattr(linear_layer, "evaluate_head", lambda *arguments: arguments[-1])
+    return linear_layer.linear_layer(None, "records")
+
+
+def schedule(training, total, per_epoch):
+    """The rates of so many steps, as the protocol asks for them."""
+    warmup = round(training.warmup_epochs * per_epoch)
+    return training.schedule(peak=training.learning_rate, warmup_steps=warmup, total_steps=total)
+
+
+def test_the_linear_layer_of_cvrl(shared_dir, monkeypatch):
+    _, view, tested = load("k600_cvrl_r3d50", "cvrl_linear")
+    assert (view.shape, tested.shape) == ((32, 224, 224, 3), (32, 256, 256, 3))
+    assert (view.frame_step, tested.resize) == (2, 256)
+    assert [inspect.unwrap(each) for each in view.augmentations] == [inspect.unwrap(random_flip)]
+    assert EvalWindows().crops(view) == (10, 3)
+    head = heads(monkeypatch)
+    assert (head.normalization, head.hidden) == ("l2", ())
+    training = head.training
+    assert (training.batch_size, training.epochs, training.weight_decay) == (1024, 100, 0.0)
+    golden = peer_values.arrays(shared_dir, "cvrl")
+    rates = schedule(training, 35_744, 366_016 / 1024)
+    found = [float(rates(step)) for step in golden["schedule/linear/steps"]]
+    np.testing.assert_allclose(found, golden["schedule/linear/lr"], atol=1e-4)
+    optimizer = training.optimizer(learning_rate=rates, weight_decay=0.0)
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, False)
+
+
+@pytest.mark.parametrize("recipe", ["k400_rho_byol_r3d50", "k400_rho_byol_s3d"])
+def test_the_linear_layer_of_rho_byol(recipe, shared_dir, monkeypatch):
+    _, view, tested = load(recipe, "rho_byol_linear")
+    assert (view.shape, tested.shape) == ((8, 224, 224, 3), (8, 256, 256, 3))
+    assert (view.frame_step, tested.resize, set(tested.mean)) == (9, 256, {0.45})
+    head = heads(monkeypatch)
+    assert (head.normalization, head.hidden) == ("none", ())
+    training = head.training
+    assert (training.batch_size, training.epochs, training.weight_decay) == (64, 60, 0.0)
+    golden, steps = peer_values.arrays(shared_dir, "rho_byol"), 3750
+    rates = schedule(training, training.epochs * steps, steps)
+    found = [float(rates(round(float(e) * steps))) for e in golden["schedule/linear_epochs"]]
+    np.testing.assert_allclose(found, golden["schedule/lr_linear_f64"], atol=1e-4)
+
+
+def test_the_fine_tuning_of_rho_byol():
+    _, view, tested = load("k400_rho_byol_r3d50", "rho_byol_finetune")
+    assert (view.shape, tested.shape) == ((8, 224, 224, 3), (8, 256, 256, 3))
+    settings = FineTuning()
+    assert (settings.epochs, settings.batch_size, settings.optimizer) == (200, 64, "sgd")
+    assert (settings.learning_rate, settings.weight_decay, settings.dropout) == (0.01, 0.0, 0.8)
+    assert (settings.schedule, settings.warmup, settings.held_out_every) == ("cosine", 0.0, None)
+    names = [each.__name__ for each in settings.augmentations]
+    assert names == ["random_gray", "color_jitter", "random_flip"]
+
+
+def test_the_neighbours_of_rho_byol(monkeypatch):
+    load("k400_rho_byol_r3d50", "rho_byol_knn")
+    given = []
+
+    def votes(*arguments):
+        given.extend(arguments[-2:])
+        raise StopIteration
+
+    class Bank:
+        def train(self, _):
+            return self
+
+        test = train
+        mean, labels, label_names = np.eye(3), np.arange(3), ["a", "b", "c"]
+
+    monkeypatch.setattr(knn, "votes", votes)
+    monkeypatch.setattr(knn, "open_bank", lambda *_: Bank())
+    with pytest.raises(StopIteration):
+        knn.knn(None, "records")
+    assert given == [200, 0.5]
