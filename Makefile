@@ -9,13 +9,14 @@ TEST_WORKERS ?= 2
 TEST_SEED ?= $(shell date +%s)
 PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randomly-seed=$(TEST_SEED)
 
-.PHONY: help install demo test test-long test-all bench lint format wheel lock clean
+.PHONY: help install demo test test-long test-series test-all bench lint format wheel lock clean
 
 help:
 	@echo "make demo      install, then render, prepare, pre-train, evaluate, export and report on the demo in $(DEMO)"
 	@echo "make test      install, then run the tests"
 	@echo "make test-long install, then run the tests that take long"
-	@echo "make test-all  both"
+	@echo "make test-series install, then run the rest of those that are many of one kind"
+	@echo "make test-all  all three"
 	@echo "make bench     install, then list the benchmarks, or run one: make bench NAME=pipeline"
 	@echo "make lint      check formatting and lint"
 	@echo "make wheel     install, then build a wheel with compiled kernels in dist/"
@@ -31,12 +32,15 @@ demo: install
 	$(BIN)/python datasets/demo/run.py --output=$(DEMO)
 
 test: install
-	$(PYTEST) -m "not long"
+	$(PYTEST) -m "not long and not series"
 
 test-long: install
 	$(PYTEST) -m long
 
-test-all: test test-long
+test-series: install
+	$(PYTEST) -m series
+
+test-all: test test-long test-series
 
 bench: install
 	@$(BIN)/python -m bench $(NAME)

@@ -1,11 +1,14 @@
 """Recipes of other methods have the settings of their authors' code, and go from training to export."""
 
+import itertools
+
 import command
 import gin
 import numpy as np
 import peer_values
 import pytest
 import tiny_run
+from of_a_kind import some_long
 
 from brave_tf import config
 from brave_tf.cli import eval as evaluation
@@ -188,9 +191,13 @@ def test_parameters(name, expected):
     assert total == sum(expected.values())
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("overlay", ["tiny", "laptop"])
-@pytest.mark.parametrize("name", ["k600_cvrl_r3d50", *RHO_BYOL])
+@pytest.mark.parametrize(
+    ("name", "overlay"),
+    some_long(
+        itertools.product(["k600_cvrl_r3d50", *RHO_BYOL], ["tiny", "laptop"]),
+        [("k600_cvrl_r3d50", "laptop"), ("k400_rho_byol_s3d", "tiny")],
+    ),
+)
 def test_a_run_an_evaluation_and_an_export(name, overlay, tmp_path):
     records = tiny_run.write_records(tmp_path / "records", clips=4)
     run, exported = str(tmp_path / "run"), str(tmp_path / "exported")

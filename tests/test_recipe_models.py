@@ -6,6 +6,7 @@ import gin
 import numpy as np
 import pytest
 import record_fixtures
+from of_a_kind import some_long
 
 from brave_tf import config
 from brave_tf.configuration import recipe_header
@@ -87,10 +88,14 @@ def test_as_v_fa_builds_at_full_size(sizes):
     check_full_size("as_v_fa", sizes)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
-    sorted({*recipe_header.rows(), *recipe_header.general(), *recipe_header.peers()} - {"as_v_fa"}),
+    some_long(
+        sorted(
+            {*recipe_header.rows(), *recipe_header.general(), *recipe_header.peers()} - {"as_v_fa"}
+        ),
+        ["k600_v_fff_r3d50", "k600_cvrl_r3d50", "k400_rho_byol_r3d50"],
+    ),
 )
 def test_it_builds_at_full_size(name, sizes):
     check_full_size(name, sizes)
@@ -135,8 +140,13 @@ def compiled():
     return of
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", recipe_header.names())
+@pytest.mark.parametrize(
+    "name",
+    some_long(
+        recipe_header.names(),
+        ["as_v_fa", "k600_v_fff_r3d50", "k600_cvrl_r3d50", "k400_rho_byol_s3d"],
+    ),
+)
 def test_a_step_under_the_tiny_overlay(name, records, compiled):
     recipe, settings = load(name, "gin/overlays/tiny.gin")
     rates = [v.sample_rate for v in recipe.views.values() if v.modality == "audio"]

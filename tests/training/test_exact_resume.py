@@ -1,10 +1,6 @@
-"""A deterministic run that is killed again and again ends as if it had not been, whatever it keeps.
-
-BRAVE_TF_KILLS is how often each is killed, in place of KILLS.
-"""
+"""A deterministic run that is killed again and again ends as if it had not been, whatever it keeps."""
 
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -17,7 +13,8 @@ import tiny_run
 
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("killed_run.py")
 STEPS = 40
-KILLS = {"brave": 20, "rho_byol": 6}
+# The objective, and how often its run is killed.
+FEW, MANY = [("brave", 6), ("rho_byol", 4)], [("brave", 20), ("rho_byol", 20)]
 SETTINGS = f"""
 train.deterministic = True
 train.num_steps = {STEPS}
@@ -58,10 +55,15 @@ lars.learning_rate = @warmup_cosine()
 """
 
 
-@pytest.fixture(scope="module", params=sorted(KILLS))
+@pytest.fixture(
+    scope="module",
+    params=[
+        *(pytest.param(each, marks=pytest.mark.long) for each in FEW),
+        *(pytest.param(each, marks=pytest.mark.series) for each in MANY),
+    ],
+)
 def kills(request):
-    """The objective, and how often its run is killed."""
-    return request.param, int(os.environ.get("BRAVE_TF_KILLS", KILLS[request.param]))
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,6 @@ def scalars(model_dir, writer):
     return found
 
 
-@pytest.mark.long
 def test_every_process_was_killed_and_went_on_from_the_last_checkpoint(folder, kills):
     *killed, last = json.loads((folder / "processes.json").read_text())
     assert len(killed) == kills[1]
@@ -121,7 +122,6 @@ def test_every_process_was_killed_and_went_on_from_the_last_checkpoint(folder, k
     assert starts[-1] < logged == STEPS
 
 
-@pytest.mark.long
 def test_the_state_is_that_of_the_undisturbed_run_bit_for_bit(folder):
     whole, parts = state(folder / "whole"), state(folder / "parts")
     assert whole.keys() == parts.keys()
@@ -133,7 +133,6 @@ def test_the_state_is_that_of_the_undisturbed_run_bit_for_bit(folder):
             assert value.tobytes() == parts[name].tobytes(), name
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("writer", ["train", "held_out"])
 def test_charts_show_each_step_once_with_the_same_losses(folder, writer):
     whole, parts = scalars(folder / "whole", writer), scalars(folder / "parts", writer)
@@ -145,7 +144,6 @@ def test_charts_show_each_step_once_with_the_same_losses(folder, writer):
         np.testing.assert_array_equal(parts[tag], whole[tag])
 
 
-@pytest.mark.long
 def test_nothing_is_left_over(folder):
     names = [
         sorted(path.name for path in (folder / run).rglob("*") if "events" not in path.name)
