@@ -215,8 +215,9 @@ def test_a_run_an_evaluation_and_an_export(name, overlay, tmp_path):
     flags += [f"--gin_file=evaluation/{protocol}.gin", "--gin_bindings=eval_windows.test_size = 40"]
     flags += [
         f"--gin_bindings=linear_layer_training.{each}"
-        for each in ("epochs = 2", "warmup_epochs = 1")
+        for each in ("epochs = 2", "learning_rate = 1e-6", "warmup_epochs = 1")
     ]
+    # After two steps features are of any size, hence the rate.
     tasks = "--task=folder/linear_layer,folder/knn"
     assert command.run(evaluation, tasks, *where, *flags) == 0
     assert command.run(export, f"--model_dir={run}", f"--output={exported}") == 0
