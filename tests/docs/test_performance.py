@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import tiny_run
+from of_a_kind import some_long
 
 from bench import __main__ as bench
 from bench import clips
@@ -54,8 +55,7 @@ def test_no_command_is_overlooked():
     assert len(FOUND) == TEXT.count("python -m bench") > 12
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", some_long(COMMANDS, COMMANDS[::4]))
 def test_command(command, home, monkeypatch, capsys):
     monkeypatch.chdir(home)
     monkeypatch.setenv("PATH", str(pathlib.Path(sys.executable).parent), prepend=os.pathsep)

@@ -127,7 +127,7 @@ def test_beam_makes_the_same_records(home):
     assert made == expected and len(made) > 3
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_two_processes_under_supervision(tmp_path, monkeypatch, request):
     words, trained = commands("export TF_CONFIG")
     (loop,) = [text for text in SHELL if "until" in text]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from of_a_kind import some_long
 from small_backbones import BACKBONES
 
 from brave_tf.models.endpoints import endpoint_names, endpoints
@@ -10,7 +11,7 @@ from brave_tf.models.tsm_resnet import tsm_resnet
 
 SLOW = ("r3d", "slow", "r2plus1d", "s3d")  # to build and to trace
 every_backbone = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in BACKBONES]
+    "name", [*(name for name in BACKBONES if name not in SLOW), *some_long(SLOW, ["s3d"])]
 )
 
 

@@ -109,7 +109,7 @@ def test_two_replicas_leave_the_state_of_one_device(whole):
     assert_equal_states(co_training.state(objective), whole[1])
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_four_devices_leave_the_state_of_one(whole, tmp_path):
     path = tmp_path / "four.npz"
     done = subprocess.run([sys.executable, PROGRAM, path], capture_output=True, text=True)

@@ -250,7 +250,7 @@ def several(tmp_path_factory, records):
     return {path.stem: dict(np.load(path)) for path in folder.glob("*.npz")}
 
 
-@pytest.mark.long
+@pytest.mark.series
 @pytest.mark.parametrize("over", ["two_devices", "four_devices"])
 def test_devices_end_with_the_state_of_one(several, over):
     assert several[over].keys() == several["one_device"].keys()
@@ -259,7 +259,7 @@ def test_devices_end_with_the_state_of_one(several, over):
         assert np.abs(several[over][name].astype("f8") - value).max() / scale < 1e-3, name
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_processes_share_features_and_end_with_the_same_state(several):
     (first,) = (name for name in several["one_device"] if "first" in name)
     np.testing.assert_allclose(
@@ -268,7 +268,7 @@ def test_processes_share_features_and_end_with_the_same_state(several):
     assert_same_bits(several["whole-1"], several["whole-0"])
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_a_pair_of_which_one_is_killed_in_an_occasion_ends_with_the_same_bits(several):
     assert_same_bits(several["parts-0"], several["whole-0"])
     assert_same_bits(several["parts-1"], several["whole-0"])
