@@ -69,15 +69,21 @@ class Golden:
         np.testing.assert_array_equal(got, self.arrays[key], err_msg=key)
         self.used.add(key)
 
-    def check_all_used(self, exceptions: Mapping[str, str] = types.MappingProxyType({})) -> None:
-        """Makes sure that every key was compared, or is an exception that has a reason, but not both.
+    def check_all_used(
+        self, *elsewhere: str, exceptions: Mapping[str, str] = types.MappingProxyType({})
+    ) -> None:
+        """Makes sure that every key was compared, or is listed, and that what is listed is there.
 
         Args:
+          *elsewhere: what keys begin with that other tests are of.
           exceptions: keys that are not compared -> why.
         """
         keys = set(self.arrays.files) - {"__cases__"}
-        left = keys - self.used - set(exceptions)
+        left = {key for key in keys - self.used if not key.startswith(elsewhere)}
+        left -= set(exceptions)
         assert not left, f"neither compared nor listed: {sorted(left)}"
+        unknown = [each for each in elsewhere if not any(key.startswith(each) for key in keys)]
+        assert not unknown, unknown
         assert set(exceptions) <= keys - self.used, "listed, but compared or not there"
         assert all(exceptions.values())
 

@@ -19,10 +19,13 @@ def test_every_key_is_compared_or_listed(golden):
     golden.check_exactly("steps", [0, 1, 2])
     with pytest.raises(AssertionError, match="neither compared nor listed: .*other"):
         golden.check_all_used()
-    golden.check_all_used({"other": "not computed here"})
+    golden.check_all_used(exceptions={"other": "not computed here"})
+    golden.check_all_used("oth")
+    with pytest.raises(AssertionError):
+        golden.check_all_used("oth", "lost")
     for wrong in ({"other": ""}, {"other": "why", "loss": "why"}, {"other": "why", "lost": "why"}):
         with pytest.raises(AssertionError):
-            golden.check_all_used(wrong)
+            golden.check_all_used(exceptions=wrong)
 
 
 def test_values_have_their_shapes_and_tolerance(golden):

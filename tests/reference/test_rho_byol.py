@@ -238,4 +238,4 @@ def test_every_key(golden, monkeypatch):
     check_clips(golden, monkeypatch)
     check_schedules(golden)
     check_heads(golden)
-    golden.check_all_used(EXCEPTIONS)
+    golden.check_all_used(exceptions=EXCEPTIONS)
