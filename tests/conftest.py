@@ -43,3 +43,5 @@ def _fresh_state():
     gin.clear_config()
     tf.keras.backend.set_floatx("float32")
     tf.keras.mixed_precision.set_global_policy(None)
+    # A deterministic run has dropout keep its state in variables.
+    tf.keras.backend.experimental.disable_tf_random_generator()

@@ -9,7 +9,6 @@ from typing import Any
 from brave_tf import errors
 from brave_tf.storage import files, json_values
 from brave_tf.storage.json_values import MappingOf, Optional, count, text
-from brave_tf.training.workers import read_workers
 
 STAGES_FILE = "stages.json"
 _END = {"run": Optional(text), "step": Optional(count)}
@@ -38,13 +37,11 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def write(folder: pathlib.Path, entries: Mapping[str, Any]) -> None:
-    """Replaces what `read` returns; of several processes the first one does so.
+    """Replaces what `read` returns.
 
     Raises:
       UserError: it cannot be written.
     """
-    if not read_workers().chief:
-        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / STAGES_FILE, dict(entries))

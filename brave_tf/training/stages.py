@@ -24,6 +24,7 @@ from brave_tf.training.inputs import Inputs
 from brave_tf.training.interruption import Interruption
 from brave_tf.training.resumption import run_id
 from brave_tf.training.settings import Settings
+from brave_tf.training.workers import read_workers
 
 _STAGES = "Stages"
 
@@ -163,7 +164,7 @@ def train(
 
     Args:
       staged: the recipe.
-      model_dir: folder of the recipe, which all processes of the run see under this name.
+      model_dir: folder of the recipe.
       allow_changes: see `run.train`.
       interruption: likewise.
 
@@ -171,12 +172,17 @@ def train(
       True when the last stage reached its last step, False when one was interrupted.
 
     Raises:
-      UserError: before anything is trained, if the configuration of a stage cannot be used; if a stage began
+      UserError: before anything is trained, if the configuration of a stage cannot be used, or there are
+        several processes; if a stage began
         with a run that is not there any more as it was. Else see `run.train`.
     """
+    if read_workers().several:
+        raise errors.UserError(
+            "a recipe of stages is trained by one process, but the environment variable TF_CONFIG names "
+            "several: train the gin files of its stages one after another, each with train.initial_parts."
+        )
     staged.check()
     folder = pathlib.Path(model_dir)
-    # Of several processes the first one writes the file, and the others need not wait for it.
     done = stage_record.read(folder)
     for number, stage in enumerate(staged.stages, start=1):
         staged.load(stage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 
 import tensorflow as tf
@@ -109,8 +108,6 @@ def _mirrored() -> tf.distribute.Strategy:
     )
 
 
-# A process can start one of these.
-@functools.lru_cache(maxsize=1)
 def _multi_worker(workers: Workers) -> tf.distribute.Strategy:
     print(
         f"process {workers.index} of {len(workers.addresses)}, {workers.addresses[workers.index]}: waiting "

@@ -75,7 +75,7 @@ def read_workers() -> Workers:
         if not tasks:
             return ONE
         task = config["task"]["type"], int(config["task"]["index"])
-        return Workers(tuple(cluster[kind][i] for kind, i in tasks), tasks.index(task))
+        return Workers([cluster[kind][i] for kind, i in tasks], tasks.index(task))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise errors.UserError(
             f"TF_CONFIG = {text!r} cannot be used ({error}): expected the addresses of all processes, which "

@@ -148,7 +148,7 @@ def test_a_reference_to_another_thing_is_an_error(parameter, macro, tmp_path):
     "binding, advice",
     [
         ("Recipe.objective = @BraVe()", "Write Recipe.objective = @BraVe."),
-        ("Recipe.objective = @lars", "@BraVe"),
+        ("Recipe.objective = @lars", "a reference to what makes Objective, such as @"),
         (
             "Recipe.views = {'narrow': @narrow/RgbView}",
             "Write Recipe.views = {'narrow': @narrow/RgbView()}.",

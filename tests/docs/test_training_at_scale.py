@@ -60,7 +60,7 @@ def test_the_cluster_has_two_processes(monkeypatch):
         cluster = json.loads(value)
         cluster["task"]["index"] = index
         monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-        assert workers.read_workers() == (("host0:5000", "host1:5000"), index)
+        assert workers.read_workers() == (["host0:5000", "host1:5000"], index)
 
 
 def test_the_exit_codes_are_those_of_the_command():

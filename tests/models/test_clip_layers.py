@@ -75,4 +75,5 @@ def test_half_precision_gradients_of_clips_shorter_than_the_kernel(dtype, kernel
         return [tf.cast(g, tf.float32) for g in tape.gradient(loss, [clips, weights])]
 
     for got, expected in zip(gradients(dtype), gradients(tf.float32)):
-        assert np.abs(got - expected).max() < 0.02 * np.abs(expected).max()
+        # Some processors add up products in bfloat16, which has 8 bits.
+        assert np.abs(got - expected).max() < 0.05 * np.abs(expected).max()

@@ -196,4 +196,4 @@ def test_every_key(shared_dir):
     check_two_replicas_on_one_device(golden)
     check_spectrogram(golden)
     check_head(golden)
-    golden.check_all_used(EXCEPTIONS)
+    golden.check_all_used(exceptions=EXCEPTIONS)

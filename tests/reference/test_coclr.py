@@ -327,4 +327,4 @@ def test_every_key(golden):
     check_averages_of_each_replica(golden)
     golden.check("head/parameters_1024_to_128", two_layers(1024, name="head").count_params())
     check_rates(golden)
-    golden.check_all_used(EXCEPTIONS)
+    golden.check_all_used(exceptions=EXCEPTIONS)

@@ -199,7 +199,7 @@ def test_every_key(shared_dir):
     check_moments(golden)
     check_rates(golden)
     check_head(golden)
-    golden.check_all_used(EXCEPTIONS)
+    golden.check_all_used(exceptions=EXCEPTIONS)
 
 
 @pytest.mark.parametrize("hypothesis", [1, 2, 4])

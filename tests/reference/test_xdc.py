@@ -72,4 +72,4 @@ def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "xdc")
     inputs, constants = golden.case("derived")
     check_step(golden, inputs, constants, check_clusters(golden, inputs, constants))
-    golden.check_all_used(EXCEPTIONS)
+    golden.check_all_used(exceptions=EXCEPTIONS)

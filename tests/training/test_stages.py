@@ -199,6 +199,13 @@ def test_nothing_is_said_of_how_gin_finds_files(recipe, caplog):
     assert not caplog.records
 
 
+def test_several_processes_are_refused(recipe, tmp_path, monkeypatch):
+    cluster = '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}'
+    monkeypatch.setenv("TF_CONFIG", cluster)
+    with pytest.raises(UserError, match="is trained by one process"):
+        stages.train(read(recipe), str(tmp_path / "run"))
+
+
 def test_other_recipes_have_no_stages(recipe):
     common = pathlib.Path(recipe).with_name("common.gin")
     assert stages.read_stages([str(common)], []) is None
