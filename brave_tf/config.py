@@ -64,24 +64,22 @@ def load_config(
     """
     gin.clear_config()
     try:
-        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
-        _trust_imports(sources)
-        if model is not None:
-            sources.insert(0, model_config.source_of(model))
-        bound = gin_statements.bindings_of(sources)
-        _parse(sources)
-        gin.finalize()
-        binding_checks.check(bound, elsewhere)
-        if for_training:
-            binding_checks.check_chosen(bound, elsewhere)
-        _settle(sources, binding_checks.unused_macros(bound))
-        written_values.size_of(written_values.bindings_in(gin.config_str()))
-    except BaseException as error:
+        with _explained([*filter(None, [model]), *gin_files], bindings):
+            sources = _sources(gin_files, bindings)
+            _trust_imports(sources)
+            if model is not None:
+                sources.insert(0, model_config.source_of(model))
+            bound = gin_statements.bindings_of(sources)
+            _parse(sources)
+            gin.finalize()
+            binding_checks.check(bound, elsewhere)
+            if for_training:
+                binding_checks.check_chosen(bound, elsewhere)
+            _settle(sources, binding_checks.unused_macros(bound))
+            written_values.size_of(written_values.bindings_in(gin.config_str()))
+    except BaseException:
         gin.clear_config()
-        if isinstance(error, errors.UserError) or not isinstance(error, _UNUSABLE):
-            raise
-        given = [*gin_files] if model is None else [model, *gin_files]
-        raise errors.UserError(explanations.explain(error, given, bindings)) from error
+        raise
 
 
 def binds(configurable: str, gin_files: Sequence[str], bindings: Sequence[str]) -> bool:
@@ -90,13 +88,8 @@ def binds(configurable: str, gin_files: Sequence[str], bindings: Sequence[str]) 
     Raises:
       UserError: a file is not found or cannot be read.
     """
-    try:
-        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
-        found = gin_statements.bindings_of(sources)
-    except _UNUSABLE as error:
-        if isinstance(error, errors.UserError):
-            raise
-        raise errors.UserError(explanations.explain(error, gin_files, bindings)) from error
+    with _explained(gin_files, bindings):
+        found = gin_statements.bindings_of(_sources(gin_files, bindings))
     return any(each.configurable.rpartition(".")[2] == configurable for each in found)
 
 
@@ -110,13 +103,11 @@ def load_known(gin_files: Sequence[str], bindings: Sequence[str]) -> None:
     """
     gin.clear_config()
     try:
-        sources = [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
-        _parse(sources, skip_unknown=True)
-    except _UNUSABLE as error:
+        with _explained(gin_files, bindings):
+            _parse(_sources(gin_files, bindings), skip_unknown=True)
+    except BaseException:
         gin.clear_config()
-        if isinstance(error, errors.UserError):
-            raise
-        raise errors.UserError(explanations.explain(error, gin_files, bindings)) from error
+        raise
 
 
 def load_text(text: str) -> None:
@@ -238,6 +229,20 @@ def recipe_of(text: str) -> str | None:
     """Returns the name of the recipe that a written configuration was loaded from, None for another."""
     found = re.search(rf"^{RECIPE} = '(.+)'$", text, re.MULTILINE)
     return found and found[1]
+
+
+@contextlib.contextmanager
+def _explained(gin_files: Sequence[str], bindings: Sequence[str]) -> Iterator[None]:
+    try:
+        yield
+    except _UNUSABLE as error:
+        if isinstance(error, errors.UserError):
+            raise
+        raise errors.UserError(explanations.explain(error, gin_files, bindings)) from error
+
+
+def _sources(gin_files: Sequence[str], bindings: Sequence[str]) -> list[gin_statements.GinText]:
+    return [gin_statements.source_of(name) for name in gin_files] + _given(bindings)
 
 
 def _parse(sources: Sequence[gin_statements.GinText], skip_unknown: bool = False) -> None:

@@ -77,10 +77,8 @@ def _train(interruption: Interruption) -> int:
     staged = stages.read_stages(FLAGS.gin_file, FLAGS.gin_bindings)
     if staged is None:
         config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
-        complete, trained = (
-            run.train(model_dir, FLAGS.allow_changes, interruption, steps),
-            model_dir,
-        )
+        trained = model_dir
+        complete = run.train(model_dir, FLAGS.allow_changes, interruption, steps)
     else:
         if steps:
             raise errors.UserError(

@@ -279,8 +279,7 @@ def _text(path: pathlib.Path) -> str:
 def _numbered(source: GinText) -> Iterator[io.StringIO]:
     """Gives the text as gin reads it: includes name the files that were found, lines keep their numbers."""
     # As the parser counts them: other separators may stand in comments and in text.
-    lines = source.text.split("\n")
-    keys = []
+    lines, keys = source.text.split("\n"), []
     for include in _statements(source):
         if isinstance(include, _Include):
             keys.append(f"{_RESOLVED}{len(_FOUND)}")

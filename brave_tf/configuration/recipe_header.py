@@ -23,7 +23,7 @@ class Header:
     Attributes:
       title: its first line.
       row: which row of the paper's tables it is, or of the tables of another method's authors; None for the
-        general recipes and the demo's, which are none.
+        general recipes and the demo's.
       command: the first command that runs it.
       paper: "<data set> <protocol>", such as "HMDB51 linear" -> accuracy in per cent, as written.
     """

@@ -111,11 +111,9 @@ class Objective(Stepping, abc.ABC):
         Args:
           step: () int64, optimizer steps taken before.
         """
-        del step
 
     def end_step(self, step: tf.Tensor) -> None:
         """Is called on each replica after the optimizer's step; `step` is as in `begin_step`."""
-        del step
 
     def filling(self) -> bool:
         """Whether the next step only fills state, as long as a queue is not full.

@@ -89,7 +89,7 @@ class Occasion(State, abc.ABC):
         """Whether it is to happen before the next step; the same in all processes."""
 
     def happened(self, step: int) -> None:
-        """Notes that it has happened after so many steps."""
+        """Records that it happened after `step` steps."""
         self.times.assign_add(1)
         self.last_step.assign(step)
 
@@ -116,7 +116,7 @@ class AtStart(Occasion):
 
 @gin.configurable
 class EverySteps(Occasion):
-    """After every so many steps, if another one follows.
+    """After every `steps` steps, but not after the last step of a run.
 
     Args:
       steps: how many.
@@ -145,7 +145,7 @@ class EverySteps(Occasion):
 
 @gin.configurable
 class EveryEpochs(Occasion):
-    """Before the first step that begins in a later epoch, or in every so many-th.
+    """Before the first step of every `epochs`-th epoch.
 
     As for schedules, the epoch after a step is step * batch_size / clips. Where no clip may be in a batch
     twice, an epoch has no more clips than fill whole batches.
@@ -188,7 +188,7 @@ class EveryEpochs(Occasion):
 
 @gin.configurable
 class WhenSaturated(Occasion):
-    """When the loss on held-out clips has stopped to fall since the last time, or since the start.
+    """When the loss on held-out clips has stopped falling since the last time, or since the start.
 
     The loss is measured at the steps that `train.checkpoint_every` divides, see `train.held_out_every`.
 

@@ -57,9 +57,9 @@ class ClusterLabels(PseudoLabels):
 
 @gin.configurable
 class XDC(base.Objective):
-    """Networks learn the clusters that the other one's features fall into, which are found anew at times.
+    """Each network learns to predict the clusters of the other one's features, which change on occasions.
 
-    At an occasion the features of all clips are clustered, and the linear classifiers are drawn anew.
+    At an occasion the features of all clips are clustered, and the linear classifiers are redrawn.
     Until the next one, labels stay. The term `narrow_by_broad_audio`, say, is the cross-entropy of the view
     `narrow`'s classifier with the clusters of the view `broad_audio` (paper, section 3). Held-out clips have
     the label of the centroid nearest to their features. Clips without features do not count.
@@ -158,7 +158,7 @@ class XDC(base.Objective):
         return base.Terms(losses, features, monitors, counts=tf.cast(known, tf.float32))
 
     def on_occasion(self, occasion: Occasion, features: RowFeatures) -> None:
-        """Clusters all clips anew and draws the classifiers anew."""
+        """Clusters all clips again and redraws the classifiers."""
         seeds = np.random.SeedSequence(features.seed).generate_state(
             len(self.sources) + len(self.classifiers)
         )

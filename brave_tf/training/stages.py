@@ -95,30 +95,12 @@ class StagedRecipe:
     bindings: Sequence[str]
     stages: Sequence[Stage]
 
-    def load(self, stage: Stage) -> None:
-        """Loads the configuration of a stage; a binding counts if any stage has a use for it.
+    def load(self, stage: Stage) -> dict[str, NoEffectError]:
+        """Loads the configuration of a stage; returns the bindings that have no effect in it.
 
         Raises:
-          UserError: see `config.load_config`.
+          UserError: see `config.load_config`; but not for such a binding, which another stage may use.
         """
-        self._load(stage)
-
-    def check(self) -> None:
-        """Makes sure, before the first of them begins, that the configurations of all stages can be used.
-
-        Raises:
-          UserError: one cannot, or a binding has no effect in any stage.
-        """
-        useless: dict[str, NoEffectError] | None = None
-        for stage in self.stages:
-            found = self._load(stage)
-            Inputs(recipe.bound(Settings), recipe.bound(recipe.Recipe)).check()
-            useless = found if useless is None else {k: e for k, e in useless.items() if k in found}
-        for error in (useless or {}).values():
-            raise error
-
-    def _load(self, stage: Stage) -> dict[str, NoEffectError]:
-        """Loads a stage's configuration; returns the bindings that have no effect in it."""
         first, *rest = self.gin_files
         beside = config.find_recipe(first).parent / stage.recipe
         own = str(beside) if beside.is_file() else stage.recipe
@@ -137,6 +119,20 @@ class StagedRecipe:
         # A stage is a run like any other, and its folder says nothing of stages.
         config.loaded().without(__name__).load()
         return useless
+
+    def check(self) -> None:
+        """Makes sure, before the first of them begins, that the configurations of all stages can be used.
+
+        Raises:
+          UserError: one cannot, or a binding has no effect in any stage.
+        """
+        useless: dict[str, NoEffectError] | None = None
+        for stage in self.stages:
+            found = self.load(stage)
+            Inputs(recipe.bound(Settings), recipe.bound(recipe.Recipe)).check()
+            useless = found if useless is None else {k: e for k, e in useless.items() if k in found}
+        for error in (useless or {}).values():
+            raise error
 
 
 def read_stages(gin_files: Sequence[str], bindings: Sequence[str]) -> StagedRecipe | None:
