@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 TEST_WORKERS ?= 2
 # Of the order of the tests, and of what draws without a seed; make test TEST_SEED=... repeats one.
 TEST_SEED ?= $(shell date +%s)
-PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --randomly-seed=$(TEST_SEED)
+PYTEST = $(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadfile --durations=25 --randomly-seed=$(TEST_SEED)
 
 .PHONY: help install demo test test-long test-series test-all bench lint format wheel lock clean
 

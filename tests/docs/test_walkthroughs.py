@@ -1,6 +1,7 @@
 """The commands and snippets of the pages work as they are written."""
 
 import json
+import pathlib
 import shutil
 
 import command
@@ -33,20 +34,25 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     for name in ("gin", "examples"):
         (home / name).symlink_to(ROOT / name)
-    rows = []
     for number in range(10):
         path = home / "videos" / ("cat", "dog")[number % 2] / f"{number}.mp4"
         path.parent.mkdir(parents=True, exist_ok=True)
         frames = media.moving_texture(25, seed=number)
         media.write_video(path, frames, 25, audio=media.tone(1.0, 200 + 50 * number))
-        rows.append(f"{path},{path.parent.name},{('train-' * 3, 'test-' * 3)[number // 5][:-1]},,")
-    official = ["--flow=none", f"--output={home / 'data' / 'hmdb51'}"]
-    assert command.run(prepare, f"--input={write_csv(home, rows)}", *official) == 0
+    _prepare(home, "hmdb51", ("train-train-train", "test-test-test"))
     haiku_file.write(str(home / "29466668_1_0.npy"), tiny_released.make_checkpoint())
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.chdir(home)
         walkthrough.follow(ROOT / "README.md", monkeypatch)
     return home
+
+
+def _prepare(home: pathlib.Path, name: str, splits: tuple[str, str]) -> None:
+    """Makes records of the videos: the first half is of the first split, the other of the second."""
+    videos = sorted((home / "videos").glob("*/*.mp4"), key=lambda path: int(path.stem))
+    rows = [f"{path},{path.parent.name},{splits[i // 5]},," for i, path in enumerate(videos)]
+    flags = ["--flow=none", f"--output={home / 'data' / name}"]
+    assert command.run(prepare, f"--input={write_csv(home, rows)}", *flags) == 0
 
 
 @pytest.mark.long
@@ -66,8 +72,10 @@ def test_page(page, home, monkeypatch):
 @pytest.mark.long
 def test_evaluation(home, monkeypatch):
     monkeypatch.chdir(home)
-    (home / "runs" / "as_v_fa").symlink_to(home / "runs" / "mine")
+    for run in ("as_v_fa", "k600_cvrl_r3d50"):
+        (home / "runs" / run).symlink_to(home / "runs" / "mine")
     (home / "data" / "ucf101").symlink_to(home / "data" / "hmdb51")
+    _prepare(home, "kinetics600", ("train", "val"))
     module = tf.Module()
     module.f = tf.function(
         lambda images: tf.reduce_mean(images, (1, 2)),
