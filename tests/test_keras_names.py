@@ -70,8 +70,8 @@ def save(folder, names, built_on):
     [
         ("brave_tf", False, ["tsm_light"]),
         pytest.param("tensorflow,brave_tf", True, ["audio_light"], marks=pytest.mark.long),
-        pytest.param("brave_tf", True, BACKBONES, marks=pytest.mark.long),
-        pytest.param("", False, BACKBONES, marks=pytest.mark.long),
+        pytest.param("brave_tf", True, BACKBONES, marks=pytest.mark.series),
+        pytest.param("", False, BACKBONES, marks=pytest.mark.series),
     ],
 )
 def test_files_are_read_after_the_import_of_the_package_alone_or_none(

@@ -14,7 +14,7 @@ import tiny_run
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("killed_run.py")
 STEPS = 40
 # The objective, and how often its run is killed.
-FEW, MANY = [("brave", 6), ("rho_byol", 4)], [("brave", 20), ("rho_byol", 20)]
+FEW, MANY = [("brave", 4)], [("brave", 20), ("rho_byol", 20)]
 SETTINGS = f"""
 train.deterministic = True
 train.num_steps = {STEPS}

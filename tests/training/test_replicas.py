@@ -29,7 +29,7 @@ def difference(values, expected):
     return np.abs(values - expected).max() / max(np.abs(expected).max(), SMALLEST)
 
 
-@pytest.mark.long
+@pytest.mark.series
 @pytest.mark.parametrize("over", ["two_devices", "four_devices", "two_processes"])
 def test_weights_averages_and_losses_are_those_of_one_device(results, over):
     alone, found = dict(results["one_device"]), dict(results[over])

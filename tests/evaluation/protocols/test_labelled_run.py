@@ -204,7 +204,7 @@ def test_a_full_disk_ends_with_the_code_of_what_can_go_on(folder, monkeypatch):
     assert told.value.exit_code == 1
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_each_of_two_exports_in_one_folder_is_fine_tuned_and_scored(folder):
     def tuned():
         probe = load(folder, "exported", models.EXPORTED)
