@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @register_modality
 class Flow(VideoModality):
-    """Optical flow: a JPEG for each frame in records, with `FlowView` and `FlowPictureView`. It takes too long
-    to be computed while media files are read."""
+    """Optical flow: a JPEG for each frame in records, with `FlowView` and `FlowPictureView`. It takes too
+    long to be computed while media files are read."""
 
     name = "flow"
     fields = {record_fields.FLOW: "string"}

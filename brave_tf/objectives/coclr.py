@@ -10,13 +10,11 @@ from brave_tf import errors
 from brave_tf.objectives import base
 from brave_tf.objectives.info_nce import (
     Batch,
-    Builder,
     InfoNCE,
     Positives,
     encoder,
-    two_layers,
 )
-from brave_tf.objectives.momentum_schedules import Momentum
+from brave_tf.objectives.options import check_options
 from brave_tf.objectives.queue import Queue
 from brave_tf.objectives.state import finite_rows
 
@@ -66,17 +64,12 @@ class CoCLR(InfoNCE):
     Args:
       backbones: two views that share one, which is trained, and one with another, which is frozen, such as
         `{'narrow': @rgb/s3d(), 'second': 'narrow', 'flow': @flow/s3d()}`.
-      head: as in `InfoNCE`, for both.
-      queue_size: likewise.
-      momentum: likewise.
-      temperature: likewise.
-      clips_per_process: likewise.
-      loss_scale: likewise.
       top: how many are mined for each clip.
       drop_own: probability with which a batch does without own keys. All replicas draw the same.
+      **options: the other arguments of `InfoNCE`. `head` builds that of the frozen network too.
 
     Raises:
-      UserError: as `InfoNCE`, or `top` and `drop_own` are out of range.
+      UserError: as `InfoNCE`, `top` or `drop_own` is out of range, or there is no such argument.
     """
 
     clip_fields = ("group",)
@@ -87,26 +80,21 @@ class CoCLR(InfoNCE):
     def __init__(
         self,
         backbones: base.Backbones,
-        head: Builder = two_layers,
-        queue_size: int = 2048,
-        momentum: Momentum = 0.999,
-        temperature: float = 0.07,
-        clips_per_process: int | None = None,
-        loss_scale: float = 1.0,
         top: int = 5,
         drop_own: float = 0.9,
+        **options,
     ):
-        super().__init__(
-            backbones, head, queue_size, momentum, temperature, clips_per_process, loss_scale
-        )
-        self._require("top", top, 1 <= top <= queue_size, f"1 to queue_size, {queue_size}")
+        check_options(CoCLR, InfoNCE, options)
+        super().__init__(backbones, **options)
+        size = self.queue.size
+        self._require("top", top, 1 <= top <= size, f"1 to queue_size, {size}")
         self._require("drop_own", drop_own, 0 <= drop_own <= 1, "a probability in [0, 1]")
         self.top, self.drop_own = top, drop_own
         (self.frozen,) = self.further
         for models in (self.backbones, self.heads):
             models[self.frozen].trainable = False
         width = self.heads[self.frozen].output_shape[-1]
-        self.second_queue = Queue(queue_size, width, name="second_queue")
+        self.second_queue = Queue(size, width, name="second_queue")
         self._drawn = self._frozen_sums()
 
     def filling(self) -> bool:

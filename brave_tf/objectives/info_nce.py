@@ -97,7 +97,7 @@ class InfoNCE(base.Objective):
         super().__init__(backbones, loss_scale)
         self._require("temperature", temperature, temperature > 0, "a positive number")
         self.temperature, self.clips_per_process = temperature, clips_per_process
-        order = sorted(self.backbones, key=lambda view: (view != base.NARROW, view))
+        order = self.views_in_order()
         uses = Counter(id(model) for model in self.backbones.values())
         trained = [view for view in order if uses[id(self.backbones[view])] > 1]
         self.further = [view for view in order if view not in trained]

@@ -208,7 +208,7 @@ def test_the_frozen_network_is_a_part_of_a_run_of_its_view(tmp_path):
 def test_for_the_reverse_the_modalities_are_exchanged():
     shared = dense_backbone(4, 3)
     backbones = {"narrow": dense_backbone(4, 3), "flow": shared, "later_flow": "flow"}
-    objective = CoCLR(backbones, co_training.head)
+    objective = CoCLR(backbones, head=co_training.head)
     assert (objective.query, objective.key, objective.frozen) == ("flow", "later_flow", "narrow")
     assert objective.networks()["target"]["narrow"] is objective.backbones["narrow"]
 
@@ -234,6 +234,7 @@ def test_entries_of_the_label_are_positives_too():
         ({"backbones": {"narrow": dense_backbone(4, 3), "b": "narrow"}}, "and one with another"),
         ({"top": 17}, "CoCLR.top = 17: expected 1 to queue_size, 16"),
         ({"drop_own": 1.5}, "CoCLR.drop_own = 1.5"),
+        ({"queue_siz": 8}, "CoCLR has no argument 'queue_siz'.*queue_size"),
     ],
 )
 def test_what_cannot_be_is_refused(options, said):

@@ -35,8 +35,8 @@ class TwoCopies(WindowRule):
     frame.
 
     Attributes:
-      copies: two, each the name of a view or a list of names. All views are of one duration, and the first of a
-        copy says where it can start.
+      copies: two, each the name of a view or a list of names. All views are of one duration, and the first
+        of a copy says where it can start.
       same: the probability of one window.
       strong_probability: that a copy with a window of its own is strong.
       strong: augmentations that a strong copy has beside those of its views.
