@@ -117,7 +117,7 @@ class StagedRecipe:
             except NoEffectError as error:
                 useless[error.binding] = error
         # A stage is a run like any other, and its folder says nothing of stages.
-        config.loaded().without(__name__).load()
+        config.loaded().without(__name__, *config.referenced(f"{_STAGES}.stages")).load()
         return useless
 
     def check(self) -> None:
