@@ -20,7 +20,8 @@ from brave_tf.objectives.state import finite_rows
 
 # Number of the draw of the rule about own keys, among those of a step.
 _OWN = 1
-_SAME_SOURCE = "queue/same_source"
+_QUEUE_SOURCE = "queue/same_source"
+_SAME_SOURCE, _SAME_CLASS = "positives/same_source", "mined/same_class"
 
 
 @gin.configurable
@@ -55,7 +56,9 @@ class CoCLR(InfoNCE):
     them.
 
     The monitor `queue/same_source` is the share of the queue that is of a clip's own source. Near 1, groups
-    say nothing: see `ClipGroups`.
+    say nothing: see `ClipGroups`. `positives/same_source` is the share of them among the positives in the
+    queue, and `mined/same_class` that of the clip's class among those that were mined, where labels are
+    known, which nothing else looks at.
 
     The frozen network is `backbones/<view>` and `heads/<view>` of a run of `InfoNCE`, by
     `train.initial_parts`; a run without is refused. Which view is which follows from `backbones`: for flow
@@ -73,8 +76,8 @@ class CoCLR(InfoNCE):
     """
 
     clip_fields = ("group",)
-    queue_ids = ("group",)
-    monitor_names = (*InfoNCE.monitor_names, _SAME_SOURCE)
+    queue_ids = ("group", "label")
+    monitor_names = (*InfoNCE.monitor_names, _QUEUE_SOURCE, _SAME_SOURCE, _SAME_CLASS)
     further_views = 1
 
     def __init__(
@@ -111,15 +114,22 @@ class CoCLR(InfoNCE):
         _, z = encoder(self, self.frozen, training=False)(batch[self.frozen])
         second = tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
         same = self.queue.shares("group", batch["group"])
-        alike = same | self._mined(second, ~same & (self.queue.ids["group"] >= 0))
+        mined = self._mined(second, ~same & (self.queue.ids["group"] >= 0))
+        alike = same | mined
         drops = training & (self.draws.chance(_OWN) < self.drop_own)
         own = ~(drops & tf.reduce_any(alike, axis=-1))
         # An entry is of one clip in both queues, or in none.
         enters = (finite_rows(keys) & finite_rows(second))[:, tf.newaxis]
         first, other = (tf.where(enters, each, np.nan) for each in (keys, second))
-        ids = {"group": batch["group"]}
+        ids = {"group": batch["group"], "label": batch["label"]}
         writes = [lambda: self.queue.push(first, ids), lambda: self.second_queue.push(other)]
-        monitors = {_SAME_SOURCE: tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)}
+        of_class = self.queue.shares("label", batch["label"])
+        labelled = (batch["label"] >= 0)[:, tf.newaxis] & (self.queue.ids["label"] >= 0)
+        monitors = {
+            _QUEUE_SOURCE: tf.reduce_mean(tf.cast(same, tf.float32), axis=-1),
+            _SAME_SOURCE: _share(same, alike),
+            _SAME_CLASS: _share(of_class, mined & labelled),
+        }
         return Positives(alike, writes, own, monitors)
 
     def contrast(self, logits: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
@@ -139,3 +149,9 @@ class CoCLR(InfoNCE):
         """Returns the sums of the weights of the frozen backbone and head, to know them again."""
         models = self.backbones[self.frozen], self.heads[self.frozen]
         return [[float(np.sum(weight)) for weight in model.get_weights()] for model in models]
+
+
+def _share(those: tf.Tensor, among: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (B,) shares of some entries among others, (B, K) bool each, and where there are others."""
+    counts = [tf.reduce_sum(tf.cast(each, tf.float32), -1) for each in (those & among, among)]
+    return tf.math.divide_no_nan(*counts), tf.cast(counts[1] > 0, tf.float32)
