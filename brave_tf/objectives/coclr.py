@@ -111,8 +111,7 @@ class CoCLR(InfoNCE):
         return not self.queue.full.numpy()
 
     def positives(self, batch: Batch, keys: tf.Tensor, training: bool) -> Positives:
-        _, z = encoder(self, self.frozen, training=False)(batch[self.frozen])
-        second = tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
+        second = self.mining_projections(batch[self.frozen])
         same = self.queue.shares("group", batch["group"])
         mined = self._mined(second, ~same & (self.queue.ids["group"] >= 0))
         alike = same | mined
@@ -131,6 +130,11 @@ class CoCLR(InfoNCE):
             _SAME_CLASS: _share(of_class, mined & labelled),
         }
         return Positives(alike, writes, own, monitors)
+
+    def mining_projections(self, clips: tf.Tensor) -> tf.Tensor:
+        """Returns (B, D) kf of (B, *view shape) clips of the view of the frozen network, of length 1."""
+        _, z = encoder(self, self.frozen, training=False)(clips)
+        return tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
 
     def contrast(self, logits: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
         """Returns the (B,) losses, -log of the sum of softmax over the positives; see `InfoNCE.contrast`."""
