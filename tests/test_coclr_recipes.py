@@ -145,7 +145,7 @@ def test_all_stages_of_coclr_then_an_evaluation_and_an_export(tmp_path):
     last = f"--model_dir={run}/flow_1"
     windows = ["train_passes = 1", "temporal_crops = 1", "spatial_crops = 1"]
     flags = [f"--gin_bindings=eval_windows.{binding}" for binding in windows]
-    tasks = ["--task=folder/retrieval", "--view=flow", f"--data={records}"]
+    tasks = ["--task=folder/retrieval_flow", f"--data={records}"]
     assert command.run(evaluation, *tasks, last, *flags) == 0
     assert command.run(export, last, f"--output={exported}") == 0
 

@@ -80,7 +80,7 @@ def falling_steps(
     total_steps: int = gin.REQUIRED,
     milestones: Sequence[float] = (0.6, 0.8),
     factor: float = 0.1,
-) -> schedules.LearningRateSchedule:
+) -> LearningRate:
     """A constant rate that falls at each of some shares of all steps; the first steps may be a rise to it.
 
     Args:
