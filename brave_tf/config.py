@@ -136,9 +136,13 @@ class Configuration:
             for parameter, value in values.items():
                 gin.bind_parameter((*key, parameter), value)
 
-    def without(self, module: str) -> Configuration:
-        """Returns the same but for what is bound to the configurables of a module."""
-        others = {k: v for k, v in self.bindings.items() if not _is_in(k[1], module)}
+    def without(self, *names: str) -> Configuration:
+        """Returns the same but for what is bound to some configurables or to all those of some modules."""
+        others = {
+            key: values
+            for key, values in self.bindings.items()
+            if not any(_is_in(key[1], name) for name in names)
+        }
         return Configuration(self.imports, others)
 
 
@@ -217,6 +221,12 @@ def is_bound(parameter: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def referenced(parameter: str) -> list[str]:
+    """Returns the whole names of the configurables that the value of a bound parameter refers to."""
+    value = gin.query_parameter(parameter)
+    return [each.configurable.selector for each in gin.config.iterate_references({"": {"": value}})]
 
 
 def recipe_titles() -> dict[str, str]:

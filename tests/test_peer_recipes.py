@@ -9,13 +9,11 @@ import peer_values
 import pytest
 import tiny_run
 from of_a_kind import some_long
+from peer_recipes import check_bound, load, told
 
-from brave_tf import config
 from brave_tf.cli import eval as evaluation
 from brave_tf.cli import export, train
 from brave_tf.configuration import recipe_header
-from brave_tf.training.recipe import Recipe, bound
-from brave_tf.training.settings import Settings
 
 # Clips for training by the authors' code, or as many as the recipe counts; clips of a step.
 EPOCHS = {
@@ -26,31 +24,12 @@ EPOCHS = {
 }
 CVRL = [name for name in EPOCHS if "cvrl" in name]
 RHO_BYOL = [name for name in EPOCHS if "rho_byol" in name]
-
-
-def load(name, *overlays):
-    config.load_config([name, *overlays])
-    return bound(Recipe), bound(Settings)
-
-
-def told(view):
-    """The augmentations of a view by name, with the scope that they are bound in."""
-    for key in (f"{view}/RgbView.augmentations", "RgbView.augmentations"):
-        if config.is_bound(key):
-            return [each.scoped_selector for each in gin.query_parameter(key)]
-    raise AssertionError(f"none are bound for {view}")
-
-
-def check_bound(**expected):
-    """Compares what is bound: configurable -> parameter -> value, with __ for the end of a scope."""
-    for name, values in expected.items():
-        configurable = name.replace("__", "/")
-        found = {key: gin.query_parameter(f"{configurable}.{key}") for key in values}
-        assert found == values, configurable
+# They have stages, see test_coclr_recipes.py.
+COCLR = ["k400_coclr_s3d", "ucf101_coclr_s3d"]
 
 
 def test_these_are_all():
-    assert sorted(EPOCHS) == recipe_header.peers()
+    assert sorted([*EPOCHS, *COCLR]) == recipe_header.peers()
 
 
 @pytest.mark.parametrize("name", EPOCHS)

@@ -9,9 +9,9 @@ that do not decode, labels, durations, clips that are in two splits. It prints a
 which recipes the clips can train, with the command; it leaves report.json and the page index.html in
 --output. --index also makes the index of each shard, with which training reads of a record no more than it
 shows. --gin_file prints the views and parts of the model
-that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step; it
-needs no data. Exit codes: 0 nothing is wrong, 1 there are problems, 2 unusable input, 130 stopped by Ctrl-C,
-143 by SIGTERM.
+that a recipe trains, with parameters, multiply-adds and an estimate of the memory of a training step, of
+each kind of stage if it has several; it needs no data. Exit codes: 0 nothing is wrong, 1 there are problems,
+2 unusable input, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -103,9 +103,17 @@ def _inspect_model() -> int:
     startup.import_tensorflow()
     from brave_tf import config
     from brave_tf.inspection import model_summary
+    from brave_tf.training import stages
 
-    config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
-    print(model_summary.model_summary(FLAGS.batch_size))
+    staged = stages.read_stages(FLAGS.gin_file, FLAGS.gin_bindings)
+    if staged is None:
+        config.load_config(FLAGS.gin_file, FLAGS.gin_bindings, for_training=True)
+        print(model_summary.model_summary(FLAGS.batch_size))
+        return 0
+    staged.check(data=False)
+    for names, stage in staged.kinds().items():
+        staged.load(stage)
+        print(f"stages {names}\n\n{model_summary.model_summary(FLAGS.batch_size)}\n")
     return 0
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @register_modality
 class Flow(VideoModality):
-    """Optical flow: a JPEG for each frame in records, and `FlowView`. It takes too long to be computed while
-    media files are read."""
+    """Optical flow: a JPEG for each frame in records, with `FlowView` and `FlowPictureView`. It takes too
+    long to be computed while media files are read."""
 
     name = "flow"
     fields = {record_fields.FLOW: "string"}
@@ -36,8 +36,9 @@ class Flow(VideoModality):
 
     def views(self) -> tuple[type[View], ...]:
         from brave_tf.data.views.flow import FlowView
+        from brave_tf.data.views.flow_picture import FlowPictureView
 
-        return (FlowView,)
+        return (FlowView, FlowPictureView)
 
     def store(self, prepared: PreparedClip, settings: PreparationSettings) -> Stored | None:
         if prepared.flow is None:
@@ -59,7 +60,23 @@ class Flow(VideoModality):
     def signatures(self, name: str, view: View, sizes: Sizes, embed: Embed) -> Signatures:
         import tensorflow as tf
 
+        from brave_tf.data.views.flow_picture import FlowPictureView
         from brave_tf.interop.video_signatures import VALUE_OF_PIXEL, video_signatures
+
+        def decoded(pixels: tf.Tensor) -> tf.Tensor:
+            # The inverse of `round((u + bound) * 255 / (2 * bound))`, in units of bound.
+            return pixels * (2 * VALUE_OF_PIXEL) - 1.0
+
+        if isinstance(view, FlowPictureView):
+            return video_signatures(
+                name,
+                view,
+                sizes,
+                embed,
+                expected="pictures of flow in [0, 1]",
+                decode=lambda pixels: view.picture(decoded(pixels)),
+                stored_channels=view.channels,
+            )
 
         def resized(values: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
             return tf.clip_by_value(values * scale, -1.0, 1.0)
@@ -70,8 +87,7 @@ class Flow(VideoModality):
             sizes,
             embed,
             expected="flow in [-1, 1]",
-            # The inverse of `round((u + bound) * 255 / (2 * bound))`, in units of bound.
-            decode=lambda pixels: pixels * (2 * VALUE_OF_PIXEL) - 1.0,
+            decode=decoded,
             # Records keep flow in the first channels of colour images.
             stored_channels=None,
             resized=resized,

@@ -22,6 +22,7 @@ class VideoModality(Modality):
             "num_frames": windows.num_frames or view.num_frames * (2 if is_narrow else 1),
             "size": size,
             "resize": windows.resize or (view.resize if size == view.size else None),
+            "corner_crops": windows.corner_crops,
         }
 
     def tested(self, view: View, test_size: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 
 import gin
@@ -14,6 +13,7 @@ from brave_tf.objectives.agreement_search import AGREEMENTS, nearest_rows
 from brave_tf.objectives.avid import AUDIO, AVID, CROSS, VIDEO, Scores
 from brave_tf.objectives.noise_contrast import rows_outside
 from brave_tf.objectives.occasions import AtStart, Occasion, RowFeatures
+from brave_tf.objectives.options import check_options
 from brave_tf.objectives.pseudo_labels import PseudoLabels
 
 
@@ -54,11 +54,7 @@ class AVIDCMA(AVID):
         within_modal_weight: float = 1.0,
         **options,
     ):
-        known = list(inspect.signature(AVID.__init__).parameters)[1:]
-        for name in set(options) - set(known):
-            raise errors.UserError(
-                f"AVIDCMA has no argument {name!r}.{errors.did_you_mean(name, known)}"
-            )
+        check_options(AVIDCMA, AVID, options)
         super().__init__(backbones, within_modal_weight=within_modal_weight, **options)
         for argument, value, usable, expected in (
             ("positives", positives, 0 < positives < self.num_clips, "1 or more, fewer than clips"),

@@ -168,6 +168,10 @@ class Objective(Stepping, abc.ABC):
         """Returns the parts of this objective, itself included, that are of a class, such as `State`."""
         return [each for each in (self, *self.submodules) if isinstance(each, kind)]
 
+    def views_in_order(self) -> list[str]:
+        """Returns the views that have backbones, by name, except that `narrow` is before any other."""
+        return sorted(self.backbones, key=lambda view: (view != NARROW, view))
+
     def feature_size(self, view: str) -> int:
         """D of the (B, D) features of a view's backbone."""
         return self.backbones[view].output_shape[-1]

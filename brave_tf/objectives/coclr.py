@@ -10,19 +10,18 @@ from brave_tf import errors
 from brave_tf.objectives import base
 from brave_tf.objectives.info_nce import (
     Batch,
-    Builder,
     InfoNCE,
     Positives,
     encoder,
-    two_layers,
 )
-from brave_tf.objectives.momentum_schedules import Momentum
+from brave_tf.objectives.options import check_options
 from brave_tf.objectives.queue import Queue
 from brave_tf.objectives.state import finite_rows
 
 # Number of the draw of the rule about own keys, among those of a step.
 _OWN = 1
-_SAME_SOURCE = "queue/same_source"
+_QUEUE_SOURCE = "queue/same_source"
+_SAME_SOURCE, _SAME_CLASS = "positives/same_source", "mined/same_class"
 
 
 @gin.configurable
@@ -57,7 +56,9 @@ class CoCLR(InfoNCE):
     them.
 
     The monitor `queue/same_source` is the share of the queue that is of a clip's own source. Near 1, groups
-    say nothing: see `ClipGroups`.
+    say nothing: see `ClipGroups`. `positives/same_source` is the share of them among the positives in the
+    queue, and `mined/same_class` that of the clip's class among those that were mined, where labels are
+    known, which nothing else looks at.
 
     The frozen network is `backbones/<view>` and `heads/<view>` of a run of `InfoNCE`, by
     `train.initial_parts`; a run without is refused. Which view is which follows from `backbones`: for flow
@@ -66,47 +67,37 @@ class CoCLR(InfoNCE):
     Args:
       backbones: two views that share one, which is trained, and one with another, which is frozen, such as
         `{'narrow': @rgb/s3d(), 'second': 'narrow', 'flow': @flow/s3d()}`.
-      head: as in `InfoNCE`, for both.
-      queue_size: likewise.
-      momentum: likewise.
-      temperature: likewise.
-      clips_per_process: likewise.
-      loss_scale: likewise.
       top: how many are mined for each clip.
       drop_own: probability with which a batch does without own keys. All replicas draw the same.
+      **options: the other arguments of `InfoNCE`. `head` builds that of the frozen network too.
 
     Raises:
-      UserError: as `InfoNCE`, or `top` and `drop_own` are out of range.
+      UserError: as `InfoNCE`, `top` or `drop_own` is out of range, or there is no such argument.
     """
 
     clip_fields = ("group",)
-    queue_ids = ("group",)
-    monitor_names = (*InfoNCE.monitor_names, _SAME_SOURCE)
+    queue_ids = ("group", "label")
+    monitor_names = (*InfoNCE.monitor_names, _QUEUE_SOURCE, _SAME_SOURCE, _SAME_CLASS)
     further_views = 1
 
     def __init__(
         self,
         backbones: base.Backbones,
-        head: Builder = two_layers,
-        queue_size: int = 2048,
-        momentum: Momentum = 0.999,
-        temperature: float = 0.07,
-        clips_per_process: int | None = None,
-        loss_scale: float = 1.0,
         top: int = 5,
         drop_own: float = 0.9,
+        **options,
     ):
-        super().__init__(
-            backbones, head, queue_size, momentum, temperature, clips_per_process, loss_scale
-        )
-        self._require("top", top, 1 <= top <= queue_size, f"1 to queue_size, {queue_size}")
+        check_options(CoCLR, InfoNCE, options)
+        super().__init__(backbones, **options)
+        size = self.queue.size
+        self._require("top", top, 1 <= top <= size, f"1 to queue_size, {size}")
         self._require("drop_own", drop_own, 0 <= drop_own <= 1, "a probability in [0, 1]")
         self.top, self.drop_own = top, drop_own
         (self.frozen,) = self.further
         for models in (self.backbones, self.heads):
             models[self.frozen].trainable = False
         width = self.heads[self.frozen].output_shape[-1]
-        self.second_queue = Queue(queue_size, width, name="second_queue")
+        self.second_queue = Queue(size, width, name="second_queue")
         self._drawn = self._frozen_sums()
 
     def filling(self) -> bool:
@@ -120,19 +111,30 @@ class CoCLR(InfoNCE):
         return not self.queue.full.numpy()
 
     def positives(self, batch: Batch, keys: tf.Tensor, training: bool) -> Positives:
-        _, z = encoder(self, self.frozen, training=False)(batch[self.frozen])
-        second = tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
+        second = self.mining_projections(batch[self.frozen])
         same = self.queue.shares("group", batch["group"])
-        alike = same | self._mined(second, ~same & (self.queue.ids["group"] >= 0))
+        mined = self._mined(second, ~same & (self.queue.ids["group"] >= 0))
+        alike = same | mined
         drops = training & (self.draws.chance(_OWN) < self.drop_own)
         own = ~(drops & tf.reduce_any(alike, axis=-1))
         # An entry is of one clip in both queues, or in none.
         enters = (finite_rows(keys) & finite_rows(second))[:, tf.newaxis]
         first, other = (tf.where(enters, each, np.nan) for each in (keys, second))
-        ids = {"group": batch["group"]}
+        ids = {"group": batch["group"], "label": batch["label"]}
         writes = [lambda: self.queue.push(first, ids), lambda: self.second_queue.push(other)]
-        monitors = {_SAME_SOURCE: tf.reduce_mean(tf.cast(same, tf.float32), axis=-1)}
+        of_class = self.queue.shares("label", batch["label"])
+        labelled = (batch["label"] >= 0)[:, tf.newaxis] & (self.queue.ids["label"] >= 0)
+        monitors = {
+            _QUEUE_SOURCE: tf.reduce_mean(tf.cast(same, tf.float32), axis=-1),
+            _SAME_SOURCE: _share(same, alike),
+            _SAME_CLASS: _share(of_class, mined & labelled),
+        }
         return Positives(alike, writes, own, monitors)
+
+    def mining_projections(self, clips: tf.Tensor) -> tf.Tensor:
+        """Returns (B, D) kf of (B, *view shape) clips of the view of the frozen network, of length 1."""
+        _, z = encoder(self, self.frozen, training=False)(clips)
+        return tf.stop_gradient(tf.math.l2_normalize(z, axis=-1))
 
     def contrast(self, logits: tf.Tensor, positives: tf.Tensor) -> tf.Tensor:
         """Returns the (B,) losses, -log of the sum of softmax over the positives; see `InfoNCE.contrast`."""
@@ -151,3 +153,9 @@ class CoCLR(InfoNCE):
         """Returns the sums of the weights of the frozen backbone and head, to know them again."""
         models = self.backbones[self.frozen], self.heads[self.frozen]
         return [[float(np.sum(weight)) for weight in model.get_weights()] for model in models]
+
+
+def _share(those: tf.Tensor, among: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (B,) shares of some entries among others, (B, K) bool each, and where there are others."""
+    counts = [tf.reduce_sum(tf.cast(each, tf.float32), -1) for each in (those & among, among)]
+    return tf.math.divide_no_nan(*counts), tf.cast(counts[1] > 0, tf.float32)

@@ -72,7 +72,7 @@ class CVRL(base.Objective):
         if temperature <= 0:
             raise errors.UserError(f"CVRL.temperature = {temperature}: expected a positive number.")
         self.temperature, self.weight_decay = temperature, weight_decay
-        self.order = sorted(self.backbones, key=lambda view: (view != base.NARROW, view))
+        self.order = self.views_in_order()
         of_backbone: dict[int, tf.keras.Model] = {}
         for view in self.order:
             key = id(self.backbones[view])

@@ -58,7 +58,8 @@ class InfoNCE(base.Objective):
     after scoring (MoCo, He et al., CVPR 2020).
 
     The monitors `accuracy/contrast` and `accuracy/contrast_top5` tell whether the nearest to q is its own key
-    or another positive, and whether one of the nearest five is.
+    or another positive, and whether one of the nearest five is; `queue/age` is how many steps ago the entries
+    of the queue were written, in the mean.
 
     Args:
       backbones: two views that share one, such as `{'narrow': @s3d(), 'second': 'narrow'}`. The query is of
@@ -79,7 +80,7 @@ class InfoNCE(base.Objective):
     # A queue follows whole steps.
     accumulates = False
     term_names = ("contrast",)
-    monitor_names = ("accuracy/contrast", "accuracy/contrast_top5")
+    monitor_names = ("accuracy/contrast", "accuracy/contrast_top5", "queue/age")
     # What the queue keeps beside keys, by its name in batches.
     queue_ids: tuple[str, ...] = ()
     further_views = 0
@@ -97,7 +98,7 @@ class InfoNCE(base.Objective):
         super().__init__(backbones, loss_scale)
         self._require("temperature", temperature, temperature > 0, "a positive number")
         self.temperature, self.clips_per_process = temperature, clips_per_process
-        order = sorted(self.backbones, key=lambda view: (view != base.NARROW, view))
+        order = self.views_in_order()
         uses = Counter(id(model) for model in self.backbones.values())
         trained = [view for view in order if uses[id(self.backbones[view])] > 1]
         self.further = [view for view in order if view not in trained]
@@ -146,7 +147,8 @@ class InfoNCE(base.Objective):
         hits = tf.cast(tf.gather(every, nearest, batch_dims=1), tf.float32)
         own = every[:, 0] if found.own is None else found.own
         positives = tf.concat([own[:, tf.newaxis], found.alike], axis=-1)
-        monitors = hits[:, 0], tf.reduce_max(hits, axis=-1)
+        age = tf.reduce_mean(tf.cast(self.queue.ages, tf.float32))
+        monitors = hits[:, 0], tf.reduce_max(hits, axis=-1), age
         return base.Terms(
             {"contrast": self.contrast(logits, positives)},
             {self.query: features},

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from brave_tf.objectives.replicas import mean_over_replicas
+from brave_tf.objectives.terms import Monitored
 
 
 class Mean(tf.keras.metrics.Mean):
@@ -44,3 +45,17 @@ def weighted(losses: tf.Tensor, counts: tf.Tensor | None) -> tf.Tensor:
     if counts is None:
         return losses
     return losses * counts / tf.maximum(mean_over_replicas(counts), 1e-6)
+
+
+def counted(value: Monitored, counts: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Returns a figure, and what its mean is weighted by; None: all alike.
+
+    Args:
+      value: scalar or (B,), or a pair, see `Terms.monitors`.
+      counts: (B,) float32, which clips count; None: all do. It has no part in that of a scalar.
+    """
+    if isinstance(value, tuple):
+        value, known = value
+        # What is not known may be no number, and is no part of a sum.
+        return tf.where(known > 0, value, 0.0), known if counts is None else known * counts
+    return value, counts if value.shape.rank == 1 else None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from brave_tf.objectives.base import Objective, Terms
-from brave_tf.objectives.means import weighted
+from brave_tf.objectives.means import counted, weighted
 from brave_tf.objectives.shared_features import computed_once
 
 
@@ -35,8 +35,9 @@ def joined(
         followed[name] = weighted(part.followed_losses(terms), terms.counts)
         features.update(terms.features)
         for each, value in {**terms.losses, **terms.monitors}.items():
-            of_clips = value.shape.rank == 1
-            monitors[f"{name}/{each}"] = weighted(value, terms.counts) if of_clips else value
+            figure, counts = counted(value, terms.counts)
+            known = isinstance(value, tuple)
+            monitors[f"{name}/{each}"] = (figure, counts) if known else weighted(figure, counts)
         projections.update({f"{name}/{each}": z for each, z in terms.projections.items()})
         writes += terms.writes
     apart = any(terms.followed is not None for terms in found.values())

@@ -30,6 +30,7 @@ class Queue(State):
     Attributes:
       entries: (K, D) float32, at first random directions.
       ids: name -> (K,) int64, at first -1.
+      ages: (K,) int64, how many batches ago each was written; those that never were, since the start.
       pointer: () int64, where the next batch is written.
       full: () bool, whether every entry has had its turn.
 
@@ -49,6 +50,7 @@ class Queue(State):
             each: state_variable(tf.fill([size], tf.constant(-1, tf.int64)), f"{name}/{each}")
             for each in ids
         }
+        self.ages = state_variable(tf.zeros([size], tf.int64), f"{name}/ages")
         self.pointer = state_variable(tf.zeros((), tf.int64), f"{name}/pointer")
         self.full = state_variable(tf.constant(False), f"{name}/full")
 
@@ -84,6 +86,9 @@ class Queue(State):
         for name, variable in self.ids.items():
             new = gather_over_replicas(tf.cast(ids[name], tf.int64))
             assign_rows(variable, rows, tf.where(enters, new, rows_of(variable, rows)))
+        ages = self.ages + 1
+        self.ages.assign(ages)
+        assign_rows(self.ages, rows, tf.where(enters, tf.zeros_like(rows), tf.gather(ages, rows)))
         reached = self.pointer + count
         self.full.assign(self.full | (reached >= self.size))
         self.pointer.assign(reached % self.size)

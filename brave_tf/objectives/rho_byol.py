@@ -73,7 +73,7 @@ class RhoBYOL(base.Objective):
                 f"RhoBYOL.temperature = {temperature}: expected a positive number."
             )
         self.temperature, self.together = temperature, together
-        self.order = sorted(views, key=lambda view: (view != base.NARROW, view))
+        self.order = self.views_in_order()
         self.projector = projector(self.feature_size(views[0]), name="projector")
         self.predictor = predictor(self.projector.output_shape[-1], name="predictor")
         self.target = MomentumCopy(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from brave_tf import errors
 from brave_tf.objectives import loss_scaling
 from brave_tf.objectives.accumulation import GradientSums
-from brave_tf.objectives.means import Mean, known_means, weighted
+from brave_tf.objectives.means import Mean, counted, known_means, weighted
 from brave_tf.objectives.replicas import sum_over_replicas
 from brave_tf.objectives.state import State, state_variable
 from brave_tf.objectives.terms import Seen, Terms
@@ -262,8 +262,7 @@ class Stepping(tf.keras.Model):
         values = {"loss": losses, **terms.monitors}
         values.update({f"loss/{name}": value for name, value in terms.losses.items()})
         for name, value in values.items():
-            of_clips = terms.counts is not None and value.shape.rank == 1
-            self._monitors[name].update_state(value, terms.counts if of_clips else None)
+            self._monitors[name].update_state(*counted(value, terms.counts))
         return {name: self._monitors[name].result() for name in values}
 
 

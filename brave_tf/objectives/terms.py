@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping, Sequence
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Union
 
 import tensorflow as tf
+
+# A figure, or that of clips and which of them have it.
+Monitored = Union[tf.Tensor, "tuple[tf.Tensor, tf.Tensor]"]
 
 
 class Terms(NamedTuple):
@@ -17,7 +20,8 @@ class Terms(NamedTuple):
       losses: name -> (B,) float32, the loss terms of each clip. Their mean is over the clips that count.
       features: view -> (B, D) float32 backbone features, watched for collapse.
       monitors: name -> scalar or (B,) float32, further figures to log, not optimised; the mean of the latter
-        is over the clips that count too.
+        is over the clips that count too. Or a pair of such a (B,) and (B,) float32, 1 for a clip of which the
+        figure is known and 0 for another, that has no part in the mean.
       projections: name -> (B, D) float32, what the loss compares (z), watched for collapse too.
       counts: (B,) float32, 1 for a clip that counts in means and 0 for one that does not, such as one without
         a label; None: all do.
@@ -29,7 +33,7 @@ class Terms(NamedTuple):
 
     losses: dict[str, tf.Tensor]
     features: dict[str, tf.Tensor]
-    monitors: dict[str, tf.Tensor]
+    monitors: dict[str, Monitored]
     projections: Mapping[str, tf.Tensor] = types.MappingProxyType({})
     counts: tf.Tensor | None = None
     followed: tf.Tensor | None = None

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from brave_tf.configuration import recipe_header
 
-# Task -> the column of the paper's tables: top-1 accuracies, and mean average precisions for AudioSet.
+# Task -> the column of the tables: top-1 accuracies, R@1 of retrieval, mean average precisions of AudioSet.
 COLUMNS = {
     "ucf101/linear": "UCF101 linear",
     "ucf101/finetune": "UCF101 fine-tuned",
+    "ucf101/retrieval": "UCF101 retrieval",
     "hmdb51/linear": "HMDB51 linear",
     "hmdb51/finetune": "HMDB51 fine-tuned",
     "kinetics400/linear": "K400 linear",

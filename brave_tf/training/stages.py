@@ -117,11 +117,20 @@ class StagedRecipe:
             except NoEffectError as error:
                 useless[error.binding] = error
         # A stage is a run like any other, and its folder says nothing of stages.
-        config.loaded().without(__name__).load()
+        config.loaded().without(__name__, *config.referenced(f"{_STAGES}.stages")).load()
         return useless
 
-    def check(self) -> None:
+    def kinds(self) -> dict[str, Stage]:
+        """Returns the first stage of each gin file, by the names of all that have it, with commas."""
+        files = dict.fromkeys(stage.recipe for stage in self.stages)
+        alike = [[each for each in self.stages if each.recipe == file] for file in files]
+        return {", ".join(each.name for each in some): some[0] for some in alike}
+
+    def check(self, data: bool = True) -> None:
         """Makes sure, before the first of them begins, that the configurations of all stages can be used.
+
+        Args:
+          data: whether there have to be clips with what the views need.
 
         Raises:
           UserError: one cannot, or a binding has no effect in any stage.
@@ -129,7 +138,8 @@ class StagedRecipe:
         useless: dict[str, NoEffectError] | None = None
         for stage in self.stages:
             found = self.load(stage)
-            Inputs(recipe.bound(Settings), recipe.bound(recipe.Recipe)).check()
+            if data:
+                Inputs(recipe.bound(Settings), recipe.bound(recipe.Recipe)).check()
             useless = found if useless is None else {k: e for k, e in useless.items() if k in found}
         for error in (useless or {}).values():
             raise error

@@ -100,6 +100,22 @@ def test_a_recipe(capsys):
     assert "a training step of 2 clips, float32" in shown
 
 
+def test_each_kind_of_stage_of_a_recipe(capsys):
+    small = ["--gin_file=ucf101_coclr_s3d", "--gin_file=overlays/laptop.gin"]
+    # The widths of the networks, for a test.
+    small += ["--gin_bindings=tsm_light.widths = (8,)", "--gin_bindings=tsm_light.blocks = (1,)"]
+    assert command.run(inspect, *small, "--batch_size=2") == 0
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("stages ")]
+    assert shown == [
+        "stages narrow_alone",
+        "stages flow_alone",
+        "stages narrow_1, narrow_2",
+        "stages flow_1, flow_2",
+    ]
+    assert command.run(inspect, *small, "--gin_bindings=CoCLR.tops = 3") == 2
+    assert command.run(inspect, *small, "--gin_bindings=NOTHING = 3") == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

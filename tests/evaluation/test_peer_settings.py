@@ -1,7 +1,8 @@
-"""The files in gin/evaluation have the settings by which CVRL and rho-BYOL were evaluated."""
+"""The files in gin/evaluation have the settings by which other methods were evaluated."""
 
 import inspect
 
+import gin
 import numpy as np
 import peer_values
 import pytest
@@ -11,6 +12,8 @@ from brave_tf.data.augment.random_flip import random_flip
 from brave_tf.evaluation.features.windows import EvalWindows
 from brave_tf.evaluation.protocols import knn, linear_layer
 from brave_tf.evaluation.protocols.finetune_recipe import FineTuning
+from brave_tf.evaluation.protocols.train_windows import CROPS
+from brave_tf.evaluation.tasks import registry
 from brave_tf.training.recipe import Recipe, bound
 
 
@@ -98,3 +101,48 @@ def test_the_neighbours_of_rho_byol(monkeypatch):
     with pytest.raises(StopIteration):
         knn.knn(None, "records")
     assert given == [200, 0.5]
+
+
+@pytest.mark.parametrize("name", ["retrieval", "linear", "finetune"])
+def test_the_windows_of_coclr(name):
+    windows, view, tested = load("ucf101_coclr_s3d", f"coclr_{name}")
+    assert view.shape == tested.shape == (32, 128, 128, 3)
+    # The centre, or the corners and the centre and their mirrors.
+    assert windows.crops(view) == (10, 1 if name == "retrieval" else 10)
+    assert tested.corner_crops == (name != "retrieval")
+
+
+def test_the_retrieval_of_coclr():
+    load("ucf101_coclr_s3d", "coclr_retrieval")
+    bound_values = {key: gin.query_parameter(f"retrieval.{key}") for key in ("ks", "centre")}
+    assert bound_values == {"ks": (1, 5, 10, 20, 50), "centre": True}
+    assert gin.query_parameter("retrieval.train_windows") == CROPS
+
+
+def test_the_linear_layer_of_coclr(monkeypatch):
+    load("ucf101_coclr_s3d", "coclr_linear")
+    head = heads(monkeypatch)
+    assert (head.normalization, head.hidden) == ("l2_batch_norm", ())
+    training = head.training
+    assert (training.batch_size, training.epochs) == (64, 100)
+    assert (training.learning_rate, training.weight_decay) == (0.1, 1e-3)
+    rates = schedule(training, 14_900, 149)
+    found = [float(rates(149 * epoch)) for epoch in (0, 59, 60, 79, 80, 99)]
+    np.testing.assert_allclose(found, [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], rtol=1e-5)
+
+
+def test_the_fine_tuning_of_coclr():
+    load("ucf101_coclr_s3d", "coclr_finetune")
+    settings = FineTuning()
+    assert (settings.epochs, settings.batch_size, settings.optimizer) == (500, 64, "adam")
+    assert (settings.schedule, settings.milestones) == ("steps", (400 / 500, 450 / 500))
+    # The classifier has ten times the rate of the backbone.
+    assert settings.learning_rate * settings.multipliers["classifier/"] == pytest.approx(1e-3)
+    assert (settings.weight_decay, settings.dropout, settings.held_out_every) == (1e-3, 0.9, None)
+
+
+def test_the_two_streams_of_coclr():
+    load("k400_coclr_s3d", "coclr_two_streams")
+    tasks = gin.query_parameter("two_streams.tasks")
+    assert [registry.find_task(task).modality for task in tasks] == ["rgb", "flow"]
+    assert registry.find_task("ucf101/two_streams").modality == "rgb"

@@ -58,9 +58,8 @@ def make(
             backbones["flow"] = backbone(norm)
             options = {"top": TOP, "drop_own": 0.5, **options}
         options = {"clips_per_process": 2 if norm else None, **options}
-        objective = kind(
-            backbones, head, queue_size=QUEUE, momentum=0.9, temperature=TEMPERATURE, **options
-        )
+        settings = {"queue_size": QUEUE, "momentum": 0.9, "temperature": TEMPERATURE}
+        objective = kind(backbones, head=head, **settings, **options)
         if kind is CoCLR:
             objective.backbones["flow"].set_weights(backbone(norm).get_weights())
             objective.heads["flow"].set_weights(head(FEATURES, "head").get_weights())

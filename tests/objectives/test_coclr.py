@@ -79,6 +79,46 @@ def test_losses_are_those_of_a_loop(steps):
     np.testing.assert_allclose(terms.monitors["queue/same_source"], same.mean(axis=1), rtol=1e-5)
 
 
+def test_what_monitors_say_of_positives():
+    objective = co_training.make(norm=False)
+    batch = filled(objective)
+    labels, groups = (objective.queue.ids[name].numpy() for name in ("label", "group"))
+    assert -1 in batch["label"] and -1 in labels
+    found = []
+    contrast = objective.contrast
+    objective.contrast = lambda x, positives: found.append(positives) or contrast(x, positives)
+    monitors = objective.terms(batch, training=False).monitors
+    expected = {"positives/same_source": [], "mined/same_class": []}
+    for positives, label, group in zip(found[0].numpy()[:, 1:], batch["label"], batch["group"]):
+        same = groups == group
+        expected["positives/same_source"].append([np.sum(positives & same), np.sum(positives)])
+        mined = positives & ~same & (labels >= 0) & (label >= 0)
+        expected["mined/same_class"].append([np.sum(mined & (labels == label)), np.sum(mined)])
+    for name, counts in expected.items():
+        some, every = np.transpose(counts)
+        shares, known = monitors[name]
+        np.testing.assert_array_equal(known, every > 0)
+        np.testing.assert_allclose(
+            np.array(shares)[every > 0], (some / np.maximum(every, 1))[every > 0]
+        )
+    assert 0 < np.sum(monitors["mined/same_class"][1]) < len(batch["label"])
+    # Those of every step of the queue, the newest of age 0.
+    assert float(monitors["queue/age"]) == pytest.approx((FILLING - 1) / 2)
+
+
+def test_means_of_monitors_are_of_clips_that_have_them():
+    objective = co_training.make(norm=False)
+    batch = filled(objective)
+    shares, known = objective.terms(batch, training=False).monitors["mined/same_class"]
+    objective.reset_metrics()
+    logs = objective.test_step(batch)
+    expected = np.average(shares, weights=known)
+    np.testing.assert_allclose(logs["mined/same_class"], expected, rtol=1e-5)
+    objective.reset_metrics()
+    logs = objective.test_step({**batch, "label": np.full_like(batch["label"], -1)})
+    assert "mined/same_class" not in objective.figures(logs)
+
+
 def test_own_keys_are_left_out_of_some_batches_in_training():
     objective = co_training.make(norm=False, drop_own=0.7)
     batch = filled(objective)
@@ -208,7 +248,7 @@ def test_the_frozen_network_is_a_part_of_a_run_of_its_view(tmp_path):
 def test_for_the_reverse_the_modalities_are_exchanged():
     shared = dense_backbone(4, 3)
     backbones = {"narrow": dense_backbone(4, 3), "flow": shared, "later_flow": "flow"}
-    objective = CoCLR(backbones, co_training.head)
+    objective = CoCLR(backbones, head=co_training.head)
     assert (objective.query, objective.key, objective.frozen) == ("flow", "later_flow", "narrow")
     assert objective.networks()["target"]["narrow"] is objective.backbones["narrow"]
 
@@ -234,6 +274,7 @@ def test_entries_of_the_label_are_positives_too():
         ({"backbones": {"narrow": dense_backbone(4, 3), "b": "narrow"}}, "and one with another"),
         ({"top": 17}, "CoCLR.top = 17: expected 1 to queue_size, 16"),
         ({"drop_own": 1.5}, "CoCLR.drop_own = 1.5"),
+        ({"queue_siz": 8}, "CoCLR has no argument 'queue_siz'.*queue_size"),
     ],
 )
 def test_what_cannot_be_is_refused(options, said):

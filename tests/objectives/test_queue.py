@@ -47,3 +47,16 @@ def test_a_queue_that_is_no_multiple_of_a_batch_is_refused():
         queue.check_batch(4)
     with pytest.raises(errors.UserError, match="at least 1 of each"):
         Queue(0, 2)
+
+
+def test_entries_age_with_each_batch():
+    queue, written = Queue(6, 2), np.zeros(6, int)
+    for step in range(1, 5):
+        keys = np.ones((2, 2), np.float32)
+        # What does not enter leaves an entry that grows older.
+        keys[1, 0] = np.nan if step == 2 else 1
+        queue.push(keys)
+        for row in range(2):
+            if np.isfinite(keys[row]).all():
+                written[(2 * (step - 1) + row) % 6] = step
+        np.testing.assert_array_equal(queue.ages, step - written)

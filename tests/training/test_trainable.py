@@ -55,7 +55,7 @@ def test_modalities_are_those_of_the_views(name):
 def test_recipes_for_clips(together, letters):
     def views(name):
         if name in PEERS:
-            return "v"
+            return "vf" if "coclr" in name else "v"
         words = name.split("_")
         return words[words.index("v") + 1]
 

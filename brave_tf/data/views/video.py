@@ -14,7 +14,7 @@ import tensorflow as tf
 from brave_tf.data.records import stored_values
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.records.stored_values import StoredValues
-from brave_tf.data.views import frames, normalisation, sampling
+from brave_tf.data.views import frames, normalisation, sampling, squares
 from brave_tf.data.views.base import View
 from brave_tf.errors import UserError
 from brave_tf.storage.added_fields import added_field
@@ -54,6 +54,7 @@ class VideoView(View):
       deviation: by which each channel is divided.
       last_start: whether a training window may be the last one that fits, where no rule puts it.
       hold_first: whether a window longer than its clip holds the first frame, then shows all, not looping.
+      corner_crops: whether `crops` cuts the corners and the centre, and mirrors these: ten of a window.
       highest_pixel: what `_values` is given for a stored 255; of the class.
       seconds: the duration of the window, which sets `frame_step`: 1.28 s of 16 frames at 25 per second
         is a step of 2. Not kept: a view made from this one by `dataclasses.replace` has its step.
@@ -76,6 +77,7 @@ class VideoView(View):
     deviation: Sequence[float] | float | None = added_field(None)
     last_start: bool = added_field(True)
     hold_first: bool = added_field(False)
+    corner_crops: bool = added_field(False)
     seconds: dataclasses.InitVar[float | None] = None
 
     def __post_init__(self, seconds: float | None) -> None:
@@ -193,14 +195,14 @@ class VideoView(View):
             self.highest_pixel,
         )
         scale = tf.cast(tf.stack([new_width / width, new_height / height]), tf.float32)
-        values = self.normalised(self._values(pixels, clip, scale))
-        tops, lefts = (self._offsets(side, spatial) for side in (new_height, new_width))
-        squares = [
-            tf.gather(values, window)[:, top : top + self.size, left : left + self.size]
+        values = self._values(pixels, clip, scale)
+        cut = squares.of_corners if self.corner_crops else squares.on_the_diagonal
+        found = [
+            square
             for window in tf.unstack(tf.reshape(places, (temporal, self.num_frames)))
-            for top, left in zip(tops, lefts)
+            for square in cut(tf.gather(values, window), self.size, spatial)
         ]
-        return tf.ensure_shape(tf.stack(squares), (temporal * spatial, *self.shape))
+        return self.normalised(tf.ensure_shape(tf.stack(found), (temporal * spatial, *self.shape)))
 
     def resized_shape(
         self, height: tf.Tensor, width: tf.Tensor, short_side: int
@@ -288,11 +290,6 @@ class VideoView(View):
         return tf.stack(
             [self.frame_indices(clip, start / clip.frame_rate) for start in tf.unstack(starts)]
         )
-
-    def _offsets(self, side: tf.Tensor, spatial: int) -> list[tf.Tensor]:
-        if spatial == 1:
-            return [(side - self.size) // 2]
-        return tf.unstack(sampling.linear_starts(side, tf.constant(self.size), spatial))
 
 
 def _split(seed: tf.Tensor) -> list[tf.Tensor]:

@@ -133,7 +133,11 @@ class FeatureBank:
             "window": list(self.view.shape),
             "precision": self.probe.backbone.precision,
             **{name: getattr(self.view, name) for name in video if hasattr(self.view, name)},
-            **{n: v for n, v in told_fields(self.windows).items() if n == "test_size"},
+            **{
+                n: v
+                for n, v in told_fields(self.windows).items()
+                if n in ("test_size", "corner_crops")
+            },
         }
 
     def labels(self, split: str) -> np.ndarray:

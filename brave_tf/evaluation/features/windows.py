@@ -19,6 +19,7 @@ from brave_tf.data.pipeline import clip_windows
 from brave_tf.data.records.reader import Clip
 from brave_tf.data.sources.kinds import open_source
 from brave_tf.data.views.base import Augmentation, View
+from brave_tf.data.views.squares import OF_CORNERS
 from brave_tf.errors import UserError
 from brave_tf.storage.added_fields import added_field
 from brave_tf.storage.digests import digest_of_files
@@ -52,6 +53,8 @@ class EvalWindows:
       augmentations: functions after the crop of a training window; None for those above.
       test_size: side of the squares that are cut from test frames, where it is not `size`: CVRL and rho-BYOL
         train on 224 pixels and test on 256. Test frames are resized to it, or to `resize` if that is larger.
+      corner_crops: whether the squares of a test window are its corners, its centre, and the mirrors of
+        these: ten, in place of `spatial_crops` (CoCLR).
 
     Raises:
       UserError: a value cannot be used.
@@ -67,6 +70,7 @@ class EvalWindows:
     seed: int = 0
     augmentations: Sequence[Augmentation] | None = added_field(None)
     test_size: int | None = added_field(None)
+    corner_crops: bool = added_field(False)
 
     def __post_init__(self) -> None:
         for name in (*_COUNTS, *(name for name in _SIZES if getattr(self, name) is not None)):
@@ -111,7 +115,8 @@ class EvalWindows:
 
     def crops(self, view: View) -> tuple[int, int]:
         """Returns the temporal and the spatial crops of a test clip."""
-        return self.temporal_crops, modalities.find(view.modality).spatial_crops(self.spatial_crops)
+        asked = OF_CORNERS if self.corner_crops else self.spatial_crops
+        return self.temporal_crops, modalities.find(view.modality).spatial_crops(asked)
 
 
 def usual_augmentations(view: View) -> tuple[Augmentation, ...]:

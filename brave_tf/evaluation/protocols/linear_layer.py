@@ -58,7 +58,8 @@ def linear_layer(
       several_labels: whether clips can have several labels: sigmoid cross-entropy and mAP instead of
         softmax cross-entropy and top-1.
       normalization: of features: `standardize` (mean 0 and variance 1 over the training clips), `l2`
-        (norm 1; wants learning rates about as many times higher as there are features) or `none`.
+        (norm 1; wants learning rates about as many times higher as there are features), `l2_batch_norm`
+        (a batch normalisation that is trained, after `l2`: CoCLR) or `none`.
       average: what is averaged over the crops of a test clip: `probabilities` or `logits`.
 
     Returns:

@@ -6,6 +6,7 @@ A query is answered when one of the k nearest training clips is of its class (R@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import gin
@@ -13,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from brave_tf.errors import UserError
+from brave_tf.evaluation.features.feature_bank import ClipFeatures
 from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols.frozen_features import open_bank, outcome
 from brave_tf.evaluation.protocols.kind import Kind
@@ -35,6 +37,7 @@ def retrieval(
     test_split: str = "test",
     ks: Sequence[int] = KS,
     train_windows: str = AUGMENTED,
+    centre: bool = False,
     seed: int = 0,
 ) -> Outcome:
     """Ranks the training clips for each test clip by the cosine of their mean features.
@@ -46,6 +49,8 @@ def retrieval(
       test_split: split of the queries.
       ks: how many of the nearest count; each gives a metric.
       train_windows: which windows of the training clips are averaged, see `train_features`.
+      centre: whether the mean over the clips of its split is taken from a feature first (CoCLR), which makes
+        what is found for a test clip depend on the others.
       seed: of the intervals.
 
     Returns:
@@ -60,6 +65,8 @@ def retrieval(
     check_train_windows("retrieval", train_windows)
     bank = open_bank(probe, data_dir, train_split, test_split)
     train, test = train_features(bank, train_split, train_windows), bank.test(test_split)
+    if centre:
+        train, test = centred(train), centred(test)
     hits = recalls(train.mean, train.labels, test.mean, test.labels, ks)
     hits = {f"R@{k}": values for k, values in hits.items()}
     return outcome(
@@ -72,6 +79,7 @@ def retrieval(
             "test_split": test_split,
             "ks": ks,
             "train_windows": train_windows,
+            **({"centre": True} if centre else {}),
         },
         Predictions(
             test.keys,
@@ -80,6 +88,14 @@ def retrieval(
             **neighbour_columns(train, test),
         ),
         seed,
+    )
+
+
+def centred(clips: ClipFeatures) -> ClipFeatures:
+    """Returns clips with the means of their features, (clips, 1, D), without the mean over all clips."""
+    mean = clips.mean
+    return dataclasses.replace(
+        clips, features=(mean - mean.mean(axis=0, dtype=np.float64))[:, None]
     )
 
 

@@ -8,6 +8,7 @@ from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
 from brave_tf.evaluation.protocols.mlp import MLP
 from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
 from brave_tf.evaluation.protocols.svm import LINEAR
+from brave_tf.evaluation.protocols.two_streams import TWO_STREAMS
 from brave_tf.evaluation.tasks.families import register_tasks
 
 _LINEAR_LAYER = dataclasses.replace(LINEAR_LAYER, name="linear_layer")
@@ -15,3 +16,4 @@ _LINEAR_LAYER = dataclasses.replace(LINEAR_LAYER, name="linear_layer")
 KINDS = (LINEAR, FINETUNE, KNN, RETRIEVAL, _LINEAR_LAYER, MLP)
 
 register_tasks("folder", "the clips in --data", KINDS)
+register_tasks("folder", "the clips in --data", (TWO_STREAMS,), modalities=("rgb",))

@@ -1,16 +1,28 @@
 """HMDB51 (records of datasets/hmdb51/prepare.py)."""
 
+import dataclasses
+
 from brave_tf.evaluation.protocols.finetune import FINETUNE
 from brave_tf.evaluation.protocols.knn import KNN
+from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
 from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
 from brave_tf.evaluation.protocols.svm import LINEAR
+from brave_tf.evaluation.protocols.two_streams import TWO_STREAMS
 from brave_tf.evaluation.tasks.families import register_tasks
 
 register_tasks(
     "hmdb51",
     "HMDB51",
-    (LINEAR, FINETUNE, KNN, RETRIEVAL),
+    (LINEAR, FINETUNE, KNN, RETRIEVAL, dataclasses.replace(LINEAR_LAYER, name="linear_layer")),
     data_dir="data/hmdb51",
     modalities=("rgb", "flow"),
+    official="the 3 official splits",
+)
+register_tasks(
+    "hmdb51",
+    "HMDB51",
+    (TWO_STREAMS,),
+    data_dir="data/hmdb51",
+    modalities=("rgb",),
     official="the 3 official splits",
 )

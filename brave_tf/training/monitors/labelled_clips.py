@@ -88,7 +88,7 @@ class ClipSample:
             windows = clips[self._view_name]
             features.append(self._forward(windows).numpy())
             labels.append(clips["label"].numpy())
-            stills += [_still(self._view.modality, window) for window in windows.numpy()]
+            stills += [_still(self._view, window) for window in windows.numpy()]
             if len(stills) >= self._count:
                 break
         arrays = map(np.concatenate, (features, labels, [np.stack(stills)]))
@@ -109,8 +109,8 @@ class ClipSample:
         return clips.filter(lambda clip: clip["label"] >= 0) if self._labelled else clips
 
 
-def _still(modality: str, window: np.ndarray) -> np.ndarray:
-    drawn = modalities.find(modality).still(window)
+def _still(view: View, window: np.ndarray) -> np.ndarray:
+    drawn = modalities.find(view.modality).still(view.shown(window))
     if drawn is None:
         return np.zeros((_SIDE, _SIDE, 3), np.uint8)
     return cv2.resize(drawn, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)

@@ -1,12 +1,19 @@
-"""A linear rise into any schedule."""
+"""Schedules that begin with a linear rise."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import gin
 import tensorflow as tf
 
 from brave_tf.errors import UserError
-from brave_tf.training.optimizers.schedules import LearningRate, as_schedule, warmup_cosine
+from brave_tf.training.optimizers.schedules import (
+    LearningRate,
+    Piecewise,
+    as_schedule,
+    warmup_cosine,
+)
 
 schedules = tf.keras.optimizers.schedules
 
@@ -64,6 +71,36 @@ def whole_cosine(
         )
     whole = warmup_cosine(peak, warmup_steps=0, total_steps=total_steps, final=0.0, initial=0.0)
     return warmup_into(whole, warmup_steps, initial)
+
+
+@gin.configurable
+def falling_steps(
+    peak: float = gin.REQUIRED,
+    warmup_steps: float = gin.REQUIRED,
+    total_steps: int = gin.REQUIRED,
+    milestones: Sequence[float] = (0.6, 0.8),
+    factor: float = 0.1,
+) -> LearningRate:
+    """A constant rate that falls at each of some shares of all steps; the first steps may be a rise to it.
+
+    Args:
+      peak: the first rate.
+      warmup_steps: of the rise.
+      total_steps: what `milestones` are shares of.
+      milestones: shares of the steps, in ascending order. The default is that of CoCLR's linear layer.
+      factor: by which the rate is multiplied at each.
+
+    Raises:
+      UserError: a milestone is no share, or they are not in order.
+    """
+    inside = [each for each in milestones if 0 < each < 1]
+    if sorted(set(inside)) != list(milestones):
+        raise UserError(
+            f"falling_steps.milestones = {milestones!r}: expected shares between 0 and 1, in ascending order."
+        )
+    boundaries = [round(share * total_steps) for share in milestones]
+    rates = [peak * factor**number for number in range(len(boundaries) + 1)]
+    return warmup_into(Piecewise(rates, boundaries), warmup_steps)
 
 
 @tf.keras.utils.register_keras_serializable(package="brave_tf")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from brave_tf.errors import UserError
-from brave_tf.evaluation.protocols.retrieval import recalls
+from brave_tf.evaluation.features.feature_bank import ClipFeatures
+from brave_tf.evaluation.protocols.retrieval import centred, recalls
 
 
 def directions(*degrees):
@@ -51,3 +52,13 @@ def test_features_that_are_all_alike_recall_as_chance_does():
 def test_features_that_are_not_finite_are_refused():
     with pytest.raises(UserError, match="features of 1 of 2 clips are NaN or infinite"):
         recalls(np.array([[np.nan], [1]]), np.arange(2), np.ones((2, 1)), np.arange(2), [1])
+
+
+def test_features_are_centred_by_the_mean_of_their_clips():
+    rng = np.random.default_rng(0)
+    features = rng.normal(5, 1, (6, 3, 4)).astype(np.float32)
+    columns = np.arange(6), np.array(list("abcdef")), np.array(list("ABCDEF"))
+    found = centred(ClipFeatures(features, *columns, missing=0))
+    expected = features.mean(1) - features.mean((0, 1))
+    np.testing.assert_allclose(found.mean, expected, atol=1e-5)
+    assert found.mean.dtype == np.float32

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from brave_tf.errors import UserError
 from brave_tf.training.optimizers.schedules import piecewise, warmup_cosine
-from brave_tf.training.optimizers.warmup import warmup_into
+from brave_tf.training.optimizers.warmup import falling_steps, warmup_into
 
 
 def cosine(peak, steps):
@@ -64,3 +64,12 @@ def test_it_can_be_stored_and_bound():
 def test_unusable_numbers_are_refused():
     with pytest.raises(UserError, match="steps = -1"):
         warmup_into(0.1, -1)
+
+
+def test_steps_fall_at_shares_of_the_whole():
+    schedule = falling_steps(2.0, warmup_steps=10, total_steps=100, milestones=(0.5, 0.9))
+    found = [float(schedule(step)) for step in (0, 5, 10, 49, 50, 89, 90, 99)]
+    np.testing.assert_allclose(found, [0, 1, 2, 2, 0.2, 0.2, 0.02, 0.02], rtol=1e-6)
+    for milestones in ((0.9, 0.5), (0.5, 1.5), (0.0,)):
+        with pytest.raises(UserError, match="expected shares between 0 and 1, in ascending order"):
+            falling_steps(1.0, 0, 10, milestones)

@@ -8,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 from sklearn import preprocessing
 
+from brave_tf.models.norm import BatchNorm
+
 layers = tf.keras.layers
-NORMALIZATIONS = ("standardize", "l2", "none")
+NORMALIZATIONS = ("standardize", "l2", "none", "l2_batch_norm")
 
 
 class Classifier(tf.keras.Model):
-    """Features (B, D) -> logits (B, classes) float32, without batch normalisation.
+    """Features (B, D) -> logits (B, classes) float32.
 
     Args:
       normalization: what is done to features first.
@@ -60,9 +62,10 @@ class Classifier(tf.keras.Model):
 
         Args:
           features: (B, D) float32.
-          dropout_seed: (2,) int32, of what is dropped in training; None drops nothing.
+          dropout_seed: (2,) int32, of what is dropped in training; None outside of it: nothing is dropped,
+            and a batch normalisation goes by its averages.
         """
-        x = self.normalization(features)
+        x = self.normalization(features, training=dropout_seed is not None)
         for index, layer in enumerate(self.hidden):
             x = layer(x)
             if dropout_seed is not None and self.dropout:
@@ -76,7 +79,7 @@ def normalization_layer(kind: str, scaler: preprocessing.StandardScaler) -> laye
 
     Args:
       kind: `standardize` (mean 0 and variance 1 of each feature), `l2` (Euclidean norm 1 of each
-        clip's features) or `none`.
+        clip's features), `l2_batch_norm` (a batch normalisation that is trained, after `l2`) or `none`.
       scaler: fitted to the training features.
     """
     if kind == "standardize":
@@ -87,8 +90,11 @@ def normalization_layer(kind: str, scaler: preprocessing.StandardScaler) -> laye
         scaled = layers.Rescaling(np.float32(1 / scaler.scale_), dtype="float32")
         return tf.keras.Sequential([centred, scaled], name="standardize")
     if kind == "none":
-        return layers.Identity(dtype="float32")
+        return tf.keras.Sequential([layers.Identity(dtype="float32")], name="none")
     # Of about 1 first, so that squares are neither too large nor too small for a float.
     typical = float(np.sqrt(np.mean(scaler.mean_**2 + scaler.var_))) or 1.0
     scaled = layers.Rescaling(1 / typical, dtype="float32")
-    return tf.keras.Sequential([scaled, layers.UnitNormalization(dtype="float32")], name="l2")
+    unit = [scaled, layers.UnitNormalization(dtype="float32")]
+    if kind == "l2_batch_norm":
+        unit.append(BatchNorm(momentum=0.9, epsilon=1e-5, averages="unbiased", dtype="float32"))
+    return tf.keras.Sequential(unit, name=kind)

@@ -76,3 +76,18 @@ def test_weights_are_those_of_the_seed():
     assert not np.array_equal(first.hidden[0].kernel, other.hidden[0].kernel)
     untouched = Classifier(normalization_layer("none", None), 6, [0.5, -1.0, 0.0], (3,))
     np.testing.assert_array_equal(untouched(FEATURES), np.tile([[0.5, -1.0, 0.0]], (40, 1)))
+
+
+def test_a_batch_normalisation_of_unit_features_is_trained():
+    model = classifier("l2_batch_norm")
+    unit, seed = NORMALIZED["l2"], tf.constant([0, 1])
+    deviation = np.sqrt(unit.var(0) + 1e-5)
+    kernel, bias = model.logits.kernel.numpy(), [0.5, -1.0, 0.0]
+    expected = (unit - unit.mean(0)) / deviation @ kernel + bias
+    np.testing.assert_allclose(model(FEATURES, seed), expected, rtol=1e-4, atol=1e-4)
+    assert len(model.trainable_variables) == 4
+    # Outside of training it goes by its averages, a tenth of the way from 0 and 1 to those of the batch.
+    mean, variance = 0.1 * unit.mean(0), 0.9 + 0.1 * unit.var(0, ddof=1)
+    expected = (unit - mean) / np.sqrt(variance + 1e-5) @ kernel + bias
+    np.testing.assert_allclose(model(FEATURES), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(model(FEATURES), model(FEATURES))

@@ -1,0 +1,27 @@
+"""Arguments that an objective hands on to the class it is made from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+
+from brave_tf import errors
+
+
+def check_options(kind: type, parent: type, options: Iterable[str]) -> None:
+    """Makes sure that what a class hands on are arguments of its parent.
+
+    Args:
+      kind: the class, whose `__init__` takes `**options`.
+      parent: that which takes them.
+      options: their names.
+
+    Raises:
+      UserError: one is not.
+    """
+    known = list(inspect.signature(parent.__init__).parameters)[1:]
+    for name in options:
+        if name not in known:
+            raise errors.UserError(
+                f"{kind.__name__} has no argument {name!r}.{errors.did_you_mean(name, known)}"
+            )
