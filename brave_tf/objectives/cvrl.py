@@ -38,8 +38,8 @@ class CVRL(base.Objective):
     The released code does not divide the loss by the number R of its replicas, as with `loss_scale` R here.
 
     Args:
-      backbones: two views, such as `{'narrow': @r3d(), 'second': 'narrow'}`, or RGB and flow; the first one in
-        the order of names is a, except that `narrow` is before any other.
+      backbones: two views, such as `{'narrow': @r3d(), 'second': 'narrow'}`, or of RGB and of flow; the
+        first one in the order of names is a, except that `narrow` is before any other.
       projector: builds a projector, `projector(input_size, name=...)`. Views that share a backbone share it.
       temperature: T.
       weight_decay: factor on half the sum of the squares of all variables that are called `kernel`, a term of
