@@ -20,8 +20,8 @@ from brave_tf.errors import UserError
 class Nearby(WindowRule):
     """Draws a window anywhere, and a shorter one of another view near it: as AVID does in its public code.
 
-    The window of `of` starts at any moment, a real number of seconds, at which it ends before the frames and
-    the sound do. That of `view` then lies anywhere within it, widened by `seconds` on both sides as far as the
+    The window of `of` starts at any moment, a real number of seconds, at which it ends before both frames and
+    sound do. That of `view` then lies anywhere within it, widened by `seconds` on both sides as far as the
     clip goes.
 
     In a clip in which the first does not fit, it starts at any moment and loops, and the other lies anywhere;
@@ -53,9 +53,10 @@ class Nearby(WindowRule):
             require_places(views[name], name)
         room, needed = views[self.of].duration + 2 * self.seconds, views[self.view].duration
         if needed > room:
+            least = (needed - views[self.of].duration) / 2
             raise UserError(
-                f"Nearby.seconds = {self.seconds}: view {self.view!r} lasts {needed:g} s, which do not fit into "
-                f"the {room:g} s around the window of {self.of!r}. Bind at least {(needed - room) / 2 + self.seconds:g}."
+                f"Nearby.seconds = {self.seconds}: view {self.view!r} lasts {needed:g} s, which do not fit "
+                f"into the {room:g} s around the window of {self.of!r}. Bind at least {least:g}."
             )
 
     def draw(
