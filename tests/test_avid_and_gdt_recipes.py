@@ -160,7 +160,7 @@ def test_the_rates_of_avid(name):
         assert dict(staged.stages[1].begins_with) == dict.fromkeys(parts, "avid")
 
 
-@pytest.mark.parametrize("name", AVID)
+@pytest.mark.parametrize("name", ["k400_avid", "as_cma"])
 def test_the_objective_of_avid(name):
     objective = load(name, "gin/overlays/tiny.gin")[0].build(0)
     assert (objective.temperature, objective.video_bank.momentum) == (0.07, 0.5)
@@ -182,7 +182,7 @@ def test_the_objective_of_avid(name):
     ("name", "overlay"),
     some_long(
         [("k400_cma", "tiny"), ("k400_cma", "laptop"), ("as_gdt_r2plus1d18", "tiny")],
-        [("k400_cma", "tiny")],
+        [("k400_cma", "laptop")],
     ),
 )
 def test_a_run(name, overlay, tmp_path):
