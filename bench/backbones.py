@@ -20,6 +20,9 @@ from brave_tf.errors import UserError, did_you_mean
 from brave_tf.inspection.multiply_adds import graph_cost
 from brave_tf.models.audio_light import audio_light
 from brave_tf.models.audio_resnet import audio_resnet
+from brave_tf.models.audio_resnet_v1 import audio_resnet_v1
+from brave_tf.models.avid_audio import avid_audio
+from brave_tf.models.avid_video import avid_video
 from brave_tf.models.r2plus1d import r2plus1d
 from brave_tf.models.r3d import r3d
 from brave_tf.models.s3d import s3d
@@ -35,9 +38,12 @@ _BACKBONES: dict[str, tuple[Callable[[], tf.keras.Model], tuple[int, ...]]] = {
     "slow_50": (slow, _CLIP),
     "r2plus1d_18": (functools.partial(r2plus1d, depth=18), _CLIP),
     "r2plus1d_50": (functools.partial(r2plus1d, depth=50), _CLIP),
+    "avid_video": (avid_video, _CLIP),
     "s3d_g": (s3d, _CLIP),
     "tsm_light": (tsm_light, _CLIP),
     "audio_resnet_50": (audio_resnet, _SOUND),
+    "audio_resnet_9": (audio_resnet_v1, _SOUND),
+    "avid_audio": (avid_audio, _SOUND),
     "audio_light": (audio_light, _SOUND),
 }
 _LIMIT = "matrix product"

@@ -55,7 +55,7 @@ def test_wheel_finds_its_recipes_by_name_outside_the_checkout(build, tmp_path):
     assert tops == {"brave_tf"}
     (information,) = site.glob("*.dist-info")
     extras = metadata.Distribution.at(information).metadata.get_all("Provides-Extra")
-    assert set(extras) == {"beam", "dev", "ffmpeg4"}
+    assert set(extras) == {"beam", "dev", "ffmpeg4", "torch"}
     start = (
         "from brave_tf.cli import train; print(train.__file__, flush=True); train.console_main()"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from brave_tf.errors import UserError
 from brave_tf.models.point_conv import every_nth
 from brave_tf.models.temporal import check_rank
 
@@ -32,15 +33,56 @@ class ClipConv(layers.Conv3D):
             x = every_nth(tf.reshape(inputs, (batch * length, *frame)), steps)
             space, channels = _sizes(x)[1:3], frame[-1]
             x = tf.reshape(x, (batch, length, space[0] * space[1], channels))
-            x = tf.nn.conv2d(x, kernel[:, :, 0], (stride, 1), "SAME")
+            x = tf.nn.conv2d(x, kernel[:, :, 0], (stride, 1), self.edges(time, 1))
             return tf.reshape(x, (batch, _sizes(x)[1], *space, filters))
-        x = inputs if time == 1 and stride == 1 else _windows(inputs, time, stride)
+        x = inputs if time == 1 and stride == 1 else self._windows(inputs)
         batch, length, *frame = _sizes(x)
         x = tf.reshape(x, (batch * length, *frame))
         kernel = tf.transpose(kernel, (1, 2, 0, 3, 4))
         kernel = tf.reshape(kernel, (height, width, frame[-1], filters))
-        x = tf.nn.conv2d(x, kernel, steps, "SAME")
+        x = tf.nn.conv2d(x, kernel, steps, self.edges(height, width))
         return tf.reshape(x, (batch, length, *_sizes(x)[1:]))
+
+    def edges(self, *kernel: int) -> str | list[list[int]]:
+        """Returns the padding of an image under a kernel, (height, width), as `tf.nn.conv2d` takes it."""
+        del kernel
+        return "SAME"
+
+    def before(self, missing: int | tf.Tensor) -> int | tf.Tensor:
+        """Returns how many of so many missing frames are those before the clip."""
+        return missing // 2
+
+    def _windows(self, clips: tf.Tensor) -> tf.Tensor:
+        """The windows over time of the convolution, along the channels.
+
+        (B, T, H, W, C) -> (B, T / stride, H, W, kernel * C), rounded up.
+        """
+        (length, *_), (stride, *_) = self.kernel_size, self.strides
+        frames = _sizes(clips)[1]
+        count = (frames + stride - 1) // stride
+        span = (count - 1) * stride + 1
+        missing = tf.maximum(span + length - 1 - frames, 0)
+        before = self.before(missing)
+        # Of frames that no window reaches, none are added.
+        after = tf.maximum(missing - before, 0)
+        padded = tf.pad(clips, [[0, 0], [before, after], [0, 0], [0, 0], [0, 0]])
+        parts = [padded[:, first : first + span : stride] for first in range(length)]
+        windows = tf.concat(parts, axis=-1)
+        return tf.ensure_shape(windows, (clips.shape[0], _static(count), *clips.shape[2:4], None))
+
+
+@register
+class TorchClipConv(ClipConv):
+    """`ClipConv` with k // 2 zeros on both sides for an odd kernel size k, as networks in PyTorch have them.
+
+    SAME padding has one fewer before an even size that a stride halves.
+    """
+
+    def edges(self, *kernel: int) -> str | list[list[int]]:
+        return [[0, 0], *([size // 2, size // 2] for size in kernel), [0, 0]]
+
+    def before(self, missing: int | tf.Tensor) -> int | tf.Tensor:
+        return self.kernel_size[0] // 2
 
 
 @register
@@ -73,9 +115,25 @@ class ClipMaxPool(layers.Layer):
         return {**super().get_config(), "window": self.window, "strides": self.strides}
 
 
-def conv(filters: int, kernel: Size, strides: Size, name: str) -> ClipConv:
-    """A convolution without bias, SAME padding, He-normal weights (truncated, by fan-in)."""
-    return ClipConv(
+_CONVS = {"same": ClipConv, "torch": TorchClipConv}
+
+
+def conv(filters: int, kernel: Size, strides: Size, name: str, padding: str = "same") -> ClipConv:
+    """A convolution without bias, He-normal weights (truncated, by fan-in).
+
+    Args:
+      filters: channels of the output.
+      kernel: frames, rows and columns of the kernel.
+      strides: strides over them.
+      name: of the layer.
+      padding: `same`, or `torch` for as many zeros before as after, see `TorchClipConv`.
+
+    Raises:
+      UserError: there is no such padding.
+    """
+    if padding not in _CONVS:
+        raise UserError(f"padding = {padding!r}: expected one of {', '.join(_CONVS)}.")
+    return _CONVS[padding](
         filters,
         kernel,
         strides,
@@ -84,22 +142,6 @@ def conv(filters: int, kernel: Size, strides: Size, name: str) -> ClipConv:
         kernel_initializer="he_normal",
         name=name,
     )
-
-
-def _windows(clips: tf.Tensor, length: int, stride: int) -> tf.Tensor:
-    """The windows over time of a SAME convolution, along the channels.
-
-    (B, T, H, W, C) -> (B, T / stride, H, W, length * C), rounded up.
-    """
-    frames = _sizes(clips)[1]
-    count = (frames + stride - 1) // stride
-    span = (count - 1) * stride + 1
-    missing = tf.maximum(span + length - 1 - frames, 0)
-    padding = [[0, 0], [missing // 2, missing - missing // 2], [0, 0], [0, 0], [0, 0]]
-    padded = tf.pad(clips, padding)
-    parts = [padded[:, first : first + span : stride] for first in range(length)]
-    windows = tf.concat(parts, axis=-1)
-    return tf.ensure_shape(windows, (clips.shape[0], _static(count), *clips.shape[2:4], None))
 
 
 def _sizes(x: tf.Tensor) -> list[int | tf.Tensor]:

@@ -29,11 +29,12 @@ _INFLATED_STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
 
 @dataclasses.dataclass(frozen=True)
 class Conv:
-    """Channels, kernel and strides of a convolution."""
+    """Channels, kernel, strides and padding (see `clip_layers.conv`) of a convolution."""
 
     filters: int
     kernel: Size
     strides: Size = (1, 1, 1)
+    padding: str = "same"
 
 
 Convolve = Callable[[tf.Tensor, Conv, str], tf.Tensor]
@@ -42,7 +43,7 @@ Branch = Callable[[int, int, Size], Sequence[Conv]]
 
 def plain(x: tf.Tensor, conv: Conv, name: str) -> tf.Tensor:
     """A convolution as it is."""
-    return clip_layers.conv(conv.filters, conv.kernel, conv.strides, name)(x)
+    return clip_layers.conv(conv.filters, conv.kernel, conv.strides, name, conv.padding)(x)
 
 
 def stages(

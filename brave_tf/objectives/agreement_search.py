@@ -1,4 +1,4 @@
-"""The clips that are near to each clip in two banks at once (AVID-CMA)."""
+"""Search for the clips that are near to each clip in two banks at once (AVID-CMA)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 
-# How the similarities of two clips in video and in audio make one.
+# How the similarities of two clips in video and in audio become one.
 AGREEMENTS = {
     "consensus": tf.minimum,
     "union": tf.maximum,
@@ -23,24 +23,24 @@ def nearest_rows(
     agreement: str = "consensus",
     chunk: int = 2048,
 ) -> np.ndarray:
-    """Finds for each row the others that are most similar to it.
+    """Finds, for each row, the other rows that are most similar to it.
 
-    The released code leaves out the most similar row, which it takes for the row itself; here that is left
-    out by its number, so that copies of a clip do not keep it among its own positives.
+    The released code drops the most similar row and takes it for the row itself. Here a row is left out by
+    its number, so that it is never among its own positives, even where there are copies of its clip.
 
-    Each of the N^2 pairs takes 4 D operations. Beside the banks and the result, memory is that of a few
+    Each of the N^2 pairs takes 4 D operations. Beside the banks and the result, memory holds a few times
     chunk^2 similarities.
 
     Args:
       video: (N, D) rows of length 1, float32 or float16.
       audio: (N, D) rows of length 1, likewise.
-      count: rows to find for each.
-      agreement: `consensus`: the lower one of two similarities counts (paper, section 4); `union`: the higher
-        one; `video` or `audio`: that one.
-      chunk: rows that are compared with as many others at a time.
+      count: how many to find for each.
+      agreement: `consensus`: the lower of the two similarities (paper, section 4); `union`: the higher;
+        `video` or `audio`: that one alone.
+      chunk: how many rows are compared with as many others at a time.
 
     Returns:
-      (N, count) int32, each row in ascending order. Of equally similar ones, the first are found.
+      (N, count) int32, each row in ascending order. Of equally similar rows, the first are found.
 
     Raises:
       UserError: there are too few rows, or no such agreement.
@@ -74,7 +74,7 @@ def _merged(
     start: tf.Tensor,
     pairs: tuple[tf.Tensor, ...],
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the best similarities of a chunk, and their rows, after one more chunk of others.
+    """Returns the best similarities of a chunk, and their rows, with one more chunk of others merged in.
 
     Args:
       agreement: of `AGREEMENTS`.

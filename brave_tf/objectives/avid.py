@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from brave_tf import errors
 from brave_tf.models import heads as heads_lib
-from brave_tf.objectives import base
+from brave_tf.objectives import base, similarity
 from brave_tf.objectives.constants import Constant
 from brave_tf.objectives.draws import Draws
 from brave_tf.objectives.memory_bank import MemoryBank
@@ -28,49 +28,49 @@ Scores = dict[str, tuple[tf.Tensor, tf.Tensor]]
 class AVID(base.Objective):
     """Video finds the memory of the clip's audio among those of other clips, and the reverse (NCE).
 
-    Two banks hold a unit vector of each clip of the training set, V and A. With v, a the embeddings of clip
-    y, of length 1, s(x, m) = x m / T, and n the rows of K other clips, the term `video_to_audio` is (paper,
-    section 3)
+    Two banks, V and A, hold a unit vector of each clip of the training set. Let v and a be the embeddings of
+    clip y, of length 1, s(x, m) = x m / T, and n the rows of K other clips, drawn uniformly with replacement.
+    The term `video_to_audio` is (paper, section 3)
 
         -log(e^s(v, A_y) / (e^s(v, A_y) + K Z)) - sum_n log(K Z / (e^s(v, A_n) + K Z))
 
-    and `audio_to_video` the same with both exchanged, and the same rows n, drawn uniformly with replacement.
-    `video_to_video` and `audio_to_audio` are within a modality. Z is the mean of e^s over the negatives of
-    the first term in the first step, and stays as it is. After scoring, rows move towards what was said of
-    their clips.
+    and `audio_to_video` is the same with the modalities exchanged and the same rows n. `video_to_video` and
+    `audio_to_audio` compare within a modality. Z is the mean of e^s over the negatives of the first term in
+    the first step, and is fixed from then on. After scoring, the rows of a batch's clips move towards their
+    new embeddings.
 
-    The loss is the mean of the two cross-modal terms, that of those within, or both by their weights. A clip
-    without a row, such as one that is held out, has its own embeddings in place of its rows; within a
-    modality that says little, as it then is compared with itself.
+    The loss is a weighted mean: half of `cross_modal_weight` for each cross-modal term, and half of
+    `within_modal_weight` for each one within a modality. A held-out clip has no row: its own embeddings take
+    the place of its rows. Within a modality it is then compared with itself, which says little.
 
     Args:
-      backbones: a view that sees and one that hears, such as `{'narrow': @r2plus1d(), 'broad_audio':
+      backbones: a view of video and one of audio, such as `{'narrow': @r2plus1d(), 'broad_audio':
         @audio_resnet()}`.
-      num_clips: N, clips that are trained on.
+      num_clips: N, the number of clips that are trained on.
       projector: builds a projector of each modality, `projector(input_size, name=...)`.
       negatives: K.
       temperature: T.
-      momentum: share of a row that is kept when it is written.
+      momentum: share of the old row that is kept when a row is written.
       cross_modal_weight: of the cross-modal terms, 0 for none.
-      within_modal_weight: of those within a modality, 0 for none.
+      within_modal_weight: of the terms within a modality, 0 for none.
       bank_device: see `MemoryBank.device`.
       bank_dtype: see `MemoryBank.dtype`.
-      video: name of the view that sees.
-      audio: name of the one that hears.
+      video: name of the view of video.
+      audio: name of the view of audio.
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: an argument cannot be used, the views are others, or projections differ in size.
+      UserError: an argument cannot be used, there are other views, or projections differ in size.
     """
 
     accumulates = False
     clip_fields = ("clip_id",)
-    # Of two clips of one row, one alone could be written.
+    # Two clips with one row would both write it, in no certain order.
     unique_in_batch = True
 
     # Terms within a modality: the embeddings that are compared, and the bank.
     within = WITHIN
-    monitor_names = ("similarity/positive", "similarity/negative")
+    monitor_names = similarity.NAMES
 
     def __init__(
         self,
@@ -141,8 +141,9 @@ class AVID(base.Objective):
         positive, negative = scores[self.term_names[0]]
         normalizer = self.normalizer.or_first(tf.reduce_mean(tf.exp(negative)))
         losses = {name: nce(*of_term, normalizer) for name, of_term in scores.items()}
-        similar = (self.temperature * tf.reduce_mean(each, -1) for each in (positive, negative))
-        monitors = dict(zip(self.monitor_names, similar))
+        scored = tf.concat([tf.reduce_mean(positive, -1, keepdims=True), negative], axis=-1)
+        first = tf.zeros(tf.shape(rows), tf.int32)
+        monitors = similarity.similarities(self.temperature * scored, first)
         writes = [
             lambda: self.normalizer.settle(normalizer),
             self.draws.advance,
@@ -157,7 +158,7 @@ class AVID(base.Objective):
         return self.num_clips - 1
 
     def negatives(self, rows: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
-        """Returns (B, K) rows of others than (B,) `rows`, from (B, K) draws in [0, num_choices)."""
+        """Returns (B, K) rows other than (B,) `rows`, from (B, K) draws in [0, num_choices)."""
         return rows_outside(tf.maximum(rows, 0)[:, tf.newaxis], draws)
 
     def scores(self, x: Mapping[str, tf.Tensor], rows: tf.Tensor, negatives: tf.Tensor) -> Scores:
@@ -177,7 +178,7 @@ class AVID(base.Objective):
         positives: tf.Tensor,
         negatives: tf.Tensor,
     ) -> Scores:
-        """Returns the scores of those of some terms that are computed, from (B, P) and (B, K) rows."""
+        """Returns the scores of the terms that have a weight, from (B, P) and (B, K) rows."""
         near = {m: self.read(m, positives, x) for m in self.views}
         far = {m: self.read(m, negatives, x) for m in self.views}
         return {

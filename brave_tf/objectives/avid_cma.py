@@ -1,4 +1,4 @@
-"""AVID-CMA: what a video and its sound agree on (Morgado et al., CVPR 2021, section 4)."""
+"""AVID-CMA: positives that video and sound agree on (Morgado et al., CVPR 2021, section 4)."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from brave_tf.objectives.pseudo_labels import PseudoLabels
 
 @gin.configurable
 class AVIDCMA(AVID):
-    """AVID, and within each modality a clip finds the clips that are near to it in both.
+    """AVID; and within each modality, a clip finds the clips that are near to it in both.
 
-    It goes on from the networks, the banks and Z of AVID. At the start, and on further occasions, the rows P
-    of each clip are searched: those with the largest min(V_y V_j, A_y A_j). The terms `video_to_positives`
-    and `audio_to_positives` are those of AVID within a modality, with the mean loss of all of P, and the
-    first of the negatives. All negatives are outside P, but the clip itself may be one, as in the released
-    code.
+    Training goes on from the networks, the banks and Z of AVID. At the start, and on further occasions, the
+    positives P of each clip y are searched: the rows j with the largest min(V_y V_j, A_y A_j). The terms
+    `video_to_positives` and `audio_to_positives` are AVID's terms within a modality with two changes: the
+    positive loss is the mean over P, and only the first `negatives_within` negatives count. No negative is
+    in P, but a clip may be its own negative, as in the released code.
 
     A clip without a row has its own embeddings in place of its positives.
 
     Args:
       backbones: see `AVID`.
-      positives: rows of P.
+      positives: number of rows in P.
       negatives_within: negatives of the terms within a modality.
-      agreement: what the search goes by, see `agreement_search.nearest_rows`.
-      occasions: when it searches again, such as `[@EveryEpochs()]`. It needs no features: bind `views = ()`.
+      agreement: how the search compares clips, see `agreement_search.nearest_rows`.
+      occasions: when to search again, such as `[@EveryEpochs()]`. The search needs no features: bind
+        `views = ()`.
       within_modal_weight: of the terms within a modality, 0 for none.
       **options: the other arguments of `AVID`.
 
     Raises:
-      UserError: as in `AVID`, or there is no such argument.
+      UserError: as in `AVID`; or an option is no argument of `AVID`.
     """
 
     within = {"video_to_positives": (VIDEO, VIDEO), "audio_to_positives": (AUDIO, AUDIO)}
@@ -78,7 +79,7 @@ class AVIDCMA(AVID):
         self.search_positives()
 
     def search_positives(self) -> None:
-        """Finds the positives of all clips by the banks as they are now, between steps."""
+        """Finds the positives of all clips in the banks as they are now; to be called between steps."""
         banks = self.video_bank.vectors.numpy(), self.audio_bank.vectors.numpy()
         count = self.positives.values.shape[-1]
         self.positives.replace(nearest_rows(*banks, count, self.agreement))
@@ -90,7 +91,7 @@ class AVIDCMA(AVID):
     def negatives(self, rows: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
         """Returns (B, K) rows outside the positives of (B,) `rows`."""
         found = self._positives(rows)
-        # For a clip without a row any may be left out.
+        # A clip without a row has no positives: any rows can be left out.
         left_out = tf.where(found >= 0, found, tf.range(tf.shape(found)[-1], dtype=found.dtype))
         return rows_outside(left_out, draws)
 

@@ -25,11 +25,11 @@ BASE, VARIANT, INVARIANT = "base", "variant", "invariant"
 
 
 class Comparison(NamedTuple):
-    """A term of the loss: clips of two kinds, and what they are told from.
+    """A term of the loss: clips of two kinds, and their negatives.
 
     Attributes:
-      rule: `base` and `variant`: video finds the audio of its own kind; `invariant`: that of the other one.
-      kinds: the two, of `KINDS`; one alone in the loss without transformations.
+      rule: `base` or `variant`: video finds the audio of its own kind; `invariant`: that of the other kind.
+      kinds: the two, of `KINDS`; only one in the loss without transformations.
       negatives: kind -> how often a clip of another process is a negative.
     """
 
@@ -45,44 +45,46 @@ class Comparison(NamedTuple):
 
 @gin.configurable
 class GDT(base.Objective):
-    """Video and audio of a clip find each other, whatever is done to them, or only as long as it is the same.
+    """The video and the audio of a clip find each other, invariant or variant to transformations of the clip.
 
-    A clip is there plain, reversed in time, shifted (another moment of the video), or both. Its views are
-    called `<video>`, `<video>_reversed`, `<video>_shifted`, `<video>_shifted_reversed`, and those of audio
-    alike. To each transformation the networks become invariant, or variant: then a clip's own transformed
-    copy is a negative (paper, section 3). The nine combinations are the hypotheses of the released code:
+    A clip comes in up to four kinds: plain, reversed in time, shifted (another moment of the video), and
+    both. Their views are `<video>`, `<video>_reversed`, `<video>_shifted` and `<video>_shifted_reversed`, and
+    likewise for audio. To each transformation the networks become either invariant or variant. In the latter
+    case a clip's own transformed copy is a negative (paper, section 3). The nine combinations are the
+    hypotheses of the released code:
 
         reversal, shift:  None, None: 1        variant, None: 2       invariant, None: 3
                           None, variant: 4     None, invariant: 5     variant, variant: 6
                           invariant, variant: 7    variant, invariant: 8    invariant, invariant: 9
 
-    The loss of query q_i, with k_j the positives of the clips of its process, and n further negatives, is
+    The loss of query q_i is, with k_j the positives of the clips of its process and n the other negatives,
 
         -log exp(q_i k_i / T) / (sum_j exp(q_i k_j / T) + sum_n exp(q_i n / T))
 
-    Video queries are compared with audio and the reverse. Terms, `<rule>_<kind>_<other kind>`, are the mean
-    over the queries of both, and the loss is their mean. Only queries have gradients. The negatives are the
-    clips of both kinds of other processes, and in `variant` those of the other kind of the same process.
+    Video queries find audio, and audio queries video. A term, `<rule>_<kind>_<other kind>`, is the mean over
+    the queries of both, and the loss is the mean of the terms. Only queries have gradients. The negatives are
+    the clips of both kinds in other processes, and with `variant` also those of the other kind in the same
+    process.
 
     Args:
-      backbones: the views that the transformations make, such as `{'narrow': @r2plus1d(), 'broad_audio':
+      backbones: a view for each kind and modality, such as `{'narrow': @r2plus1d(), 'broad_audio':
         @audio_resnet(), 'narrow_reversed': 'narrow', 'broad_audio_reversed': 'broad_audio'}`.
       projector: builds a projector of each modality, `projector(input_size, name=...)`.
       reversal: `variant`, `invariant`, or None for no reversed views.
       shift: `variant`, `invariant`, or None for no shifted views.
       temperature: T.
-      clips_per_process: clips that the released code has in one process; None: those of one device.
-      compat: `correct`, or `released` for negatives as the released code counts them: its lists grow with
-        each term, so that later terms see some more than once, and those of kinds that are not theirs.
-      video: first part of the names of the views that see.
-      audio: first part of the names of those that hear.
+      clips_per_process: how many clips the released code has in one process; None: those of one device.
+      compat: `correct`, or `released` to count negatives as the released code does. Its lists grow with each
+        term, so that later terms see some negatives more than once, and some of kinds that are not theirs.
+      video: what the names of the views of video begin with.
+      audio: what the names of the views of audio begin with.
       loss_scale: constant factor on the loss.
 
     Raises:
-      UserError: an argument cannot be used, views are missing or not used, or projections differ in size.
+      UserError: an argument cannot be used, a view is missing or has no use, or projections differ in size.
     """
 
-    # Clips of other parts of a step would be no negatives.
+    # Clips in other parts of a step could not be negatives.
     accumulates = False
 
     monitor_names = ("accuracy/contrast",)
@@ -149,7 +151,13 @@ class GDT(base.Objective):
         return base.Terms(losses, features, monitors, projections=z)
 
     def _compare(self, comparison: Comparison, queries: Mapping, keys: Mapping) -> tf.Tensor:
-        """Returns the (B,) loss of a comparison; modality, kind -> embeddings of this and of all replicas."""
+        """Returns the (B,) loss of a comparison.
+
+        Args:
+          comparison: the term.
+          queries: (modality, kind) -> (B, D) embeddings of this replica.
+          keys: (modality, kind) -> (N, D) embeddings of all replicas.
+        """
         losses = []
         for index, kind in enumerate(comparison.kinds):
             other = comparison.kinds[-1 - index]
@@ -163,7 +171,7 @@ class GDT(base.Objective):
                 same = same_process(count, self.clips_per_process)
                 logits = []
                 for each in candidates:
-                    # A clip that counts more than once is as much more likely.
+                    # To count a clip n times is to add log n to its logit.
                     times = math.log(comparison.negatives[each])
                     times = tf.where(same, 0.0 if each in own else tf.float32.min, times)
                     logits.append(tf.matmul(query, keys[partner, each], transpose_b=True) + times)

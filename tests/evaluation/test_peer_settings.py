@@ -81,6 +81,42 @@ def test_the_fine_tuning_of_rho_byol():
     assert names == ["random_gray", "color_jitter", "random_flip"]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "name", "frames", "size", "crops"),
+    [
+        ("k400_avid", "avid_finetune", 32, 224, (10, 1)),
+        ("k400_gdt_r2plus1d18", "gdt_finetune", 32, 128, (10, 3)),
+    ],
+)
+def test_the_fine_tuning_of_avid_and_gdt(recipe, name, frames, size, crops):
+    windows, view, tested = load(recipe, name)
+    assert view.shape == tested.shape == (frames, size, size, 3)
+    assert windows.crops(view) == crops
+    settings = FineTuning()
+    assert (settings.schedule, settings.held_out_every, settings.batch_size) == ("steps", None, 32)
+    drops = [round(settings.epochs * share, 2) for share in settings.milestones]
+    if "avid" in name:
+        assert (settings.optimizer, settings.learning_rate, settings.dropout) == ("adam", 1e-4, 0.5)
+        assert (settings.epochs, drops, settings.milestone_factor) == (16, [6, 10, 14], 0.3)
+    else:
+        assert (settings.optimizer, settings.weight_decay) == ("sgd", 0.005)
+        rates = settings.learning_rate * np.array([1, settings.multipliers["classifier/"]])
+        np.testing.assert_allclose(rates, [0.00025, 0.0025])
+        assert (settings.epochs, drops, settings.milestone_factor) == (12, [6, 10], 0.05)
+
+
+def test_the_linear_layer_of_avid(monkeypatch):
+    _, view, _ = load("k400_avid", "avid_linear")
+    assert view.shape == (8, 224, 224, 3)
+    head = heads(monkeypatch)
+    assert head.normalization == "standardize"
+    training = head.training
+    assert (training.epochs, training.learning_rate, training.weight_decay) == (12, 1e-4, 0.0)
+    optimizer = training.optimizer(learning_rate=1e-4, weight_decay=0.0)
+    # That of the recipe has a decay.
+    assert optimizer.name == "adam" and optimizer.l2_decay == 0.0
+
+
 def test_the_neighbours_of_rho_byol(monkeypatch):
     load("k400_rho_byol_r3d50", "rho_byol_knn")
     given = []

@@ -69,6 +69,11 @@ class Golden:
         np.testing.assert_array_equal(got, self.arrays[key], err_msg=key)
         self.used.add(key)
 
+    def check_parameters(self, key: str, model: tf.keras.Model, classes: int = 0) -> None:
+        """Compares the number of trainable weights of a model, and of a linear classifier of its features."""
+        found = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+        self.check_exactly(key, found + classes * (model.output_shape[-1] + 1))
+
     def check_all_used(
         self, *elsewhere: str, exceptions: Mapping[str, str] = types.MappingProxyType({})
     ) -> None:

@@ -6,6 +6,9 @@ import functools
 
 from brave_tf.models.audio_light import audio_light
 from brave_tf.models.audio_resnet import audio_resnet
+from brave_tf.models.audio_resnet_v1 import audio_resnet_v1
+from brave_tf.models.avid_audio import avid_audio
+from brave_tf.models.avid_video import avid_video
 from brave_tf.models.keras_cv import keras_cv_backbone
 from brave_tf.models.r2plus1d import r2plus1d
 from brave_tf.models.r3d import r3d
@@ -38,10 +41,17 @@ BACKBONES = {
     "r3d": (functools.partial(r3d, width_multiplier=0.125), CLIP),
     "slow": (functools.partial(slow, width_multiplier=0.125), CLIP),
     "r2plus1d": (functools.partial(r2plus1d, width_multiplier=0.125), CLIP),
+    "r2plus1d_torch": (
+        functools.partial(r2plus1d, width_multiplier=0.125, planes_of="block", padding="torch"),
+        CLIP,
+    ),
+    "avid_video": (functools.partial(avid_video, width_multiplier=0.125), CLIP),
     "s3d": (functools.partial(s3d, width_multiplier=0.125), CLIP),
     "video_swin": (functools.partial(keras_cv_backbone, "VideoSwinBackbone", CLIP, SWIN), CLIP),
     "keras_cv_on_frames": (functools.partial(_keras_cv, (None, None, None, 3)), CLIP),
     "keras_cv_on_sound": (functools.partial(_keras_cv, (None, SOUND[1])), SOUND),
     "audio_resnet": (functools.partial(audio_resnet, 18, 0.125), SOUND),
+    "audio_resnet_v1": (functools.partial(audio_resnet_v1, width_multiplier=0.125), SOUND),
+    "avid_audio": (functools.partial(avid_audio, width_multiplier=0.125), SOUND),
     "audio_light": (functools.partial(audio_light, (8, 16), (1, 1)), SOUND),
 }

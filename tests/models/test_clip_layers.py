@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from brave_tf.errors import UserError
 from brave_tf.models.clip_layers import ClipMaxPool, conv
 
 KERNELS = [
@@ -33,6 +34,25 @@ def test_convolution_is_that_in_three_dimensions(kernel, strides):
         assert layer.compute_output_shape(shape) == expected.shape
         np.testing.assert_allclose(layer(x), expected, atol=1e-5)
         np.testing.assert_allclose(open_sizes(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel", "strides"), KERNELS)
+def test_torch_pads_as_many_zeros_before_as_after(kernel, strides):
+    layer = conv(5, kernel, strides, "conv", padding="torch")
+    layer.build((None, None, None, None, 3))
+    open_sizes = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, None, 3))])
+    for shape in SHAPES:
+        x = noise(*shape)
+        padded = np.pad(x, [(0, 0), *((size // 2, size // 2) for size in kernel), (0, 0)])
+        expected = tf.nn.conv3d(padded, layer.kernel, (1, *strides, 1), "VALID")
+        assert layer.compute_output_shape(shape) == expected.shape
+        np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+        np.testing.assert_allclose(open_sizes(x), expected, atol=1e-5)
+
+
+def test_an_unknown_padding_is_refused():
+    with pytest.raises(UserError, match="padding = 'valid': expected one of same, torch"):
+        conv(5, (1, 1, 1), (1, 1, 1), "conv", padding="valid")
 
 
 @pytest.mark.parametrize(("window", "strides"), KERNELS)

@@ -58,8 +58,8 @@ def test_clips_without_rows_have_their_own_embeddings_in_place_of_them(kind):
     kept = {}
     negatives = objective.negatives
     objective.negatives = lambda *args: kept.setdefault("negatives", negatives(*args))
-    losses = objective.terms(BATCH, training=False).losses
-    rows, others = BATCH["clip_id"], kept["negatives"].numpy()
+    terms = objective.terms(BATCH, training=False)
+    losses, rows, others = terms.losses, BATCH["clip_id"], kept["negatives"].numpy()
     own = {m: np.where(rows[:, np.newaxis] < 0, x[m], banks[m][rows]) for m in x}
     for query, memory in (("video", "audio"), ("audio", "video")):
         for clip in range(CLIPS):
@@ -68,6 +68,11 @@ def test_clips_without_rows_have_their_own_embeddings_in_place_of_them(kind):
             for row in others[clip]:
                 value += np.log1p(np.exp(x[query][clip] @ banks[memory][row] / T) / (K * 2))
             np.testing.assert_allclose(losses[f"{query}_to_{memory}"][clip], value, rtol=1e-4)
+    # What is watched is of the first term.
+    near = np.sum(x["video"] * own["audio"], axis=-1)
+    far = np.einsum("bd,bkd->bk", x["video"], banks["audio"][others]).mean(axis=-1)
+    for name, expected in (("positive", near), ("negative", far)):
+        np.testing.assert_allclose(terms.monitors[f"similarity/{name}"], expected, atol=1e-5)
     within = losses[objective.term_names[2]][4]
     assert np.isfinite(within)
     for clip, row in enumerate(rows):

@@ -2,18 +2,16 @@
 
 import functools
 
+import gin
 import golden_peers
 import numpy as np
 import tensorflow as tf
 
+from brave_tf.models.r2plus1d import r2plus1d
 from brave_tf.objectives.clustering import kmeans
 from brave_tf.objectives.xdc import XDC
 
-BACKBONE = "R(2+1)D-18 with middle planes per convolution is not in the package"
 EXCEPTIONS = {
-    "backbone/parameters_without_classifier": BACKBONE,
-    "backbone/classifier_400": BACKBONE,
-    "backbone/batch_norm_epsilon": BACKBONE,
     "backbone/batch_norm_momentum_torch": "a mistake of the released code, by its authors' account",
 }
 VIEWS = {"video": "narrow", "audio": "broad_audio"}
@@ -68,8 +66,18 @@ def check_step(golden, inputs, constants, labels):
         golden.check(f"{key}grad_weights", gradient, golden_peers.GRADIENTS)
 
 
+def check_backbone(golden):
+    gin.bind_parameter("batch_norm.epsilon", 0.001)
+    model, classes = r2plus1d(18), 400
+    golden.check_parameters("backbone/parameters_without_classifier", model)
+    golden.check_exactly("backbone/classifier_400", classes * (model.output_shape[-1] + 1))
+    (found,) = {layer.epsilon for layer in model.layers if hasattr(layer, "epsilon")}
+    golden.check_exactly("backbone/batch_norm_epsilon", found)
+
+
 def test_every_key(shared_dir):
     golden = golden_peers.Golden(shared_dir, "xdc")
     inputs, constants = golden.case("derived")
     check_step(golden, inputs, constants, check_clusters(golden, inputs, constants))
+    check_backbone(golden)
     golden.check_all_used(exceptions=EXCEPTIONS)

@@ -1,5 +1,6 @@
 """Which recipes clips can train: told from gin files alone, and true of runs."""
 
+import re
 import shlex
 
 import command
@@ -55,7 +56,9 @@ def test_modalities_are_those_of_the_views(name):
 def test_recipes_for_clips(together, letters):
     def views(name):
         if name in PEERS:
-            return "vf" if "coclr" in name else "v"
+            if "coclr" in name:
+                return "vf"
+            return "va" if re.search("avid|cma|gdt", name) else "v"
         words = name.split("_")
         return words[words.index("v") + 1]
 

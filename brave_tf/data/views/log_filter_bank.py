@@ -1,4 +1,4 @@
-"""The logarithm of energies in mel filters, as those of GDT."""
+"""Log energies in mel filters, as GDT uses them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import tensorflow as tf
 
 from brave_tf.data.views.spectrogram import Spectrogram
 
-# What stands for an energy of 0: the distance from 1 to the next number in float64.
+# Stands in for an energy of 0: the distance from 1 to the next float64.
 _NOTHING = float(np.finfo(np.float64).eps)
 
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class LogFilterBank(Spectrogram):
-    """Turns PCM into log energies in triangular mel filters of the power spectrum, as for speech recognition.
+    """Turns PCM into log energies in triangular mel filters, as speech recognition does.
 
-    The defaults are those of GDT: at 24 kHz pre-emphasis (x[t] - 0.97 x[t - 1] of samples that count to
-    32768), frames of 480 samples (20 ms) every 240 (10 ms) without a window function, padded with zeros to
-    an FFT of 1024, 40 filters from 0 Hz to half the sample rate; (x - 1.93) / 17.89. A window of 1 s gives
-    99 frames. Filters that lie between two frequencies of the FFT say log(2.2e-16).
+    The defaults are GDT's, at 24 kHz. Samples are scaled to 32768 and pre-emphasised, x[t] - 0.97 x[t - 1].
+    Frames of 480 samples (20 ms) start every 240 (10 ms); they have no window function, and are padded with
+    zeros to an FFT of 1024. There are 40 filters from 0 Hz to half the sample rate. Values become
+    (x - 1.93) / 17.89. 1 s gives 99 frames. A filter that lies between two frequencies of the FFT is empty,
+    and its value before that is log(2.2e-16).
 
     Attributes:
       sample_rate: of the PCM, Hz.
@@ -32,10 +33,10 @@ class LogFilterBank(Spectrogram):
       frame_step: samples from one frame to the next.
       fft_length: samples of the FFT, at least `frame_length`.
       mel_bins: number of filters.
-      preemphasis: share of the sample before that is taken off.
-      full_scale: what a sample of 1 counts.
-      mean: of each bin, or one number for all; taken off, unless it is None.
-      deviation: of each bin, or one number for all; divides what is left.
+      preemphasis: share of the previous sample that is subtracted.
+      full_scale: what a sample of 1 is scaled to.
+      mean: of each bin, or one number for all, to subtract; None for log energies as they are.
+      deviation: of each bin, or one number for all, to divide by.
 
     Raises:
       UserError: a number cannot be used.
@@ -74,7 +75,7 @@ class LogFilterBank(Spectrogram):
         """Computes the log energies.
 
         Args:
-          pcm: (..., samples) float32. The end is padded with zeros so that frames cover all samples.
+          pcm: (..., samples) float32, padded with zeros at the end so that frames cover all samples.
 
         Returns:
           (..., frames, mel_bins) float32, normalised unless `mean` is None.

@@ -1,4 +1,4 @@
-"""Power spectrograms in decibels, as those of AVID."""
+"""Power spectrograms in decibels, as AVID uses them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _LEAST_POWER = 1e-10
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
 class LogSpectrogram(Spectrogram):
-    """Turns PCM into decibels of the power STFT, whose frequencies are averaged in pairs.
+    """Turns PCM into a power spectrogram in decibels, with frequencies averaged in pairs.
 
-    The defaults are those of AVID: at 24 kHz a Hann window of 1024 samples every 240 (10 ms), centred on its
-    frame, with the sound mirrored at its ends; the lowest of the 513 frequencies alone and the others in
-    pairs, 257 bins; at most 100 dB below the loudest value. The windows of 2 s give 200 frames.
+    The defaults are AVID's. At 24 kHz, a Hann window of 1024 samples is centred on every 240th one (10 ms),
+    and the sound is mirrored at its ends. The lowest of the 513 frequencies stays alone and the others are
+    averaged in pairs: 257 bins. Values lie at most 100 dB below the loudest one. 2 s give 200 frames.
 
-    AVID takes the mean of each bin off and divides by its deviation, plus 1e-5, over its training set.
+    AVID subtracts the mean of each bin over its training set, and divides by its deviation plus 1e-5.
 
     Attributes:
       sample_rate: of the PCM, Hz.
-      frame_length: samples under one window, and of its FFT; even.
+      frame_length: samples of the window and of its FFT, a multiple of 4.
       frame_step: samples from one window to the next.
-      range_db: decibels that are kept below the loudest value of the window of a view.
-      mean: of each bin, or one number for all; taken off, if it is bound.
-      deviation: of each bin, or one number for all; divides what is left.
+      range_db: how many decibels below the loudest value of a view's window are kept.
+      mean: of each bin, or one number for all, to subtract; None for decibels as they are.
+      deviation: of each bin, or one number for all, to divide by.
 
     Raises:
       UserError: a number cannot be used.
@@ -66,7 +66,7 @@ class LogSpectrogram(Spectrogram):
         Returns:
           (..., samples // frame_step, bins) float32, decibels, normalised if a mean is bound.
         """
-        # In float32 weak frequencies beside loud ones lose their last digits.
+        # In float32, weak frequencies beside loud ones would lose their last digits.
         pcm = tf.cast(pcm, tf.float64)
         half = self.frame_length // 2
         padding = [[0, 0]] * (pcm.shape.rank - 1) + [[half, half]]
@@ -81,7 +81,7 @@ class LogSpectrogram(Spectrogram):
         pairs = (power[..., 1::2] + power[..., 2::2]) / 2
         power = tf.concat([power[..., :1], pairs], axis=-1)
         decibels = 10 * _log10(tf.maximum(power, _LEAST_POWER))
-        # It may be in the last frame, which is then left out, as in the released code.
+        # The loudest value may be in the last frame, which is left out below, as in the released code.
         loudest = tf.reduce_max(decibels, axis=(-2, -1), keepdims=True)
         decibels = tf.maximum(decibels, loudest - self.range_db)
         count = tf.shape(pcm)[-1] // self.frame_step

@@ -19,6 +19,7 @@ from brave_tf.evaluation.protocols.finetune_recipe import FineTuning
 from brave_tf.evaluation.protocols.kind import Kind
 from brave_tf.evaluation.protocols.outcome import Outcome
 from brave_tf.interop.models import FUNCTION
+from brave_tf.storage.added_fields import told_fields
 from brave_tf.training.checkpoints import BEST, LAST
 
 FOLDER = "finetune"
@@ -94,7 +95,11 @@ def _score(settings: FineTuning, bank: FeatureBank, train_clips: int, folder: st
 
 def _plain(settings: FineTuning) -> dict[str, Any]:
     names = None if settings.augmentations is None else [a.__name__ for a in settings.augmentations]
-    values = {**vars(settings), "augmentations": names, "milestones": list(settings.milestones)}
+    values = {
+        **told_fields(settings),
+        "augmentations": names,
+        "milestones": list(settings.milestones),
+    }
     return {name: value for name, value in values.items() if name not in _OF_ALL_PROTOCOLS}
 
 

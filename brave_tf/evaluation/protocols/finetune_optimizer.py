@@ -93,6 +93,7 @@ def schedule(settings: FineTuning, scope: str, steps: int) -> dict[str, Any]:
     else:
         name = f"{scope}/piecewise"
         boundaries = sorted({max(1, round(share * steps)) for share in settings.milestones})
-        rates = [settings.learning_rate * 0.1**number for number in range(len(boundaries) + 1)]
+        factors = [settings.milestone_factor**number for number in range(len(boundaries) + 1)]
+        rates = [settings.learning_rate * factor for factor in factors]
         values = {"values": rates, "boundaries": boundaries}
     return {f"{name}.{argument}": value for argument, value in values.items()}

@@ -21,6 +21,7 @@ from brave_tf.evaluation.features.probe import Probe
 from brave_tf.evaluation.protocols import finetune_optimizer
 from brave_tf.interop.models import RANDOM, RUN
 from brave_tf.objectives.base import ONLINE
+from brave_tf.storage.added_fields import added_field
 from brave_tf.training import checkpoints, labelled_recipe
 from brave_tf.training.optimizers import layer_rates, schedules
 from brave_tf.training.recipe import Recipe, bound
@@ -48,10 +49,11 @@ class FineTuning:
       learning_rate: of the classifier and, without `layer_decay`, of all layers.
       weight_decay: that of the optimizer; 0 for one that has none.
       optimizer_arguments: further arguments of the optimizer, such as {'momentum': 0.9}.
-      schedule: `cosine`, a rise over `warmup` and half a cosine to 0, or `steps`, a tenth at each of the
+      schedule: `cosine`, a rise over `warmup` and half a cosine to 0, or `steps`, a fall at each of the
         `milestones`.
       warmup: share of the steps over which the rate rises.
       milestones: shares of the steps.
+      milestone_factor: by which the rate falls at each.
       layer_decay: factor of the rate from one depth of the backbone to the one before it, see
         `layer_rates.depth_multipliers`.
       multipliers: regular expression in variable names -> factor on the step, such as
@@ -83,6 +85,7 @@ class FineTuning:
     schedule: str = "cosine"
     warmup: float = 0.1
     milestones: Sequence[float] = (0.5, 0.75)
+    milestone_factor: float = added_field(0.1)
     layer_decay: float = 1.0
     multipliers: Mapping[str, float] | None = None
     frozen_up_to: str | None = None
@@ -107,6 +110,7 @@ class FineTuning:
         self._require("weight_decay", self.weight_decay >= 0, "0 or more")
         self._require("warmup", 0 <= self.warmup < 1, "a share of the steps, 0 or more, below 1")
         self._require("milestones", all(0 < m < 1 for m in self.milestones), "shares of the steps")
+        self._require("milestone_factor", 0 < self.milestone_factor < 1, "above 0 and below 1")
         self._require("schedule", self.schedule in _SCHEDULES, f"one of {', '.join(_SCHEDULES)}")
         every = self.held_out_every
         usable = every is None or (isinstance(every, int) and every >= 2)

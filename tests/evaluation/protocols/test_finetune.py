@@ -163,6 +163,9 @@ def test_the_rate_falls_in_steps_when_asked(model_dir, records):
     found = derive(model_dir, records, "finetune.schedule = 'steps'")
     assert found["labelled/piecewise.boundaries"] == "[12, 18]"
     np.testing.assert_allclose(eval(found["labelled/piecewise.values"]), [0.05, 0.005, 0.0005])
+    more = "finetune.schedule = 'steps'", "finetune.milestone_factor = 0.3"
+    found = derive(model_dir, records, *more)
+    np.testing.assert_allclose(eval(found["labelled/piecewise.values"]), [0.05, 0.015, 0.0045])
 
 
 def test_the_view_is_augmented_as_asked(model_dir, records):
@@ -177,6 +180,7 @@ def test_the_view_is_augmented_as_asked(model_dir, records):
         ("finetune.optimizer_arguments = {'beta': 0.5}", "'sgd' takes no beta"),
         ("finetune.schedule = 'cos'", "schedule = 'cos': expected one of cosine, steps"),
         ("finetune.layer_decay = 2.0", "layer_decay = 2.0"),
+        ("finetune.milestone_factor = 1.5", "milestone_factor = 1.5: expected above 0 and below 1"),
         ("finetune.held_out_every = 1", "held_out_every = 1: expected None or"),
         ("finetune.batch_size = 0", "batch_size = 0: expected a number above 0"),
     ],
