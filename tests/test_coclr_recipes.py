@@ -133,7 +133,7 @@ def statistics_of(objective, view):
     return sum(each.shape.num_elements() for each in weights if "moving" in each.name)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_all_stages_of_coclr_then_an_evaluation_and_an_export(tmp_path):
     records = co_training_records(tmp_path / "records")
     run, exported = str(tmp_path / "run"), str(tmp_path / "exported")

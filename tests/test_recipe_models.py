@@ -123,7 +123,7 @@ def test_as_v_fa_builds_at_full_size(sizes):
         sorted(
             {*recipe_header.rows(), *recipe_header.general(), *recipe_header.peers()} - {"as_v_fa"}
         ),
-        ["k600_v_fff_r3d50", "k600_cvrl_r3d50", "k400_rho_byol_r3d50"],
+        ["k600_cvrl_r3d50", "k400_rho_byol_r3d50"],
     ),
 )
 def test_it_builds_at_full_size(name, sizes):
@@ -173,13 +173,7 @@ def compiled():
     "name",
     some_long(
         recipe_header.names(),
-        [
-            "as_v_fa",
-            "k600_v_fff_r3d50",
-            "k600_cvrl_r3d50",
-            "k400_rho_byol_s3d",
-            "k400_gdt_r2plus1d18",
-        ],
+        ["as_v_fa", "k600_cvrl_r3d50"],
     ),
 )
 def test_a_step_under_the_tiny_overlay(name, records, compiled):

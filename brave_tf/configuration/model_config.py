@@ -33,7 +33,7 @@ _LONGEST_MESSAGE = 500
 _IMPORTED = re.compile(r"brave_tf\.(?:data|evaluation|models|objectives|training)(?:\.\w+)+")
 # Making one of these reads no file, writes none and starts nothing.
 _PARTS = re.compile(
-    r"brave_tf\.(?:data\.(?:augment|views)|models|objectives"
+    r"brave_tf\.(?:data\.(?:augment|views|pipeline\.clip_fields)|models|objectives"
     r"|training\.(?:labelled_recipe|optimizers))(?:\.|$)"
 )
 _SETTINGS = "brave_tf.training.settings.train"
