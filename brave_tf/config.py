@@ -22,7 +22,7 @@ from brave_tf.configuration import (
     trust,
     written_values,
 )
-from brave_tf.configuration.gin_statements import MACRO, RECIPE, RECIPE_DIR
+from brave_tf.configuration.gin_statements import MACRO, RECIPE
 
 # What gin raises for a text that it cannot use.
 _UNUSABLE = (
@@ -227,18 +227,6 @@ def referenced(parameter: str) -> list[str]:
     """Returns the whole names of the configurables that the value of a bound parameter refers to."""
     value = gin.query_parameter(parameter)
     return [each.configurable.selector for each in gin.config.iterate_references({"": {"": value}})]
-
-
-def recipe_titles() -> dict[str, str]:
-    """Returns the first line of each recipe's header, by the recipe's name."""
-    paths = sorted(RECIPE_DIR.glob("*.gin"))
-    return {path.stem: path.read_text("utf-8").splitlines()[0].strip("# ") for path in paths}
-
-
-def recipe_of(text: str) -> str | None:
-    """Returns the name of the recipe that a written configuration was loaded from, None for another."""
-    found = re.search(rf"^{RECIPE} = '(.+)'$", text, re.MULTILINE)
-    return found and found[1]
 
 
 @contextlib.contextmanager

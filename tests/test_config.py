@@ -8,6 +8,7 @@ import gin
 import pytest
 
 from brave_tf import config, errors
+from brave_tf.configuration import recipe_header
 
 IN_FORKS = """
 import os, sys
@@ -61,14 +62,14 @@ def test_a_written_configuration_says_its_recipe(tmp_path):
     own.write_text("include 'k600_v_v_tau_1.3_10.gin'\nNARROW_SIZE = 64\n")
     config.load_config([str(own), "gin/overlays/laptop.gin"])
     written = gin.config_str()
-    assert config.recipe_of(written) == "k600_v_v_tau_1.3_10"
+    assert recipe_header.recipe_of(written) == "k600_v_v_tau_1.3_10"
     (tmp_path / "config.gin").write_text(written)
     config.load_config([str(tmp_path / "config.gin")], ["BROAD_SIZE = 32"])
-    assert config.recipe_of(gin.config_str()) == "k600_v_v_tau_1.3_10"
+    assert recipe_header.recipe_of(gin.config_str()) == "k600_v_v_tau_1.3_10"
     config.load_config(["demo_supervised"])  # Which includes another.
-    assert config.recipe_of(gin.config_str()) == "demo_supervised"
+    assert recipe_header.recipe_of(gin.config_str()) == "demo_supervised"
     config.load_config([], ["sample_part.width = 3"])
-    assert config.recipe_of(gin.config_str()) is None
+    assert recipe_header.recipe_of(gin.config_str()) is None
 
 
 def test_a_name_may_have_dots():
@@ -76,7 +77,7 @@ def test_a_name_may_have_dots():
 
 
 def test_recipes_are_listed_with_their_titles():
-    titles = config.recipe_titles()
+    titles = recipe_header.titles()
     assert titles["k600_v_f"] == "V<->F on Kinetics-600: broad optical flow."
     assert "brave" not in titles and "tiny" not in titles
 

@@ -21,6 +21,7 @@ from absl import flags
 
 from brave_tf import config, errors
 from brave_tf.cli import app
+from brave_tf.configuration import recipe_header
 from brave_tf.process import startup
 from brave_tf.training.interruption import INTERRUPTED, Interruption
 
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
     """Does what the flags say; returns the exit code."""
     del argv
     if FLAGS.list:
-        for name, title in config.recipe_titles().items():
+        for name, title in recipe_header.titles().items():
             print(f"{name:<24}{title}")
         return 0
     if not FLAGS.gin_file:

@@ -18,8 +18,6 @@ from brave_tf import errors, moved
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 # Installed, the recipes are in the package; beside it is then the library called gin.
 RECIPE_DIR = next(d for d in (_PACKAGE / "gin", _PACKAGE.parent / "gin") if d.is_dir())
-# In it, what the stages of recipes bind, see `training.stages`.
-_STAGES = "stages"
 # gin keeps macros as the parameter `value` of a configurable of its own, scoped by the macro's name.
 MACRO = "gin.macro"
 # The macro that holds the name of the recipe, so that a written configuration says it.
@@ -71,7 +69,7 @@ class GinText:
     @property
     def is_recipe(self) -> bool:
         """Whether it is one of the package's recipes, or what a stage of one binds."""
-        return self.path is not None and self.path.parent in (RECIPE_DIR, RECIPE_DIR / _STAGES)
+        return self.path is not None and self.path.parent in (RECIPE_DIR, RECIPE_DIR / "stages")
 
     @property
     def is_written(self) -> bool:

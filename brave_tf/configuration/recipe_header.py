@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import re
 
-from brave_tf.configuration.gin_statements import RECIPE_DIR
+from brave_tf.configuration.gin_statements import RECIPE, RECIPE_DIR
 
 _FIELD = re.compile(r"# (Row|Command|Paper): +(.+)")
 _FIGURES = re.compile(r"(\S+) (\d+\.\d \S+(?:, \d+\.\d \S+)*)")
@@ -37,6 +37,17 @@ class Header:
 def names() -> list[str]:
     """Returns the names of all recipes."""
     return sorted(path.name[: -len(".gin")] for path in RECIPE_DIR.glob("*.gin"))
+
+
+def titles() -> dict[str, str]:
+    """Returns the first line of each recipe's header, by the recipe's name."""
+    return {name: read(name).title for name in names()}
+
+
+def recipe_of(text: str) -> str | None:
+    """Returns the name of the recipe that a written configuration was loaded from, None for another."""
+    found = re.search(rf"^{RECIPE} = '(.+)'$", text, re.MULTILINE)
+    return found and found[1]
 
 
 def rows() -> list[str]:

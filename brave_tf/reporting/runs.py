@@ -8,8 +8,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from brave_tf import config
-from brave_tf.configuration import model_config
+from brave_tf.configuration import model_config, recipe_header
 from brave_tf.errors import UserError
 from brave_tf.evaluation import results
 from brave_tf.interop.models import FULL_PRECISION
@@ -172,7 +171,7 @@ def _load(name: str, folder: pathlib.Path, given: pathlib.Path) -> Run:
     left_out = len(own) - len(entries)
     if given != folder:
         entries += [entry for entry in _entries(given) if model.owns(entry.content, beside=True)]
-    return Run(name, folder, config.recipe_of(text), entries, curves, left_out)
+    return Run(name, folder, recipe_header.recipe_of(text), entries, curves, left_out)
 
 
 def _entries(folder: pathlib.Path) -> Iterator[Entry]:

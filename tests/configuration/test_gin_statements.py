@@ -6,7 +6,7 @@ import gin
 import pytest
 
 from brave_tf import config, errors
-from brave_tf.configuration import gin_statements
+from brave_tf.configuration import gin_statements, recipe_header
 
 
 @gin.configurable("sample_of_files")
@@ -67,7 +67,7 @@ def test_a_file_with_the_name_of_a_recipe_may_include_that(tmp_path, monkeypatch
     config.load_config(["as_v_fa.gin"])
     assert gin.query_parameter("train.batch_size") == 64
     assert gin.query_parameter("train.data_dir") == "data/audioset"
-    assert config.recipe_of(gin.config_str()) == "as_v_fa"
+    assert recipe_header.recipe_of(gin.config_str()) == "as_v_fa"
 
 
 def test_files_that_include_each_other_are_an_error(tmp_path):
