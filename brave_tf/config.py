@@ -24,6 +24,7 @@ from brave_tf.configuration import (
 )
 from brave_tf.configuration.gin_statements import MACRO, RECIPE
 
+RECIPE_DIR = gin_statements.RECIPE_DIR
 # What gin raises for a text that it cannot use.
 _UNUSABLE = (
     ValueError,
