@@ -53,8 +53,8 @@ def test_recipes_of_other_methods_have_the_figures_of_their_rows():
         "AVID, R(2+1)D-18 of AVID, Kinetics-400",
         "AVID-CMA, R(2+1)D-18 of AVID, Kinetics-400",
         "CVRL, R3D-50, Kinetics-400",
-        "CoCLR, S3D, UCF101",
         "GDT, R(2+1)D-18, Kinetics-400",
+        "CoCLR, S3D, UCF101",
     ]
     assert all(shown.get(row.details, row.figures) == row.figures for row in rows)
 
