@@ -10,7 +10,7 @@ import wrapt
 
 # Module -> classes that `register_keras_serializable` registers there.
 CLASSES = {
-    "brave_tf.models.clip_layers": ("ClipConv", "ClipMaxPool"),
+    "brave_tf.models.clip_layers": ("ClipConv", "ClipMaxPool", "TorchClipConv"),
     "brave_tf.models.gradient_checkpointing": ("Backbone", "CheckpointedModel"),
     "brave_tf.models.keras_cv": ("KerasCvModel",),
     "brave_tf.models.norm": ("BatchNorm",),

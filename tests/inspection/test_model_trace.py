@@ -202,9 +202,9 @@ def test_state_is_counted_beside_what_is_trained():
     objective = Keys()
     parts, trace = traced(objective)
     bytes_of = {name: part.state for name, part in parts.items() if part.state}
-    # Numbers of 4, 8 and 1 bytes: keys, ids and the pointer, flags.
+    # Numbers of 4, 8 and 1 bytes: keys, ids, ages and the pointer, flags.
     assert bytes_of == {
-        "queue": 10 * 4 * 4 + 10 * 8 + 8 + 1,
+        "queue": 10 * 4 * 4 + 2 * 10 * 8 + 8 + 1,
         "memory_bank": 100 * 4 * 2,
         "target": (6 * 4 + 4) * 4 + 1,
     }

@@ -18,7 +18,8 @@ VIEWS = ("narrow", "broad_audio")
 # In runs of other precisions and objectives.
 ABSENT = {"optimizer/loss_scale", "accuracy/narrow", "accuracy/broad_audio"}
 ABSENT |= {"accuracy/contrast", "entropy/contrast", "similarity/positive", "similarity/negative"}
-ABSENT |= {"target/distance", "target/momentum"}
+ABSENT |= {"target/distance", "target/momentum", "queue/age", "queue/same_source"}
+ABSENT |= {"positives/same_source", "mined/same_class"}
 
 
 @pytest.fixture(scope="module")
