@@ -75,7 +75,7 @@ def test_media_files_are_compared_with_records():
         assert row["times_the_work"] == pytest.approx(work)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_memory_is_told_for_each_number_of_clips():
     result = pipeline_memory.run(arguments(pipeline_memory, "--clips", "20", "40"))
     assert [row["clips"] for row in result["rows"]] == [20, 40]

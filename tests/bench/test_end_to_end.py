@@ -21,7 +21,7 @@ def rows_of(capsys, *words):
     return result["rows"], result["settings"]
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_training_is_compared_with_its_parts(data, capsys):
     rows, _ = rows_of(capsys, "train", *TINY, data, "--steps=3", "--repeats=2")
     alone, step, training = rows

@@ -29,7 +29,7 @@ def test_cost_on_own_media(tmp_path, capsys):
     assert [row["clips"] for row in rows] == [1, 2, 1, 1]
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_memory_of_command_and_workers(capsys):
     rows = run(capsys, "prepare_memory", "--clips", "3", "6", "--workers=1")
     assert [row["clips"] for row in rows] == [3, 6]

@@ -46,7 +46,7 @@ def test_each_pair_of_precision_and_saving_is_measured(monkeypatch):
     )
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_a_process_is_measured():
     (row,) = step_memory.run(
         arguments("--clips=64", "--precision=float32", "--saving=accumulation")

@@ -11,6 +11,7 @@ import labelled_films
 import pytest
 import waiting_pipes
 from media import moving_texture, tone, write_audio, write_video
+from of_a_kind import some_long
 from prepared import contents
 from remuxed import joined
 
@@ -227,8 +228,9 @@ def lines(out):
     return sum(path.read_bytes().count(b"\n") for path in out.glob(".*.journal"))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", some_long([signal.SIGKILL, signal.SIGINT, signal.SIGTERM], [signal.SIGKILL])
+)
 def test_killed_and_run_again(many, tmp_path, how):
     whole, out = tmp_path / "whole", tmp_path / "out"
     process = start(many, out, "--num_shards=4")

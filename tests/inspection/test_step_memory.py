@@ -8,6 +8,7 @@ import sys
 
 import pytest
 import tensorflow as tf
+from of_a_kind import some_long
 
 from brave_tf.inspection import step_memory
 
@@ -83,9 +84,9 @@ def test_half_the_precision_is_half_the_memory():
 GROWTH = pathlib.Path(__file__).parent.parent / "helpers" / "step_growth.py"
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
-    ("backbone", "size", "batch"), [("tsm_light", 48, 64), ("tsm_resnet", 64, 16)]
+    ("backbone", "size", "batch"),
+    some_long([("tsm_light", 48, 64), ("tsm_resnet", 64, 16)], [("tsm_light", 48, 64)]),
 )
 def test_a_process_grows_as_estimated(backbone, size, batch):
     command = [sys.executable, GROWTH, backbone, str(size), str(batch)]

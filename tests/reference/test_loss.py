@@ -101,7 +101,7 @@ def test_loss_gradients_and_state_in_float64(golden_dir, spec):
     reference.assert_state_agrees(golden, "loss/state_after/recipe_state", state, recipe, rtol=1e-5)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_loss_in_float32(golden_dir):
     golden, objective, batch = objective_and_batch(golden_dir, "v_a_1x")
     noise = reference.noise(golden)

@@ -13,7 +13,7 @@ from brave_tf.interop.deepmind import runs
 from brave_tf.interop.deepmind.weights import load_haiku, to_haiku
 from brave_tf.models.heads import predictor, projector
 
-LONG = pytest.mark.long
+SERIES = pytest.mark.series
 FILES = {"1x": "forward_train_1x", "2x": "forward_train_2x"}
 
 
@@ -58,13 +58,13 @@ def full_state(model, module):
 
 @pytest.mark.parametrize(
     "case",
-    ["audio/A", *(pytest.param(case, marks=LONG) for case in ("narrow/A", "broad_video/A"))],
+    ["audio/A", *(pytest.param(case, marks=SERIES) for case in ("narrow/A", "broad_video/A"))],
 )
 def test_backbone(golden_dir, case):
     assert_backbone_agrees(golden_dir, FILES["1x"], case)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_wide_backbone(golden_dir):
     assert_backbone_agrees(golden_dir, FILES["2x"], "narrow/A")
 

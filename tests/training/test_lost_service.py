@@ -14,7 +14,7 @@ import tiny_run
 
 from brave_tf.cli import data_service, train
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.series
 
 PROGRAM = pathlib.Path(tiny_run.__file__).with_name("lost_service_run.py")
 STEPS = 40

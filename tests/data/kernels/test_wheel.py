@@ -130,7 +130,7 @@ def test_it_needs_neither_compiler_nor_cache(site, tmp_path):
     np.testing.assert_allclose(made["blurred"], blurred, atol=1e-6)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_all_levels_make_the_same_and_a_library_of_this_machine_rounds_otherwise(site, tmp_path):
     levels = list(carried.LEVELS)
     made = {}
@@ -149,7 +149,7 @@ def test_all_levels_make_the_same_and_a_library_of_this_machine_rounds_otherwise
         np.testing.assert_allclose(own[name], values, rtol=0, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_of_another_tensorflow_or_other_sources_it_is_compiled_here(site, tmp_path):
     changed = shutil.copytree(site, tmp_path / "changed")
     with (changed / "brave_tf/data/kernels/flip.cc").open("a") as file:
@@ -162,7 +162,7 @@ def test_of_another_tensorflow_or_other_sources_it_is_compiled_here(site, tmp_pa
     assert pathlib.Path(path).is_relative_to(tmp_path / "cache")
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_the_pure_wheel_is_compiled_where_it_is_used(checkout, tmp_path):
     site = tmp_path / "site"
     pip("install", str(pure(checkout, tmp_path, BRAVE_TF_PURE="1")), "--target", str(site))

@@ -46,7 +46,7 @@ def state(model_dir):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_it_resumes_bit_for_bit(tmp_path):
     command = [sys.executable, PROGRAM, write_recipe(tmp_path), tmp_path, str(KILLS), "0"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -220,7 +220,7 @@ def test_each_of_two_exports_in_one_folder_is_fine_tuned_and_scored(folder):
     assert abs(second.predictions.decisions - first.predictions.decisions).max() > 1e-3
 
 
-@pytest.mark.long
+@pytest.mark.series
 def test_a_run_is_resumed_by_another_path(folder, monkeypatch):
     """The checkpoints of a shorter run stand for those of one that was interrupted."""
     first = train(str(folder))
