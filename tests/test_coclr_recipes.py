@@ -67,6 +67,16 @@ def test_the_stages_of_coclr(name):
     assert len(list(stages.read_stages([name], []).stages)) == len(expected)
 
 
+def test_ucf101_is_trained_on_all_that_split_1_trains_on():
+    roles = ["-".join(each) for each in itertools.product(("train", "test"), repeat=3)]
+    for _, _, settings in stages_of("ucf101_coclr_s3d"):
+        parts = set(settings.split.split("+"))
+        # No clip of UCF101 is tested in two splits.
+        assert parts == {
+            each for each in roles if each.startswith("train") and each.count("test") < 2
+        }
+
+
 @pytest.mark.parametrize("name", COCLR)
 def test_the_rates_of_coclr(name, shared_dir):
     golden = peer_values.arrays(shared_dir, "coclr")
