@@ -61,23 +61,17 @@ def audio_resnet_v1(
     x = AsImage(name="image")(spectrograms)
     x = norm_relu(resnet_v2.conv(widths[0], 7, 2, "stem_conv")(x), "stem_norm", "stem_relu")
     x = layers.MaxPool2D(3, 2, padding="same", name="stem")(x)
-    for stage, (blocks, filters) in enumerate(zip(_BLOCKS[depth], widths), start=1):
-        for block in range(1, blocks + 1):
-            x = _block(
-                x,
-                filters,
-                stride=2 if stage > 1 and block == 1 else 1,
-                name=f"stage_{stage}_block_{block}",
-                output_name=f"stage_{stage}" if block == blocks else f"stage_{stage}_block_{block}",
-            )
+    x = resnet_v2.chained(x, _BLOCKS[depth], widths, _block)
     x = layers.Activation("linear", name="last_conv")(x)
     features = layers.GlobalAveragePooling2D(name="embedding", dtype=full_dtype())(x)
     return backbone(spectrograms, features, name, checkpoint_stages)
 
 
-def _block(x: tf.Tensor, filters: int, stride: int, name: str, output_name: str) -> tf.Tensor:
-    """(B, h, w, C) -> (B, h / stride, w / stride, filters), rounded up."""
-    shortcut = x
+def _block(
+    x: tf.Tensor, filters: int, stage: int, first: bool, name: str, output_name: str
+) -> tf.Tensor:
+    """(B, h, w, C) -> (B, h / s, w / s, filters), rounded up, by the stride s of the block."""
+    stride, shortcut = resnet_v2.halving(stage, first), x
     if stride > 1:
         shortcut = resnet_v2.conv(filters, 1, stride, f"{name}_shortcut")(x)
         shortcut = batch_norm(name=f"{name}_shortcut_norm")(shortcut)

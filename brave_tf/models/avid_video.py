@@ -54,23 +54,17 @@ def avid_video(
     x = clip_layers.conv(plan.widths[0], (3, 7, 7), (1, 2, 2), "stem_conv")(clips)
     x = norm_relu(x, "stem_norm", "stem_relu")
     x = clip_layers.ClipMaxPool((1, 3, 3), (1, 2, 2), name="stem")(x)
-    for stage, (blocks, filters) in enumerate(zip(plan.blocks, plan.widths), start=1):
-        for block in range(1, blocks + 1):
-            x = _block(
-                x,
-                filters,
-                stride=2 if stage > 1 and block == 1 else 1,
-                name=f"stage_{stage}_block_{block}",
-                output_name=f"stage_{stage}" if block == blocks else f"stage_{stage}_block_{block}",
-            )
+    x = resnet_v2.chained(x, plan.blocks, plan.widths, _block)
     x = layers.Activation("linear", name="last_conv")(x)
     features = layers.GlobalMaxPooling3D(name="embedding", dtype=full_dtype())(x)
     return backbone(clips, features, name, checkpoint_stages)
 
 
-def _block(x: tf.Tensor, filters: int, stride: int, name: str, output_name: str) -> tf.Tensor:
-    """(B, t, h, w, C) -> (B, t / stride, h / stride, w / stride, filters), rounded up."""
-    shortcut = x
+def _block(
+    x: tf.Tensor, filters: int, stage: int, first: bool, name: str, output_name: str
+) -> tf.Tensor:
+    """(B, t, h, w, C) -> (B, t / s, h / s, w / s, filters), rounded up, by the stride s of the block."""
+    stride, shortcut = resnet_v2.halving(stage, first), x
     if stride > 1:
         shortcut = clip_layers.conv(filters, (1, 1, 1), (stride,) * 3, f"{name}_shortcut")(x)
     for i, step in enumerate((stride, 1)):

@@ -49,7 +49,7 @@ class ClipConv(layers.Conv3D):
         return "SAME"
 
     def before(self, missing: int | tf.Tensor) -> int | tf.Tensor:
-        """Returns how many of so many missing frames are those before the clip."""
+        """Returns how many of the zero frames that the windows need are put before the clip."""
         return missing // 2
 
     def _windows(self, clips: tf.Tensor) -> tf.Tensor:

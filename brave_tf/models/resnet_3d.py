@@ -18,7 +18,7 @@ from brave_tf.models.clip_layers import Size
 from brave_tf.models.gradient_checkpointing import backbone
 from brave_tf.models.norm import batch_norm, norm_relu
 from brave_tf.models.precision import full_dtype
-from brave_tf.models.resnet_v2 import Layout
+from brave_tf.models.resnet_v2 import Layout, chained
 
 layers = tf.keras.layers
 
@@ -67,15 +67,12 @@ def stages(
       (B, t', h', w', plan.widths[-1]). The stages end in layers `stage_1`, `stage_2`, ..., and the
       result is the layer `last_conv`.
     """
-    for s, (repeats, filters) in enumerate(zip(plan.blocks, plan.widths), start=1):
-        for b in range(1, repeats + 1):
-            x = block(
-                x,
-                branch(s, filters, strides[s - 1] if b == 1 else (1, 1, 1)),
-                convolve,
-                name=f"stage_{s}_block_{b}",
-                output_name=f"stage_{s}" if b == repeats else f"stage_{s}_block_{b}",
-            )
+
+    def make(x: tf.Tensor, filters: int, stage: int, first: bool, **names: str) -> tf.Tensor:
+        convs = branch(stage, filters, strides[stage - 1] if first else (1, 1, 1))
+        return block(x, convs, convolve, **names)
+
+    x = chained(x, plan.blocks, plan.widths, make)
     return layers.Activation("linear", name="last_conv")(x)
 
 

@@ -107,19 +107,44 @@ def stages(x: tf.Tensor, plan: Layout, shift: Shift | None = None) -> tf.Tensor:
       (N, h', w', plan.widths[-1]). The stages end in layers `stage_1`, `stage_2`, ..., and the
       result is the layer `last_conv`.
     """
-    for s, (repeats, filters) in enumerate(zip(plan.blocks, plan.widths), start=1):
-        for b in range(1, repeats + 1):
-            x = block(
-                x,
-                filters,
-                stride=2 if s > 1 and b == 1 else 1,
-                bottleneck=plan.bottleneck,
-                project=b == 1 and (s > 1 or plan.project_first),
-                shift=shift,
-                name=f"stage_{s}_block_{b}",
-                output_name=f"stage_{s}" if b == repeats else f"stage_{s}_block_{b}",
-            )
-    return norm_relu(x, "last_norm", "last_conv")
+
+    def make(x: tf.Tensor, filters: int, stage: int, first: bool, **names: str) -> tf.Tensor:
+        return block(
+            x,
+            filters,
+            stride=halving(stage, first),
+            bottleneck=plan.bottleneck,
+            project=first and (stage > 1 or plan.project_first),
+            shift=shift,
+            **names,
+        )
+
+    return norm_relu(chained(x, plan.blocks, plan.widths, make), "last_norm", "last_conv")
+
+
+def chained(
+    x: tf.Tensor, blocks: Sequence[int], widths: Sequence[int], make: Callable[..., tf.Tensor]
+) -> tf.Tensor:
+    """Chains the blocks of all stages, of which the last layers are called `stage_1`, `stage_2`, ...
+
+    Args:
+      x: the stem's output.
+      blocks: how many each stage has.
+      widths: channels of each stage.
+      make: `make(x, filters, stage, first, name=..., output_name=...)` makes a block; stages count from 1,
+        `first` is whether it is the first of its stage, and `output_name` is that of its last layer.
+    """
+    for stage, (count, filters) in enumerate(zip(blocks, widths), start=1):
+        for number in range(1, count + 1):
+            name = f"stage_{stage}_block_{number}"
+            output_name = f"stage_{stage}" if number == count else name
+            x = make(x, filters, stage, number == 1, name=name, output_name=output_name)
+    return x
+
+
+def halving(stage: int, first: bool) -> int:
+    """Returns the stride of a block where every stage but the first halves the resolution."""
+    return 2 if stage > 1 and first else 1
 
 
 def block(

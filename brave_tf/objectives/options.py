@@ -1,4 +1,4 @@
-"""Arguments that an objective hands on to the class it is made from."""
+"""Arguments that an objective passes on to its parent class."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from brave_tf import errors
 
 
 def check_options(kind: type, parent: type, options: Iterable[str]) -> None:
-    """Makes sure that what a class hands on are arguments of its parent.
+    """Makes sure that the options a class passes on are arguments of its parent.
 
     Args:
       kind: the class, whose `__init__` takes `**options`.
-      parent: that which takes them.
-      options: their names.
+      parent: the class that takes them.
+      options: names of the options.
 
     Raises:
-      UserError: one is not.
+      UserError: an option is none of them.
     """
     known = list(inspect.signature(parent.__init__).parameters)[1:]
     for name in options:

@@ -21,10 +21,9 @@ class FlowPictureView(FlowView):
     """Optical flow as the picture that stores it: (num_frames, size, size, 3) float32 in [0, 1].
 
     The first two channels are (d / bound + 1) / 2 of the displacement d, rightward u, then downward v. The
-    third is a constant. What is done to pictures suits it, a change of colours too, and it is treated as one:
-    displacements are not scaled with the crop they lie in, and u keeps its sign in a flip. So does CoCLR's
-    released code (its issue thread 12); that the third channel is 0 is remembered from the paper, not looked
-    up there.
+    third is a constant. As in CoCLR's released code, the view is treated like any picture, changes of colour
+    included: displacements are not scaled with the crop, and u keeps its sign in a flip. That the third
+    channel is 0 there is assumed.
 
     Attributes:
       bound: displacement in pixels of the record's frame that becomes 1; one of -bound becomes 0. Records of

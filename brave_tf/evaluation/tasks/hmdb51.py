@@ -1,10 +1,8 @@
 """HMDB51 (records of datasets/hmdb51/prepare.py)."""
 
-import dataclasses
-
 from brave_tf.evaluation.protocols.finetune import FINETUNE
 from brave_tf.evaluation.protocols.knn import KNN
-from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER
+from brave_tf.evaluation.protocols.linear_layer import LINEAR_LAYER_TOO
 from brave_tf.evaluation.protocols.retrieval import RETRIEVAL
 from brave_tf.evaluation.protocols.svm import LINEAR
 from brave_tf.evaluation.protocols.two_streams import TWO_STREAMS
@@ -13,7 +11,7 @@ from brave_tf.evaluation.tasks.families import register_tasks
 register_tasks(
     "hmdb51",
     "HMDB51",
-    (LINEAR, FINETUNE, KNN, RETRIEVAL, dataclasses.replace(LINEAR_LAYER, name="linear_layer")),
+    (LINEAR, FINETUNE, KNN, RETRIEVAL, LINEAR_LAYER_TOO),
     data_dir="data/hmdb51",
     modalities=("rgb", "flow"),
     official="the 3 official splits",
