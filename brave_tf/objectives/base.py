@@ -105,6 +105,8 @@ class Objective(Stepping, abc.ABC):
         """Name -> weight of every term in the loss, which is their sum; None for the mean of all terms."""
         return None
 
+    # AutoGraph warns of a function that is a docstring alone.
+    @tf.autograph.experimental.do_not_convert
     def begin_step(self, step: tf.Tensor) -> None:
         """Is called on each replica before the first forward pass of a step, such as for momentum copies.
 
@@ -112,6 +114,7 @@ class Objective(Stepping, abc.ABC):
           step: () int64, optimizer steps taken before.
         """
 
+    @tf.autograph.experimental.do_not_convert
     def end_step(self, step: tf.Tensor) -> None:
         """Is called on each replica after the optimizer's step; `step` is as in `begin_step`."""
 

@@ -1,5 +1,9 @@
 """What every objective gets from the base class, shown by one defined outside the package."""
 
+import os
+import pathlib
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -71,6 +75,23 @@ def test_embed_is_the_backbone_in_inference_mode():
     x = batch()["narrow"]
     np.testing.assert_allclose(objective.embed("narrow", x), objective.backbones["narrow"](x))
     assert objective.feature_size("narrow") == 3
+
+
+def test_hooks_that_do_nothing_are_traced_in_silence():
+    # AutoGraph warns of a function once in a process.
+    code = "import test_base; test_base.make_a_step()"
+    command = [sys.executable, "-c", code]
+    folders = [str(pathlib.Path(__file__).parent), *sys.path]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "AutoGraph" not in done.stderr
+
+
+def make_a_step():
+    objective = make()
+    objective.compile(tf.keras.optimizers.SGD(0.1))
+    objective.train_on_batch(batch())
 
 
 def test_no_backbone_is_an_error():
